@@ -1,0 +1,163 @@
+/**
+ * The disk as the main thread sees it. Every call returns at once; what blocks runs in a hash worker or a
+ * volume's lane. Nothing here is per block: blocks are copied into a slot's view by the caller.
+ */
+import type { Bytes, FileIndex, Millis, PieceIndex, TorrentId } from '../../shared/units.js'
+
+/** A fault of a disk, as a state of the torrent and never as an exception on the main loop. */
+export interface DiskFault {
+  /** The system's code: ENOSPC, EIO, EACCES, EROFS, ENOENT, EMFILE, ... */
+  readonly code: string
+  /** open, read, write, sync, rename, mkdir, unlink, stat */
+  readonly operation: string
+  /** The path concerned. */
+  readonly path: string
+}
+
+/** Why a slot comes back: see `Slab`. */
+export interface Slot {
+  readonly index: number
+  /** 256 KiB of shared memory; valid from `take` until the slot is handed to `Storage.submit` or freed. */
+  readonly view: Buffer
+}
+
+/** Shared memory in 256 KiB slots, in 16 MiB segments added on demand up to a limit. */
+export interface Slab {
+  /** A free slot, or null when the limit is reached: ask again after `onFree`. */
+  take(): Slot | null
+  /** Gives a slot back that was not submitted. */
+  free(slot: Slot): void
+  /** Slots that can still be taken now. */
+  readonly available: number
+  /** The limit in slots. */
+  readonly capacity: number
+  /** Called (coalesced, once a turn at most) after slots have come free. */
+  onFree(listener: () => void): void
+}
+
+export interface StorageFile {
+  /** Relative to `dir`, '/' between components, already inside the jail. */
+  readonly path: string
+  readonly length: Bytes
+  /** BEP 47 padding: reads as zeros, is never created or written. */
+  readonly pad: boolean
+}
+
+export interface StorageSpec {
+  readonly torrent: TorrentId
+  /** The download folder, absolute; it exists. */
+  readonly dir: string
+  /** In the metainfo's order, pads and empty files among them. */
+  readonly files: readonly StorageFile[]
+  readonly pieceLength: Bytes
+  /** SHA-1 digests of the pieces, 20 bytes each (BEP 3). */
+  readonly digests: Uint8Array
+}
+
+/** What lies on the disk for one file. `name` tells under which of its two names it was found. */
+export interface FileFound {
+  readonly file: FileIndex
+  readonly name: 'final' | 'part' | 'missing'
+  readonly size: Bytes
+  /** Nanoseconds since 1970 as a decimal string: it does not fit a double. */
+  readonly mtimeNs: string
+  readonly ino: string
+}
+
+export interface StorageEvents {
+  /** All extents of a piece were hashed and written to the page cache, and the digest is right. */
+  pieceGood(piece: PieceIndex): void
+  /** The digest is wrong. What was written claims nothing; the worker has forgotten the piece. */
+  pieceBad(piece: PieceIndex): void
+  /** A write failed. Every extent of that piece is forgotten. */
+  writeFailed(piece: PieceIndex, fault: DiskFault): void
+}
+
+/** A run of blocks of one piece, contiguous. */
+export interface ReadRun {
+  readonly piece: PieceIndex
+  readonly offset: Bytes
+  /** Length of each block, in order; their sum is at most 1 MiB. */
+  readonly lengths: readonly number[]
+}
+
+/**
+ * Wire frames of a run, ready for a socket: for each block the 13-byte header of a `piece` message (BEP 3) and
+ * the block. Shared and pinned: `release` once the last socket has taken it.
+ */
+export interface Frame {
+  readonly bytes: Buffer
+  release(): void
+}
+
+export interface VerifyJob {
+  /** Ends early; `done` is still called. */
+  cancel(): void
+}
+
+/** The files of one torrent. After `close` (or a newer generation) no completion of an older call arrives. */
+export interface Storage {
+  /**
+   * Hands a full extent over: hashed in order, written, slot freed by the disk. Extents of a piece may come in any
+   * order, each once. The last one is answered by exactly one of the events.
+   */
+  submit(slot: Slot, piece: PieceIndex, extent: number, length: Bytes): void
+  /** Forgets what was submitted of a piece that will not be completed; no event follows. */
+  forget(piece: PieceIndex): void
+  /** Reads a run; `done` comes later with a frame or a fault. Same runs wanted at once are read once. */
+  read(run: ReadRun, done: (frame: Frame | null, fault: DiskFault | null) => void): void
+  /** Looks at every file (both names), one lane job. */
+  survey(): Promise<FileFound[]>
+  /**
+   * Makes the folders and zero-length files that `files` need; `.part` files are made by the first write. Refuses a
+   * symbolic link on the way.
+   */
+  prepare(files: readonly FileIndex[]): Promise<DiskFault | null>
+  /**
+   * fdatasync of every file written since the last round and fsync of the parent folders of files made since; then
+   * the facts of the synced files. On a fault the writes since the last good round are void.
+   */
+  sync(): Promise<{ readonly files: readonly FileFound[]; readonly fault: DiskFault | null }>
+  /** Renames finished files from `.part` to their name, and syncs the folders. Answers their facts. */
+  finish(
+    files: readonly FileIndex[],
+  ): Promise<{ readonly files: readonly FileFound[]; readonly fault: DiskFault | null }>
+  /**
+   * Reads and hashes pieces in the order given; `onPiece` for each, in batches, then `done`. A piece that lies in a
+   * missing or short file is bad. Lets other reads of the volume pass between its jobs.
+   */
+  verify(
+    pieces: readonly PieceIndex[],
+    onPiece: (piece: PieceIndex, good: boolean) => void,
+    done: (fault: DiskFault | null) => void,
+  ): VerifyJob
+  /**
+   * Cheap look for pieces that may lie on the disk though no record claims them (after a kill): those of `pieces`
+   * whose first 16 KiB exist and are not all zero.
+   */
+  sniff(pieces: readonly PieceIndex[]): Promise<PieceIndex[]>
+  /** Deletes the files of this torrent (both names), never others, then the folders below `dir` left empty. */
+  remove(): Promise<DiskFault | null>
+  /** Descriptors closed in every worker, unfinished submissions dropped, then resolves. */
+  close(): Promise<void>
+}
+
+export interface SpaceView {
+  readonly freeBytes: Bytes
+  /** st_dev in decimal. */
+  readonly volume: string
+}
+
+export interface Disk {
+  readonly slab: Slab
+  /** Registers a torrent's files; opens nothing yet. */
+  open(spec: StorageSpec, events: StorageEvents): Storage
+  /** Makes the folder (with parents), checks that we may write in it, answers its space. */
+  prepareDir(dir: string): Promise<SpaceView | DiskFault>
+  /** Space of the volume of a folder that exists. */
+  space(dir: string): Promise<SpaceView | DiskFault>
+  /** Jobs waiting in lanes and workers, and the age of the oldest in milliseconds. */
+  pressure(): { readonly queued: number; readonly oldest: Millis }
+  /** Stops every thread after the jobs under way. */
+  stop(): Promise<void>
+}

@@ -1,0 +1,143 @@
+/** What is durable. Every promise resolves after the commit (synchronous=FULL); it rejects with StoreFault. */
+import type { Bytes, FileIndex, Hashes, Millis, TorrentId } from '../../shared/units.js'
+import type { Desired } from '../../shared/views.js'
+
+/** The store could not do it: disk full, I/O, locked by a stranger. The intent lives on in memory. */
+export class StoreFault extends Error {
+  /** SQLite's code (SQLITE_FULL, SQLITE_IOERR, SQLITE_BUSY) or DUPLICATE for a hash that is there already. */
+  readonly code: string
+  constructor(code: string, message: string) {
+    super(message)
+    this.name = 'StoreFault'
+    this.code = code
+  }
+}
+
+export interface TrackerRow {
+  readonly tier: number
+  readonly url: string
+  readonly source: 'metainfo' | 'user'
+}
+
+export interface FileWishRow {
+  readonly file: FileIndex
+  /** 0: not wanted. 1: wanted is the default and has no row. */
+  readonly priority: number
+}
+
+export interface NewTorrent {
+  readonly hashes: Hashes
+  readonly name: string
+  readonly dir: string
+  readonly volume: string
+  readonly private: boolean
+  readonly pieceLength: Bytes
+  readonly pieceCount: number
+  readonly total: Bytes
+  readonly wanted: Bytes
+  readonly desired: Desired
+  readonly addedAt: Millis
+  /** The raw bytes of `info`. */
+  readonly info: Uint8Array
+  /** The raw bytes of the whole .torrent, for `export`; `info` is found in it by its span. */
+  readonly infoStart: number
+  readonly torrent: Uint8Array
+  readonly trackers: readonly TrackerRow[]
+  readonly wishes: readonly FileWishRow[]
+}
+
+export interface TorrentRow {
+  readonly id: TorrentId
+  readonly hashes: Hashes
+  readonly name: string
+  readonly dir: string
+  readonly volume: string
+  readonly private: boolean
+  readonly pieceLength: Bytes
+  readonly pieceCount: number
+  readonly total: Bytes
+  readonly wanted: Bytes
+  /** Wanted bytes recorded, as of the last round: what `list` shows before have is loaded. */
+  readonly done: Bytes
+  readonly desired: Desired
+  /** The data were verified once since they were added. */
+  readonly checked: boolean
+  readonly addedAt: Millis
+  readonly completedAt: Millis | null
+  readonly fault: string | null
+  readonly downloaded: Bytes
+  readonly uploaded: Bytes
+  readonly wasted: Bytes
+  readonly trackers: readonly TrackerRow[]
+}
+
+export interface FileStatRow {
+  readonly file: FileIndex
+  readonly size: Bytes
+  readonly mtimeNs: string
+  readonly ino: string
+  /** Open for writing: the recorded bits hold though size and mtime may differ (we moved them ourselves). */
+  readonly writing: boolean
+}
+
+/** One round: bits, and in the same transaction the facts of the files they lie in. */
+export interface HaveRound {
+  readonly torrent: TorrentId
+  /** Whole bitfield chunks that changed: chunk n is bytes [2048 n, 2048 n + 2048) of the bitfield. */
+  readonly chunks: readonly { readonly chunk: number; readonly bits: Uint8Array }[]
+  readonly files: readonly FileStatRow[]
+  readonly done: Bytes
+  readonly completedAt: Millis | null
+  /** Set by the first whole check. */
+  readonly checked: boolean
+}
+
+export interface TotalsRow {
+  readonly torrent: TorrentId
+  readonly downloaded: Bytes
+  readonly uploaded: Bytes
+  readonly wasted: Bytes
+}
+
+export interface EventRow {
+  readonly seq: number
+  readonly at: Millis
+  readonly torrent: TorrentId | null
+  readonly kind: string
+  readonly caller: string
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+export interface Store {
+  /** Every torrent, one query for each table, no metainfo. Order: id. */
+  torrents(): Promise<TorrentRow[]>
+  /** Rejects with code DUPLICATE when a hash is known. */
+  add(torrent: NewTorrent): Promise<TorrentId>
+  /** The whole .torrent as it came, and where `info` lies in it. */
+  metainfo(id: TorrentId): Promise<{ readonly torrent: Uint8Array; readonly infoStart: number; readonly infoEnd: number }>
+  /** The bitfield (null: nothing recorded yet), the files' facts and the wishes. */
+  have(id: TorrentId): Promise<{
+    readonly bits: Uint8Array | null
+    readonly files: FileStatRow[]
+    readonly wishes: FileWishRow[]
+  }>
+  setDesired(ids: readonly TorrentId[], desired: Desired): Promise<void>
+  setFault(id: TorrentId, fault: string | null): Promise<void>
+  setWishes(id: TorrentId, wishes: readonly FileWishRow[], wanted: Bytes, done: Bytes): Promise<void>
+  addTrackers(id: TorrentId, trackers: readonly TrackerRow[]): Promise<void>
+  /** Before the first write to a file: commits its `writing` mark. */
+  markWriting(id: TorrentId, files: readonly FileIndex[]): Promise<void>
+  recordRound(round: HaveRound): Promise<void>
+  /** Forgets bits and facts (before `verify`, and before data are removed). */
+  clearHave(id: TorrentId): Promise<void>
+  saveTotals(rows: readonly TotalsRow[]): Promise<void>
+  /** The row and all that hangs on it. */
+  remove(id: TorrentId): Promise<void>
+  appendEvent(event: Omit<EventRow, 'seq'>): Promise<number>
+  /** Events after `seq`, oldest first, at most `limit`. */
+  eventsSince(seq: number, limit: number): Promise<EventRow[]>
+  getMeta(key: string): Promise<string | null>
+  setMeta(key: string, value: string): Promise<void>
+  /** Checkpoints, closes and ends the thread. */
+  close(): Promise<void>
+}

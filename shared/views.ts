@@ -1,0 +1,120 @@
+/** What is shown of a torrent, its parts and the daemon: the shapes that cross the socket. */
+import type { Bytes, FileIndex, Millis, Rate, TorrentId } from './units.js'
+
+/** The user's word, durable. */
+export type Desired = 'running' | 'forced' | 'paused' | 'removed' | 'removedWithData'
+
+/** What is true now, as the kind of daemon/swarm/lifecycle's TorrentState. */
+export type StateKind =
+  | 'paused'
+  | 'queued'
+  | 'fetchingMetadata'
+  | 'checking'
+  | 'downloading'
+  | 'seeding'
+  | 'moving'
+  | 'stopping'
+  | 'blocked'
+
+export interface TorrentView {
+  readonly id: TorrentId
+  readonly infoHash: string | null
+  readonly infoHashV2: string | null
+  readonly name: string
+  readonly state: StateKind
+  readonly desired: Desired
+  /** 0..1: wanted bytes that are verified and recorded, over wanted bytes. While checking too. */
+  readonly progress: number
+  /** 0..1 while state is 'checking', else null. */
+  readonly checkProgress: number | null
+  readonly totalBytes: Bytes
+  readonly wantedBytes: Bytes
+  /** Wanted bytes that are verified and recorded. */
+  readonly doneBytes: Bytes
+  readonly downRate: Rate
+  readonly upRate: Rate
+  /** Payload over the life of the torrent. */
+  readonly downloaded: Bytes
+  readonly uploaded: Bytes
+  /** uploaded / downloaded, or over doneBytes where nothing was downloaded; null where neither is known. */
+  readonly ratio: number | null
+  /** Connected peers, seeds among them. */
+  readonly peers: number
+  readonly seeds: number
+  /** Seconds, or null. */
+  readonly eta: number | null
+  readonly dir: string
+  readonly private: boolean
+  readonly pieceLength: Bytes
+  readonly pieceCount: number
+  /** Milliseconds since 1970. */
+  readonly addedAt: Millis
+  readonly completedAt: Millis | null
+  /** One sentence, or null. */
+  readonly error: string | null
+}
+
+export interface FileView {
+  readonly index: FileIndex
+  /** With '/' between components, relative to the torrent's folder. */
+  readonly path: string
+  readonly length: Bytes
+  /** Verified bytes. */
+  readonly doneBytes: Bytes
+  readonly wanted: boolean
+}
+
+export interface PeerView {
+  /** host:port, IPv6 in brackets. */
+  readonly address: string
+  /** Client name and version as it calls itself (BEP 10 `v`, BEP 20), or ''. */
+  readonly client: string
+  readonly direction: 'in' | 'out'
+  /** Where we heard of it. */
+  readonly source: 'tracker' | 'incoming' | 'resume' | 'user'
+  /** 0..1 */
+  readonly progress: number
+  readonly downRate: Rate
+  readonly upRate: Rate
+  /** Payload bytes with this connection. */
+  readonly downloaded: Bytes
+  readonly uploaded: Bytes
+  readonly amChoking: boolean
+  readonly amInterested: boolean
+  readonly peerChoking: boolean
+  readonly peerInterested: boolean
+}
+
+export interface TrackerView {
+  readonly tier: number
+  /** Passkeys are redacted. */
+  readonly url: string
+  readonly status: 'idle' | 'announcing' | 'working' | 'failing'
+  /** The last error or warning, one line, or null. */
+  readonly message: string | null
+  /** Milliseconds since 1970 of the last answer, or null. */
+  readonly lastAnswerAt: Millis | null
+  readonly nextAnnounceAt: Millis | null
+  readonly seeds: number | null
+  readonly leechers: number | null
+  /** Peers in the last answer. */
+  readonly peers: number | null
+}
+
+export interface DaemonView {
+  readonly version: string
+  readonly contract: string
+  readonly pid: number
+  readonly home: string
+  readonly owner: 'service' | 'person'
+  /** Seconds. */
+  readonly uptime: number
+  readonly listen: { readonly host: string; readonly port: number; readonly error: string | null }
+  readonly torrents: { readonly total: number; readonly byState: Readonly<Partial<Record<StateKind, number>>> }
+  readonly connections: number
+  readonly downRate: Rate
+  readonly upRate: Rate
+  readonly downloadDir: string
+  readonly scope: 'internet' | 'private' | 'loopback'
+  readonly rssBytes: Bytes
+}
