@@ -1,0 +1,414 @@
+/**
+ * Every method of the daemon, declared once: parameters, result, one sentence. Server, clients and the generated
+ * reference come from here. Bytes, milliseconds and rates are integers; parameters are strict, results may grow.
+ * Clients import only the types of this file: zod is not loaded by torrentinoctl.
+ */
+import { z } from 'zod'
+import type { TorrentId } from '../units.js'
+import type { DaemonView, FileView, PeerView, TorrentView, TrackerView } from '../views.js'
+
+/** How a torrent is named by a caller: its number, its full hash, or a unique prefix of it of 4 or more digits. */
+export type TorrentRef = number | string
+/** Several torrents: refs, or every torrent. */
+export type TorrentRefs = 'all' | TorrentRef[]
+
+/** One torrent with what `torrent.list` leaves out. */
+export interface TorrentDetail extends TorrentView {
+  readonly fileCount: number
+  readonly wantedFileCount: number
+  readonly comment: string | null
+  readonly createdBy: string | null
+  /** Milliseconds since 1970. */
+  readonly createdAt: number | null
+  readonly trackers: readonly TrackerView[]
+  readonly webSeeds: readonly string[]
+  /** Payload that was thrown away: duplicates and pieces that failed their hash. Bytes. */
+  readonly wasted: number
+}
+
+/** A fact of the past, durable. `seq` grows by at least one. */
+export interface EventView {
+  readonly seq: number
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly kind: string
+  readonly torrent: TorrentId | null
+  /** Who asked for it; '' where nobody did. */
+  readonly caller: string
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+/** One setting of config.toml. */
+export interface SettingView {
+  readonly key: string
+  readonly value: string | number | boolean
+  readonly default: string | number | boolean
+  readonly source: 'default' | 'file' | 'environment'
+  /** Whether a change works at once or after the next start of the daemon. */
+  readonly applies: 'now' | 'restart'
+  readonly summary: string
+}
+
+/** A row of `torrent.list`: whole, or the fields asked for and `id`. */
+export type TorrentRow = Pick<TorrentView, 'id'> & Partial<TorrentView>
+
+/** The answer for one of several torrents. `ref` is as the caller wrote it; for 'all' it is the id. */
+export type PerTorrent =
+  | { readonly ref: TorrentRef; readonly ok: true; readonly torrent: TorrentView }
+  | {
+      readonly ref: TorrentRef
+      readonly ok: false
+      readonly error: { readonly code: number; readonly message: string }
+    }
+
+type Fields<T> = { readonly [K in keyof T]-?: z.ZodType<T[K]> }
+
+/** An object schema that has exactly the fields of the view: one missing or one too many does not compile. */
+function view<T>(fields: Fields<T>): z.ZodType<T> {
+  return z.object(fields) as unknown as z.ZodType<T>
+}
+
+const count = z.int().nonnegative()
+const fraction = z.number().min(0).max(1)
+const time = z.int()
+const torrentId = z.int().positive() as unknown as z.ZodType<TorrentId>
+const fileIndex = count
+const hexHash = z.string().regex(/^[0-9a-f]{40}$|^[0-9a-f]{64}$/)
+const stateKind = z.enum([
+  'paused',
+  'queued',
+  'fetchingMetadata',
+  'checking',
+  'downloading',
+  'seeding',
+  'moving',
+  'stopping',
+  'blocked',
+])
+const owner = z.enum(['service', 'person'])
+
+const torrentFields: Fields<TorrentView> = {
+  id: torrentId,
+  infoHash: hexHash.nullable(),
+  infoHashV2: hexHash.nullable(),
+  name: z.string(),
+  state: stateKind,
+  desired: z.enum(['running', 'forced', 'paused', 'removed', 'removedWithData']),
+  progress: fraction,
+  checkProgress: fraction.nullable(),
+  totalBytes: count,
+  wantedBytes: count,
+  doneBytes: count,
+  downRate: count,
+  upRate: count,
+  downloaded: count,
+  uploaded: count,
+  ratio: z.number().nonnegative().nullable(),
+  peers: count,
+  seeds: count,
+  eta: count.nullable(),
+  dir: z.string(),
+  private: z.boolean(),
+  pieceLength: count,
+  pieceCount: count,
+  addedAt: time,
+  completedAt: time.nullable(),
+  error: z.string().nullable(),
+}
+
+/** The fields of a torrent, in the order they are shown. */
+export const TORRENT_FIELDS = Object.keys(torrentFields) as readonly (keyof TorrentView)[]
+
+export const torrentView = view<TorrentView>(torrentFields)
+const torrentRow = z
+  .object(torrentFields)
+  .partial()
+  .extend({ id: torrentId }) as unknown as z.ZodType<TorrentRow>
+
+export const fileView = view<FileView>({
+  index: fileIndex,
+  path: z.string(),
+  length: count,
+  doneBytes: count,
+  wanted: z.boolean(),
+})
+
+export const peerView = view<PeerView>({
+  address: z.string(),
+  client: z.string(),
+  direction: z.enum(['in', 'out']),
+  source: z.enum(['tracker', 'incoming', 'resume', 'user']),
+  progress: fraction,
+  downRate: count,
+  upRate: count,
+  downloaded: count,
+  uploaded: count,
+  amChoking: z.boolean(),
+  amInterested: z.boolean(),
+  peerChoking: z.boolean(),
+  peerInterested: z.boolean(),
+})
+
+export const trackerView = view<TrackerView>({
+  tier: count,
+  url: z.string(),
+  status: z.enum(['idle', 'announcing', 'working', 'failing']),
+  message: z.string().nullable(),
+  lastAnswerAt: time.nullable(),
+  nextAnnounceAt: time.nullable(),
+  seeds: count.nullable(),
+  leechers: count.nullable(),
+  peers: count.nullable(),
+})
+
+export const daemonView = view<DaemonView>({
+  version: z.string(),
+  contract: z.string(),
+  pid: count,
+  home: z.string(),
+  owner,
+  uptime: z.number().nonnegative(),
+  listen: z.object({ host: z.string(), port: count, error: z.string().nullable() }),
+  torrents: z.object({ total: count, byState: z.partialRecord(stateKind, count) }) as unknown as z.ZodType<
+    DaemonView['torrents']
+  >,
+  connections: count,
+  downRate: count,
+  upRate: count,
+  downloadDir: z.string(),
+  scope: z.enum(['internet', 'private', 'loopback']),
+  rssBytes: count,
+})
+
+export const torrentDetail = view<TorrentDetail>({
+  ...torrentFields,
+  fileCount: count,
+  wantedFileCount: count,
+  comment: z.string().nullable(),
+  createdBy: z.string().nullable(),
+  createdAt: time.nullable(),
+  trackers: z.array(trackerView),
+  webSeeds: z.array(z.string()),
+  wasted: count,
+})
+
+export const eventView = view<EventView>({
+  seq: count,
+  at: time,
+  kind: z.string(),
+  torrent: torrentId.nullable(),
+  caller: z.string(),
+  data: z.record(z.string(), z.unknown()),
+})
+
+const scalar = z.union([z.string(), z.number(), z.boolean()])
+export const settingView = view<SettingView>({
+  key: z.string(),
+  value: scalar,
+  default: scalar,
+  source: z.enum(['default', 'file', 'environment']),
+  applies: z.enum(['now', 'restart']),
+  summary: z.string(),
+})
+
+const ref = z.union([z.int().positive(), z.string().min(1).max(64)])
+const refs: z.ZodType<TorrentRefs> = z.union([z.literal('all'), z.array(ref).min(1).max(100_000)])
+const one = z.strictObject({ id: ref })
+const many = z.strictObject({ ids: refs })
+const none = z.strictObject({})
+/** An absolute path of at most 4096 characters. */
+const path = z.string().min(1).max(4096).startsWith('/')
+
+const perTorrent: z.ZodType<PerTorrent> = z.discriminatedUnion('ok', [
+  z.object({ ref, ok: z.literal(true), torrent: torrentView }),
+  z.object({ ref, ok: z.literal(false), error: z.object({ code: z.int(), message: z.string() }) }),
+])
+const results = z.object({ results: z.array(perTorrent) })
+/** `durable` is false, with the reason, when the intent could not be stored: it holds until the daemon stops. */
+const durableResults = z.object({
+  results: z.array(perTorrent),
+  durable: z.boolean(),
+  reason: z.string().nullable(),
+})
+
+function method<P extends z.ZodType, R extends z.ZodType>(summary: string, params: P, result: R) {
+  return { summary, params, result }
+}
+
+/** Method name to its declaration. */
+export const contract = {
+  'session.hello': method(
+    'Comes first on every connection: says who calls and which contract it speaks.',
+    z.strictObject({ client: z.string().min(1).max(64), contract: z.string().min(1).max(16) }),
+    z.object({
+      contract: z.string(),
+      version: z.string(),
+      pid: count,
+      owner,
+      home: z.string(),
+      rev: count,
+    }),
+  ),
+  'session.status': method('What the daemon is doing, in figures.', none, daemonView),
+  'session.shutdown': method(
+    'Stops the daemon in order; the answer comes before it ends.',
+    none,
+    z.object({ pid: count }),
+  ),
+  'events.subscribe': method(
+    'Sends `event` notifications (those after `since` first) and, with `changes`, `changed` notifications.',
+    z.strictObject({ since: count.optional(), changes: z.boolean().optional() }),
+    z.object({ seq: count, rev: count }),
+  ),
+  'events.since': method(
+    'Past events after `seq`, oldest first.',
+    z.strictObject({ seq: count, limit: z.int().min(1).max(1000).optional() }),
+    z.object({ events: z.array(eventView), more: z.boolean() }),
+  ),
+  'torrent.add': method(
+    'Adds a torrent from the bytes of its .torrent file (base64); a known one gets its trackers added.',
+    z.strictObject({
+      metainfo: z.base64().max(16_000_000),
+      dir: path.optional(),
+      select: z.array(fileIndex).min(1).max(1_000_000).optional(),
+      paused: z.boolean().optional(),
+      trackers: z.array(z.url().max(2048)).max(100).optional(),
+    }),
+    z.object({
+      id: torrentId,
+      infoHash: hexHash.nullable(),
+      infoHashV2: hexHash.nullable(),
+      name: z.string(),
+      duplicate: z.boolean(),
+      dir: z.string(),
+      freeBytes: count,
+      totalBytes: count,
+      wantedBytes: count,
+      addedTrackers: count,
+    }),
+  ),
+  'torrent.list': method(
+    'Torrents by id; with `since`, those changed after that revision; `after` and `limit` page through them.',
+    z.strictObject({
+      ids: refs.optional(),
+      fields: z.array(z.enum(TORRENT_FIELDS as [keyof TorrentView])).optional(),
+      since: count.optional(),
+      after: count.optional(),
+      limit: z.int().min(1).max(100_000).optional(),
+    }),
+    z.object({
+      rev: count,
+      torrents: z.array(torrentRow),
+      removed: z.array(torrentId),
+      more: z.boolean(),
+    }),
+  ),
+  'torrent.get': method('One torrent with its trackers and what its author wrote.', one, torrentDetail),
+  'torrent.files': method(
+    'The files of a torrent, pads left out.',
+    one,
+    z.object({ files: z.array(fileView) }),
+  ),
+  'torrent.peers': method(
+    'The peers a torrent is connected to.',
+    one,
+    z.object({ peers: z.array(peerView) }),
+  ),
+  'torrent.trackers': method(
+    'The trackers of a torrent by tier.',
+    one,
+    z.object({ trackers: z.array(trackerView) }),
+  ),
+  'torrent.pause': method('Stops torrents and keeps them stopped.', many, durableResults),
+  'torrent.resume': method('Starts torrents and keeps them running.', many, durableResults),
+  'torrent.verify': method('Reads and hashes the data of torrents again.', many, results),
+  'torrent.remove': method(
+    'Forgets torrents; with `data` their files are deleted too.',
+    z.strictObject({ ids: refs, data: z.boolean() }),
+    results,
+  ),
+  'torrent.select': method(
+    'Downloads only these files of a torrent; others can be chosen later.',
+    z.strictObject({ id: ref, files: z.array(fileIndex).min(1).max(1_000_000) }),
+    z.object({ torrent: torrentView }),
+  ),
+  'torrent.export': method(
+    'The .torrent file as it was added (base64), passkeys included.',
+    one,
+    z.object({ metainfo: z.base64(), name: z.string() }),
+  ),
+  'config.get': method('One setting.', z.strictObject({ key: z.string().max(64) }), settingView),
+  'config.set': method(
+    'Writes one setting to config.toml; text is read as the kind of value that the key takes.',
+    z.strictObject({
+      key: z.string().max(64),
+      value: z.union([z.string().max(4096), z.number(), z.boolean()]),
+    }),
+    settingView,
+  ),
+  'config.list': method('Every setting.', none, z.object({ settings: z.array(settingView) })),
+  'rpc.discover': method(
+    'This contract: methods and notifications with JSON Schemas.',
+    none,
+    z.object({
+      contract: z.string(),
+      methods: z.array(
+        z.object({ name: z.string(), summary: z.string(), params: z.unknown(), result: z.unknown() }),
+      ),
+      notifications: z.array(z.object({ name: z.string(), summary: z.string(), params: z.unknown() })),
+    }),
+  ),
+}
+
+/** What the daemon sends unasked after `events.subscribe`. */
+export const notifications = {
+  event: { summary: 'A fact, durable, in order.', params: eventView },
+  changed: {
+    summary: 'Torrents as they are now, the latest only.',
+    params: z.object({ rev: count, torrents: z.array(torrentView), removed: z.array(torrentId) }),
+  },
+  gap: {
+    summary: 'You read too slowly and missed something: ask `events.since` and `torrent.list` again.',
+    params: none,
+  },
+}
+
+export type Method = keyof typeof contract
+export type Params<M extends Method> = z.output<(typeof contract)[M]['params']>
+export type Result<M extends Method> = z.output<(typeof contract)[M]['result']>
+export type Notification = keyof typeof notifications
+export type NotificationParams<N extends Notification> = z.output<(typeof notifications)[N]['params']>
+
+/** Who calls: the transport, and the name the client gave in `session.hello`. */
+export interface Caller {
+  readonly via: 'socket' | 'test'
+  readonly name: string
+}
+
+/** What the transport answers itself; everything else is the session's. */
+export type TransportMethod = 'events.subscribe' | 'rpc.discover'
+
+/** The session as the transports see it. A handler throws RpcError for the user's faults; the rest are bugs. */
+export type Handlers = {
+  readonly [M in Exclude<Method, TransportMethod>]: (params: Params<M>, caller: Caller) => Promise<Result<M>>
+}
+
+/** Where a feed goes. Nothing is kept for a sink: a slow reader is the transport's matter. */
+export interface FeedSink {
+  event(event: EventView): void
+  /** Coalesced by the session: at most a few a second. */
+  changed(changed: NotificationParams<'changed'>): void
+}
+
+/** The two feeds of the session. */
+export interface Feeds {
+  /**
+   * Calls `sink` from the answer on, never before it: first the events after `since` (none when it is absent), then
+   * what happens. `changed` is called only when `changes` is true.
+   */
+  subscribe(
+    since: number | undefined,
+    changes: boolean,
+    sink: FeedSink,
+  ): Promise<{ readonly seq: number; readonly rev: number; readonly stop: () => void }>
+}
