@@ -197,7 +197,7 @@ class Decoder {
     const byte = this.peek()
     if (byte < CHAR_0 || byte > CHAR_9) throw this.fault('a dictionary key must be a string')
     const { from, to } = this.string(top)
-    const key = this.text.latin1Slice(from, to)
+    const key = this.text.toString('latin1', from, to)
     if (top.last !== null && key <= top.last) top.canonical = false
     top.key = key
   }
@@ -209,7 +209,7 @@ class Decoder {
     this.at += 1
     if (first > start && top !== undefined) top.canonical = false
     if (last - first > LENGTH_DIGITS) throw new BencodeError(start, 'a string runs past the end')
-    const length = Number(this.text.latin1Slice(first, last))
+    const length = Number(this.text.toString('latin1', first, last))
     if (length > this.bytes.length - this.at) throw new BencodeError(start, 'a string runs past the end')
     const from = this.at
     this.at += length
@@ -232,7 +232,7 @@ class Decoder {
 
   private value(start: number, negative: boolean, first: number, last: number): number | bigint {
     if (last - first > INT64_DIGITS) throw new BencodeError(start, 'a number is too large')
-    const text = this.text.latin1Slice(first, last)
+    const text = this.text.toString('latin1', first, last)
     if (last - first <= SAFE_DIGITS) return negative ? -Number(text) : Number(text)
     const big = negative ? -BigInt(text) : BigInt(text)
     if (big > INT64_MAX || big < INT64_MIN) throw new BencodeError(start, 'a number is too large')
