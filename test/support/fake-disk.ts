@@ -1,0 +1,166 @@
+/**
+ * The disk port in memory, for tests: really hashes and stores, never by itself. What was asked is done at
+ * `flush()` in the order it was asked, or in microtasks with `auto`. Faults and delays are put in by the test.
+ */
+import { SharedSlab } from '../../daemon/disk/slab.js'
+import type {
+  Disk,
+  DiskFault,
+  SpaceView,
+  Storage,
+  StorageEvents,
+  StorageSpec,
+} from '../../daemon/ports/disk.js'
+import { FakeFileError, FakeFiles, faultOf } from './fake-files.js'
+import { FakeStorage } from './fake-storage.js'
+
+/** What can be made to fail or to wait. `write` is an extent's, `read` a run's, a verify's or a sniff's. */
+export type FakeOperation = 'open' | 'read' | 'write' | 'sync' | 'rename' | 'mkdir' | 'unlink' | 'stat'
+
+export interface FakeFailure {
+  readonly operation: FakeOperation
+  readonly code: string
+  /** Only paths that end so. */
+  readonly path?: string
+  /** How often; without it, until `heal`. */
+  readonly times?: number
+}
+
+interface Task {
+  readonly operation: FakeOperation
+  readonly run: () => void
+}
+
+/** More tasks than this in one flush make each other without end. */
+const MOST_TASKS = 1_000_000
+
+export class FakeDisk implements Disk {
+  readonly slab: SharedSlab
+  readonly fs = new FakeFiles()
+  /** Every storage opened, in order, closed ones too. */
+  readonly storages: FakeStorage[] = []
+  /** Frames given out and not released: 0 at the end of a test. */
+  pinned = 0
+  freeBytes = 1_000_000_000_000
+  /** Asked and not done, oldest first. */
+  private tasks: Task[] = []
+  private failures: { failure: FakeFailure; left: number }[] = []
+  private readonly held = new Set<FakeOperation>()
+  private readonly auto: boolean
+  private scheduled = false
+
+  constructor(init: { readonly slots?: number; readonly auto?: boolean } = {}) {
+    this.slab = new SharedSlab({ slots: init.slots ?? 192 })
+    this.auto = init.auto ?? false
+  }
+
+  /** Does all that was asked and all that follows from it, but what is on hold; answers how many tasks that were. */
+  flush(): number {
+    let done = 0
+    for (;;) {
+      const next = this.tasks.findIndex((task) => !this.held.has(task.operation))
+      if (next < 0) return done
+      const [task] = this.tasks.splice(next, 1)
+      task?.run()
+      if ((done += 1) > MOST_TASKS) throw new Error('fake disk: tasks make each other without end')
+    }
+  }
+
+  /** Flushes until promises that wait for the disk, and what they ask then, are done. */
+  async settle(): Promise<void> {
+    for (let round = 0; round < 50; round += 1) {
+      const done = this.flush()
+      for (let i = 0; i < 10; i += 1) await Promise.resolve()
+      if (done === 0 && this.flush() === 0) return
+    }
+  }
+
+  /** From now on calls of this kind fail. */
+  fail(failure: FakeFailure): void {
+    this.failures.push({ failure, left: failure.times ?? Infinity })
+  }
+
+  /** Ends every failure. */
+  heal(): void {
+    this.failures = []
+  }
+
+  /** Calls of this kind wait until `letGo`. */
+  hold(operation: FakeOperation): void {
+    this.held.add(operation)
+  }
+
+  letGo(operation: FakeOperation): void {
+    this.held.delete(operation)
+    this.schedule()
+  }
+
+  open(spec: StorageSpec, events: StorageEvents): Storage {
+    const storage = new FakeStorage(spec, events, this)
+    this.storages.push(storage)
+    return storage
+  }
+
+  prepareDir(dir: string): Promise<SpaceView | DiskFault> {
+    return this.ask('mkdir', () => {
+      const fault = faultOf(() => {
+        this.check('mkdir', dir)
+        if (this.fs.get(dir)?.kind === 'file') throw new FakeFileError('EEXIST', 'mkdir', dir)
+        this.fs.mkdirs(dir)
+      })
+      return fault ?? { freeBytes: this.freeBytes, volume: '1' }
+    })
+  }
+
+  space(dir: string): Promise<SpaceView | DiskFault> {
+    return this.ask('stat', () => {
+      const fault = faultOf(() => {
+        this.check('stat', dir)
+        if (this.fs.get(dir)?.kind !== 'folder') throw new FakeFileError('ENOENT', 'stat', dir)
+      })
+      return fault ?? { freeBytes: this.freeBytes, volume: '1' }
+    })
+  }
+
+  pressure(): { queued: number; oldest: number } {
+    return { queued: this.tasks.length, oldest: 0 }
+  }
+
+  stop(): Promise<void> {
+    this.flush()
+    return Promise.resolve()
+  }
+
+  /** Puts a task at the end of the queue. */
+  later(operation: FakeOperation, run: () => void): void {
+    this.tasks.push({ operation, run })
+    this.schedule()
+  }
+
+  ask<T>(operation: FakeOperation, run: () => T): Promise<T> {
+    return new Promise((resolve) => {
+      this.later(operation, () => {
+        resolve(run())
+      })
+    })
+  }
+
+  /** Throws when the test wants this call to fail. */
+  check(operation: FakeOperation, path: string): void {
+    for (const entry of this.failures) {
+      if (entry.left <= 0 || entry.failure.operation !== operation) continue
+      if (entry.failure.path !== undefined && !path.endsWith(entry.failure.path)) continue
+      entry.left -= 1
+      throw new FakeFileError(entry.failure.code, operation, path)
+    }
+  }
+
+  private schedule(): void {
+    if (!this.auto || this.scheduled) return
+    this.scheduled = true
+    queueMicrotask(() => {
+      this.scheduled = false
+      this.flush()
+    })
+  }
+}

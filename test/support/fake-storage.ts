@@ -1,0 +1,378 @@
+/** One torrent's files on the fake disk: see FakeDisk. */
+import { createHash } from 'node:crypto'
+import type {
+  DiskFault,
+  FileFound,
+  Frame,
+  ReadRun,
+  Slot,
+  Storage,
+  StorageEvents,
+  StorageSpec,
+  VerifyJob,
+} from '../../daemon/ports/disk.js'
+import { Layout } from '../../shared/torrent/layout.js'
+import { BLOCK_SIZE, EXTENT_SIZE, type FileIndex, type PieceIndex } from '../../shared/units.js'
+import type { FakeDisk } from './fake-disk.js'
+import { FakeFileError, faultOf, type FakeNode, parentOf } from './fake-files.js'
+
+/** A piece on its way: extents are hashed in order and wait in their slots until then. */
+interface Run {
+  readonly waiting: Map<number, { slot: Slot; length: number }>
+  readonly hash: ReturnType<typeof createHash>
+  next: number
+}
+
+export class FakeStorage implements Storage {
+  readonly layout: Layout
+  closed = false
+  /** Pieces submitted and not answered. */
+  readonly runs = new Map<PieceIndex, Run>()
+  private readonly dirty = new Set<FileIndex>()
+  /** Rounds of sync asked, for tests that count them. */
+  syncs = 0
+
+  constructor(
+    readonly spec: StorageSpec,
+    private readonly events: StorageEvents,
+    private readonly disk: FakeDisk,
+  ) {
+    this.layout = new Layout(spec.files, spec.pieceLength)
+  }
+
+  submit(slot: Slot, piece: PieceIndex, extent: number, length: number): void {
+    if (length !== this.layout.extentSize(piece, extent))
+      throw new Error(`submit: wrong length ${String(length)}`)
+    this.disk.slab.handOver(slot)
+    let run = this.runs.get(piece)
+    if (run === undefined && !this.closed) {
+      run = { waiting: new Map(), hash: createHash('sha1'), next: 0 }
+      this.runs.set(piece, run)
+    }
+    const asked = run
+    this.disk.later('write', () => {
+      if (asked === undefined || this.runs.get(piece) !== asked) this.disk.slab.release(slot)
+      else this.take(asked, slot, piece, extent, length)
+    })
+  }
+
+  forget(piece: PieceIndex): void {
+    const run = this.runs.get(piece)
+    this.runs.delete(piece)
+    for (const { slot } of run?.waiting.values() ?? []) this.disk.slab.release(slot)
+    run?.waiting.clear()
+  }
+
+  read(run: ReadRun, done: (frame: Frame | null, fault: DiskFault | null) => void): void {
+    this.disk.later('read', () => {
+      if (this.closed) return
+      let bytes: Buffer = Buffer.alloc(0)
+      const fault = faultOf(() => {
+        bytes = this.frame(run)
+      })
+      if (fault !== null) done(null, fault)
+      else done(this.pin(bytes), null)
+    })
+  }
+
+  survey(): Promise<FileFound[]> {
+    return this.disk.ask('stat', () => this.spec.files.map((_, file) => this.found(file)))
+  }
+
+  prepare(files: readonly FileIndex[]): Promise<DiskFault | null> {
+    return this.disk.ask('mkdir', () =>
+      faultOf(() => {
+        for (const file of files) {
+          if (this.layout.isPad(file)) continue
+          this.makeParents(file)
+          if (this.layout.fileLength(file) === 0) this.makeEmpty(file)
+        }
+      }),
+    )
+  }
+
+  sync(): Promise<{ files: FileFound[]; fault: DiskFault | null }> {
+    this.syncs += 1
+    return this.disk.ask('sync', () => {
+      const files = [...this.dirty]
+      const fault = faultOf(() => {
+        for (const file of files) {
+          const path = this.nodeOf(file)?.path
+          if (path === undefined) throw new FakeFileError('ENOENT', 'sync', this.path(file))
+          this.disk.check('sync', path)
+        }
+      })
+      if (fault !== null) return { files: [], fault }
+      for (const file of files) this.dirty.delete(file)
+      return { files: files.map((file) => this.found(file)), fault }
+    })
+  }
+
+  finish(files: readonly FileIndex[]): Promise<{ files: FileFound[]; fault: DiskFault | null }> {
+    return this.disk.ask('rename', () => {
+      const done: FileFound[] = []
+      const fault = faultOf(() => {
+        for (const file of files) {
+          if (this.layout.isPad(file)) continue
+          this.rename(file)
+          done.push(this.found(file))
+        }
+      })
+      return { files: done, fault }
+    })
+  }
+
+  verify(
+    pieces: readonly PieceIndex[],
+    onPiece: (piece: PieceIndex, good: boolean) => void,
+    done: (fault: DiskFault | null) => void,
+  ): VerifyJob {
+    let cancelled = false
+    const step = (at: number): void => {
+      this.disk.later('read', () => {
+        if (this.closed) return
+        const piece = pieces[at]
+        if (cancelled || piece === undefined) {
+          done(null)
+          return
+        }
+        let good = false
+        const fault = faultOf(() => {
+          good = this.isGood(piece)
+        })
+        if (fault !== null) {
+          done(fault)
+          return
+        }
+        onPiece(piece, good)
+        step(at + 1)
+      })
+    }
+    step(0)
+    return {
+      cancel: () => {
+        cancelled = true
+      },
+    }
+  }
+
+  sniff(pieces: readonly PieceIndex[]): Promise<PieceIndex[]> {
+    return this.disk.ask('read', () =>
+      pieces.filter((piece) => {
+        const length = Math.min(BLOCK_SIZE, this.layout.pieceSize(piece))
+        return this.bytes(piece, 0, length)?.some((byte) => byte !== 0) ?? false
+      }),
+    )
+  }
+
+  remove(): Promise<DiskFault | null> {
+    this.dropAll()
+    return this.disk.ask('unlink', () =>
+      faultOf(() => {
+        for (const file of this.spec.files.keys()) this.unlink(file)
+        for (const file of this.spec.files.keys()) this.pruneParents(file)
+      }),
+    )
+  }
+
+  close(): Promise<void> {
+    this.dropAll()
+    this.closed = true
+    return this.disk.ask('stat', () => undefined)
+  }
+
+  private dropAll(): void {
+    for (const piece of [...this.runs.keys()]) this.forget(piece)
+  }
+
+  private take(run: Run, slot: Slot, piece: PieceIndex, extent: number, length: number): void {
+    run.waiting.set(extent, { slot, length })
+    for (let next = run.waiting.get(run.next); next !== undefined; next = run.waiting.get(run.next)) {
+      const bytes = next.slot.view.subarray(0, next.length)
+      const fault = faultOf(() => {
+        this.write(piece, run.next * EXTENT_SIZE, bytes)
+      })
+      if (fault !== null) {
+        this.forget(piece)
+        this.events.writeFailed(piece, fault)
+        return
+      }
+      run.hash.update(bytes)
+      this.disk.slab.release(next.slot)
+      run.waiting.delete(run.next)
+      run.next += 1
+    }
+    if (run.next < this.layout.extentCount(piece)) return
+    this.runs.delete(piece)
+    if (run.hash.digest().equals(this.digest(piece))) this.events.pieceGood(piece)
+    else this.events.pieceBad(piece)
+  }
+
+  private write(piece: PieceIndex, offset: number, bytes: Uint8Array): void {
+    let at = 0
+    for (const span of this.layout.spans(piece, offset, bytes.length)) {
+      if (!span.pad) {
+        this.disk.check('write', this.path(span.file))
+        const node = this.forWriting(span.file)
+        node.bytes.set(bytes.subarray(at, at + span.length), span.fileOffset)
+        this.disk.fs.touch(node)
+        this.dirty.add(span.file)
+      }
+      at += span.length
+    }
+  }
+
+  /** The `.part` file at its full length, made or renamed back when it is not there. */
+  private forWriting(file: FileIndex): FakeNode {
+    const path = this.path(file)
+    const part = `${path}.part`
+    this.makeParents(file)
+    if (this.disk.fs.get(part) === null && this.disk.fs.get(path)?.kind === 'file')
+      this.disk.fs.rename(path, part)
+    const length = this.layout.fileLength(file)
+    const node = this.disk.fs.get(part) ?? this.disk.fs.create(part, length)
+    if (node.kind !== 'file') throw new FakeFileError('ELOOP', 'open', part)
+    if (node.bytes.length !== length) {
+      const whole = Buffer.alloc(length)
+      node.bytes.copy(whole)
+      node.bytes = whole
+    }
+    return node
+  }
+
+  private bytes(piece: PieceIndex, offset: number, length: number): Buffer | null {
+    const out = Buffer.alloc(length)
+    let at = 0
+    for (const span of this.layout.spans(piece, offset, length)) {
+      if (!span.pad) {
+        const found = this.nodeOf(span.file)
+        if (found === null) return null
+        this.disk.check('read', found.path)
+        if (found.node.bytes.length < span.fileOffset + span.length) return null
+        found.node.bytes.copy(out, at, span.fileOffset, span.fileOffset + span.length)
+      }
+      at += span.length
+    }
+    return out
+  }
+
+  private isGood(piece: PieceIndex): boolean {
+    const bytes = this.bytes(piece, 0, this.layout.pieceSize(piece))
+    return bytes !== null && createHash('sha1').update(bytes).digest().equals(this.digest(piece))
+  }
+
+  private frame(run: ReadRun): Buffer {
+    const parts: Buffer[] = []
+    let offset = run.offset
+    for (const length of run.lengths) {
+      const block = this.bytes(run.piece, offset, length)
+      if (block === null)
+        throw new FakeFileError('EIO', 'read', this.path(this.layout.filesOf(run.piece)[0] ?? 0))
+      const header = Buffer.alloc(13)
+      header.writeUInt32BE(9 + length, 0)
+      header[4] = 7
+      header.writeUInt32BE(run.piece, 5)
+      header.writeUInt32BE(offset, 9)
+      parts.push(header, block)
+      offset += length
+    }
+    return Buffer.concat(parts)
+  }
+
+  private pin(bytes: Buffer): Frame {
+    this.disk.pinned += 1
+    let pinned = true
+    return {
+      bytes,
+      release: () => {
+        if (!pinned) throw new Error('frame released twice')
+        pinned = false
+        this.disk.pinned -= 1
+      },
+    }
+  }
+
+  private found(file: FileIndex): FileFound {
+    const found = this.layout.isPad(file) ? null : this.nodeOf(file)
+    if (found === null) return { file, name: 'missing', size: 0, mtimeNs: '0', ino: '0' }
+    const { node, name } = found
+    return { file, name, size: node.bytes.length, mtimeNs: String(node.mtimeNs), ino: String(node.ino) }
+  }
+
+  /** `.part` first: while it is there it is ours, and what lies at the final name is not. */
+  private nodeOf(file: FileIndex): { node: FakeNode; path: string; name: 'part' | 'final' } | null {
+    const final = this.path(file)
+    for (const [name, path] of [
+      ['part', `${final}.part`],
+      ['final', final],
+    ] as const) {
+      const node = this.disk.fs.get(path)
+      if (node?.kind === 'file' && this.linkAbove(file) === null) return { node, path, name }
+    }
+    return null
+  }
+
+  private rename(file: FileIndex): void {
+    const final = this.path(file)
+    this.disk.check('rename', final)
+    const part = this.disk.fs.get(`${final}.part`)
+    const there = this.disk.fs.get(final)
+    if (part === null && there?.kind === 'file' && there.bytes.length === this.layout.fileLength(file)) return
+    if (part === null) throw new FakeFileError('ENOENT', 'rename', `${final}.part`)
+    if (there !== null) throw new FakeFileError('EEXIST', 'rename', final)
+    this.disk.fs.rename(`${final}.part`, final)
+  }
+
+  private makeParents(file: FileIndex): void {
+    if (this.disk.fs.get(this.spec.dir)?.kind !== 'folder')
+      throw new FakeFileError('ENOENT', 'mkdir', this.spec.dir)
+    const link = this.linkAbove(file)
+    if (link !== null) throw new FakeFileError('ELOOP', 'mkdir', link)
+    const parent = parentOf(this.path(file))
+    this.disk.check('mkdir', parent)
+    this.disk.fs.mkdirs(parent)
+  }
+
+  private makeEmpty(file: FileIndex): void {
+    const path = this.path(file)
+    const there = this.disk.fs.get(path)
+    if (there === null) this.disk.fs.create(path, 0)
+    else if (there.kind !== 'file' || there.bytes.length > 0) throw new FakeFileError('EEXIST', 'open', path)
+    this.dirty.add(file)
+  }
+
+  private unlink(file: FileIndex): void {
+    if (this.layout.isPad(file)) return
+    const found = this.nodeOf(file)
+    if (found === null) return
+    this.disk.check('unlink', found.path)
+    this.disk.fs.nodes.delete(found.path)
+  }
+
+  private pruneParents(file: FileIndex): void {
+    for (
+      let folder = parentOf(this.path(file));
+      folder.length > this.spec.dir.length;
+      folder = parentOf(folder)
+    ) {
+      if (this.disk.fs.get(folder)?.kind !== 'folder' || this.disk.fs.list(folder).length > 0) return
+      this.disk.fs.nodes.delete(folder)
+    }
+  }
+
+  /** A folder above the file, below `dir`, that is not a folder but a link. */
+  private linkAbove(file: FileIndex): string | null {
+    for (let path = parentOf(this.path(file)); path.length > this.spec.dir.length; path = parentOf(path)) {
+      if (this.disk.fs.get(path)?.kind === 'link') return path
+    }
+    return null
+  }
+
+  private path(file: FileIndex): string {
+    return `${this.spec.dir}/${this.spec.files[file]?.path ?? ''}`
+  }
+
+  private digest(piece: PieceIndex): Buffer {
+    return Buffer.from(this.spec.digests.slice(piece * 20, piece * 20 + 20))
+  }
+}
