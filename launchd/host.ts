@@ -7,12 +7,13 @@ import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Host, Ran } from './service.js'
 
-export function systemHost(): Host {
+/** `env` is what launchctl is found by and runs with. */
+export function systemHost(env: NodeJS.ProcessEnv = process.env): Host {
   return {
     platform: process.platform,
     uid: process.getuid?.() ?? 0,
     userHome: homedir(),
-    run,
+    run: (command, args) => run(command, args, env),
     replaceFile,
     readFile: (path) => orNull(readFile(path, 'utf8')),
     removeFile: async (path) => (await orNull(unlink(path).then(() => true))) ?? false,
@@ -28,9 +29,9 @@ export function systemHost(): Host {
 }
 
 /** Runs a program found on PATH to its end; never throws. */
-function run(command: string, args: readonly string[]): Promise<Ran> {
+function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Ran> {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
     const out = { stdout: '', stderr: '' }
     child.stdout.setEncoding('utf8').on('data', (text: string) => (out.stdout += text))
     child.stderr.setEncoding('utf8').on('data', (text: string) => (out.stderr += text))
