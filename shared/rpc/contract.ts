@@ -211,11 +211,17 @@ export const settingView = view<SettingView>({
   summary: z.string(),
 })
 
-const ref = z.union([z.int().positive(), z.string().min(1).max(64)])
-const refs: z.ZodType<TorrentRefs> = z.union([z.literal('all'), z.array(ref).min(1).max(100_000)])
+const ref = z.union([z.int().positive(), z.string().min(1).max(64)], {
+  error: 'expected a number, a hash or the beginning of a hash',
+})
+const refs: z.ZodType<TorrentRefs> = z.union([z.literal('all'), z.array(ref).min(1).max(100_000)], {
+  error: 'expected "all" or a list of numbers, hashes or beginnings of hashes',
+})
 const one = z.strictObject({ id: ref })
 const many = z.strictObject({ ids: refs })
 const none = z.strictObject({})
+/** Base64 of RFC 4648 section 4 with padding; checked by decoding, since a pattern over 16 MB exhausts the engine. */
+const base64 = z.string().refine(isBase64, 'expected base64 with padding').meta({ contentEncoding: 'base64' })
 /** An absolute path of at most 4096 characters. */
 const path = z.string().min(1).max(4096).startsWith('/')
 
@@ -230,6 +236,12 @@ const durableResults = z.object({
   durable: z.boolean(),
   reason: z.string().nullable(),
 })
+
+function isBase64(text: string): boolean {
+  if (text.length % 4 !== 0) return false
+  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0
+  return Buffer.from(text, 'base64').length === (text.length / 4) * 3 - padding
+}
 
 function method<P extends z.ZodType, R extends z.ZodType>(summary: string, params: P, result: R) {
   return { summary, params, result }
@@ -268,9 +280,9 @@ export const contract = {
   'torrent.add': method(
     'Adds a torrent from the bytes of its .torrent file (base64); a known one gets its trackers added.',
     z.strictObject({
-      metainfo: z.base64().max(16_000_000),
+      metainfo: base64.max(16_000_000),
       dir: path.optional(),
-      select: z.array(fileIndex).min(1).max(1_000_000).optional(),
+      select: z.array(fileIndex).min(1).max(200_000).optional(),
       paused: z.boolean().optional(),
       trackers: z.array(z.url().max(2048)).max(100).optional(),
     }),
@@ -329,13 +341,13 @@ export const contract = {
   ),
   'torrent.select': method(
     'Downloads only these files of a torrent; others can be chosen later.',
-    z.strictObject({ id: ref, files: z.array(fileIndex).min(1).max(1_000_000) }),
+    z.strictObject({ id: ref, files: z.array(fileIndex).min(1).max(200_000) }),
     z.object({ torrent: torrentView }),
   ),
   'torrent.export': method(
     'The .torrent file as it was added (base64), passkeys included.',
     one,
-    z.object({ metainfo: z.base64(), name: z.string() }),
+    z.object({ metainfo: base64, name: z.string() }),
   ),
   'config.get': method('One setting.', z.strictObject({ key: z.string().max(64) }), settingView),
   'config.set': method(

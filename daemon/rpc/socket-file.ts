@@ -1,0 +1,103 @@
+/** The socket's place in the file system: a folder that is ours alone, and what to do with an old socket. */
+import { chmod, lstat, mkdir, unlink } from 'node:fs/promises'
+import { connect, type Server } from 'node:net'
+import { dirname } from 'node:path'
+import process from 'node:process'
+
+/** macOS has room for 104 bytes with the closing zero; Linux cuts at 108 without saying so. */
+export const PATH_CAP = 103
+
+/** The socket cannot be made; the message is one sentence for the person who starts the daemon. */
+export class SocketPlaceError extends Error {
+  /** 'running': a daemon answers there. */
+  readonly reason: 'running' | 'place'
+  constructor(reason: 'running' | 'place', sentence: string) {
+    super(sentence)
+    this.name = 'SocketPlaceError'
+    this.reason = reason
+  }
+}
+
+/**
+ * Makes the folder with mode 0700 or checks that it is a folder, ours, and closed to others: Node tells nothing
+ * about who connects, so this is what keeps other users out.
+ */
+export async function prepareFolder(socketPath: string): Promise<void> {
+  const bytes = Buffer.byteLength(socketPath)
+  if (bytes > PATH_CAP) {
+    throw place(
+      `the socket's path has ${bytes} bytes and the system takes ${PATH_CAP}; choose a shorter TORRENTINO_HOME (${socketPath})`,
+    )
+  }
+  const folder = dirname(socketPath)
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const stat = await lstat(folder)
+  if (!stat.isDirectory()) {
+    throw place(
+      `${folder} is not a folder (a symbolic link will not do); remove it or choose another TORRENTINO_HOME`,
+    )
+  }
+  if (stat.uid !== process.getuid?.()) {
+    throw place(`${folder} belongs to another user; choose another TORRENTINO_HOME`)
+  }
+  if ((stat.mode & 0o077) !== 0) {
+    const mode = (stat.mode & 0o777).toString(8)
+    throw place(`${folder} is open to others (mode ${mode}); run: chmod 700 '${folder}'`)
+  }
+}
+
+/**
+ * Clears the way for a socket. What answers is a running daemon; what refuses is removed if it is a socket, ours,
+ * and we hold the lock of the home; anything else stays as it is.
+ */
+export async function clearStale(socketPath: string, lockHeld: boolean): Promise<void> {
+  const stat = await lstat(socketPath).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null
+    throw place(`${socketPath} cannot be looked at (${error.code ?? 'unknown'})`)
+  })
+  if (stat === null) return
+  if (!stat.isSocket()) throw place(`${socketPath} is in the way and is not a socket; move it away`)
+  if (stat.uid !== process.getuid?.()) throw place(`${socketPath} belongs to another user; remove it`)
+  const outcome = await tryConnect(socketPath)
+  if (outcome === 'answers')
+    throw new SocketPlaceError('running', `a daemon is running already on ${socketPath}`)
+  if (outcome !== 'ECONNREFUSED' || !lockHeld) {
+    throw place(`${socketPath} is in use (${outcome}); stop what uses it or choose another TORRENTINO_HOME`)
+  }
+  await unlink(socketPath)
+}
+
+/** Listens with a socket that is never open to others, not even for a moment. */
+export async function listenPrivately(server: Server, socketPath: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const onError = (error: NodeJS.ErrnoException) =>
+      reject(place(`the socket ${socketPath} cannot be made (${error.code ?? error.message})`))
+    server.once('error', onError)
+    // The umask belongs to the whole process; bind happens inside listen(), so it is put back before anything else.
+    const before = process.umask(0o177)
+    try {
+      server.listen(socketPath, () => {
+        server.off('error', onError)
+        resolve()
+      })
+    } finally {
+      process.umask(before)
+    }
+  })
+  await chmod(socketPath, 0o600)
+}
+
+function place(sentence: string): SocketPlaceError {
+  return new SocketPlaceError('place', sentence)
+}
+
+function tryConnect(socketPath: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(socketPath)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve('answers')
+    })
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'unknown'))
+  })
+}
