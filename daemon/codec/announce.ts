@@ -58,7 +58,7 @@ export const MOST_PEERS = 2_000
 
 /** Text of a tracker as one line of at most 200 characters. */
 export function oneLine(text: string): string {
-  const line = text.replace(/[\u0000-\u001f\u007f-\u009f\s]+/g, ' ').trim()
+  const line = text.replace(/[\p{Cc}\s]+/gu, ' ').trim()
   return line.length > 200 ? `${line.slice(0, 199)}…` : line
 }
 

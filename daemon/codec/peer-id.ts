@@ -157,6 +157,6 @@ function shadow(text: string): string | null {
   const match = /^([AOQRSTU])([0-9A-Za-z.]{1,5})-{0,4}---/.exec(text)
   if (match === null) return null
   const [, code = '', version = ''] = match
-  const parts = [...version].map((char) => String(Math.max(0, LETTERS.indexOf(char))))
+  const parts = Array.from(version, (char) => String(Math.max(0, LETTERS.indexOf(char))))
   return `${SHADOW.get(code) ?? code} ${parts.join('.')}`
 }

@@ -222,58 +222,61 @@ export class WireParser {
   /** Reports a message whose header lies at `pos` of `bytes`, or begins its payload. */
   private dispatch(bytes: Buffer, pos: number, length: number): void {
     const handler = this.handler
+    const at = pos + 5
     switch (this.id) {
       case ID.choke:
-        return handler.choke()
+        handler.choke()
+        break
       case ID.unchoke:
-        return handler.unchoke()
+        handler.unchoke()
+        break
       case ID.interested:
-        return handler.interested()
+        handler.interested()
+        break
       case ID.notInterested:
-        return handler.notInterested()
+        handler.notInterested()
+        break
       case ID.have:
-        return handler.have(bytes.readUInt32BE(pos + 5))
+        handler.have(bytes.readUInt32BE(at))
+        break
       case ID.request:
-        return handler.request(
-          bytes.readUInt32BE(pos + 5),
-          bytes.readUInt32BE(pos + 9),
-          bytes.readUInt32BE(pos + 13),
-        )
+        handler.request(bytes.readUInt32BE(at), bytes.readUInt32BE(at + 4), bytes.readUInt32BE(at + 8))
+        break
       case ID.piece:
-        return this.beginBlock(bytes.readUInt32BE(pos + 5), bytes.readUInt32BE(pos + 9), length - 9)
+        this.beginBlock(bytes.readUInt32BE(at), bytes.readUInt32BE(at + 4), length - 9)
+        break
       case ID.cancel:
-        return handler.cancel(
-          bytes.readUInt32BE(pos + 5),
-          bytes.readUInt32BE(pos + 9),
-          bytes.readUInt32BE(pos + 13),
-        )
+        handler.cancel(bytes.readUInt32BE(at), bytes.readUInt32BE(at + 4), bytes.readUInt32BE(at + 8))
+        break
       case ID.port:
-        return handler.port(bytes.readUInt16BE(pos + 5))
+        handler.port(bytes.readUInt16BE(at))
+        break
       case ID.suggest:
-        return handler.suggest(bytes.readUInt32BE(pos + 5))
+        handler.suggest(bytes.readUInt32BE(at))
+        break
       case ID.haveAll:
-        return handler.haveAll()
+        handler.haveAll()
+        break
       case ID.haveNone:
-        return handler.haveNone()
+        handler.haveNone()
+        break
       case ID.reject:
-        return handler.reject(
-          bytes.readUInt32BE(pos + 5),
-          bytes.readUInt32BE(pos + 9),
-          bytes.readUInt32BE(pos + 13),
-        )
+        handler.reject(bytes.readUInt32BE(at), bytes.readUInt32BE(at + 4), bytes.readUInt32BE(at + 8))
+        break
       case ID.allowedFast:
-        return handler.allowedFast(bytes.readUInt32BE(pos + 5))
+        handler.allowedFast(bytes.readUInt32BE(at))
+        break
       case ID.bitfield:
       case ID.extended:
         this.left = length - 1
         this.assembled = 0
         this.mode = ASSEMBLE
         if (this.left === 0) this.deliver(this.assembly, 0)
-        return
+        break
       default:
         this.left = length - 1
         this.mode = this.left > 0 ? SKIP : HEADER
-        return handler.unknown(this.id)
+        handler.unknown(this.id)
     }
   }
 
