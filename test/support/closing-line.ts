@@ -12,7 +12,8 @@ interface Tally {
   readonly skipped: string[]
 }
 
-export class ClosingLine implements Reporter {
+/** The default export: vitest makes a reporter that is given by path from it. */
+export default class ClosingLine implements Reporter {
   /** Null until the run has ended: a run that dies before that is a failure of its own. */
   private tally: Tally | null = null
 
@@ -32,9 +33,6 @@ export class ClosingLine implements Reporter {
     this.tally = tally
   }
 }
-
-/** vitest makes a reporter that is given by path from the default export. */
-export default ClosingLine
 
 /** What to print, the closing line last, and the status the run must end with if it would have been 0. */
 export function closing(tally: Tally | null, noSkip: boolean): { lines: string[]; status: number } {
