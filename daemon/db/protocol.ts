@@ -1,0 +1,40 @@
+/** What goes between the main thread and the store's thread. */
+import type { Store } from '../ports/store.js'
+
+export type Method = Exclude<keyof Store, 'close'>
+export type Args<M extends Method> = Parameters<Store[M]>
+export type Answer<M extends Method> = Awaited<ReturnType<Store[M]>>
+
+/** Given to the thread when it starts. */
+export interface ThreadInit {
+  /** The database. Its folder is made with mode 0700, itself with 0600. */
+  readonly file: string
+  /** Locked for the life of the thread; stays empty. */
+  readonly lockFile: string
+}
+
+export interface Request<M extends Method = Method> {
+  /** Counts up from 1; the answer carries it. */
+  readonly id: number
+  readonly method: M
+  readonly args: Args<M>
+}
+
+export type ToThread = { readonly kind: 'call'; readonly request: Request } | { readonly kind: 'close' }
+
+/** What the thread found in force after opening. */
+export interface OpenFacts {
+  /** 2 is FULL, 3 EXTRA. */
+  readonly synchronous: number
+  readonly journalMode: string
+  readonly foreignKeys: boolean
+  readonly fullfsync: boolean
+  readonly userVersion: number
+}
+
+export type FromThread =
+  | { readonly kind: 'opened'; readonly facts: OpenFacts }
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+  | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'fault'; readonly id: number; readonly code: string; readonly message: string }
+  | { readonly kind: 'closed' }

@@ -1,0 +1,240 @@
+/** The rows of torrents and what is set on them by a user's verb. Runs in the store's thread. */
+import type { Hashes, InfoHashV1, InfoHashV2, TorrentId } from '../../shared/units.js'
+import type { Desired } from '../../shared/views.js'
+import {
+  StoreFault,
+  type FileWishRow,
+  type NewTorrent,
+  type TorrentRow,
+  type TotalsRow,
+  type TrackerRow,
+} from '../ports/store.js'
+import type { Sql } from './sql.js'
+
+interface TorrentColumns {
+  readonly id: TorrentId
+  readonly hash_v1: InfoHashV1 | null
+  readonly hash_v2: InfoHashV2 | null
+  readonly name: string
+  readonly dir: string
+  readonly volume: string
+  readonly private: number
+  readonly piece_length: number
+  readonly piece_count: number
+  readonly total: number
+  readonly wanted: number
+  readonly done: number
+  readonly desired: string
+  readonly checked: number
+  readonly added_at: number
+  readonly completed_at: number | null
+  readonly fault: string | null
+}
+
+interface TrackerColumns extends TrackerRow {
+  readonly torrent_id: TorrentId
+}
+
+interface TotalsColumns {
+  readonly torrent_id: TorrentId
+  readonly downloaded: number
+  readonly uploaded: number
+  readonly wasted: number
+}
+
+const DESIRED: readonly string[] = ['running', 'forced', 'paused', 'removed', 'removedWithData']
+
+/** Throws NOT_FOUND for a torrent that is not there. */
+export function pieceCount(sql: Sql, id: TorrentId): number {
+  const row = sql.get('SELECT piece_count FROM torrent WHERE id = ?', id) as
+    { piece_count: number } | undefined
+  if (row === undefined) throw new StoreFault('NOT_FOUND', `no torrent ${id} in the store`)
+  return row.piece_count
+}
+
+export function listTorrents(sql: Sql): TorrentRow[] {
+  const trackers = new Map<TorrentId, TrackerRow[]>()
+  const trackerRows = sql.all(
+    'SELECT torrent_id, tier, url, source FROM tracker ORDER BY torrent_id, tier, pos',
+  ) as TrackerColumns[]
+  for (const { torrent_id, tier, url, source } of trackerRows) {
+    const list = trackers.get(torrent_id) ?? []
+    if (list.push({ tier, url, source }) === 1) trackers.set(torrent_id, list)
+  }
+  const totals = new Map<TorrentId, TotalsColumns>()
+  for (const row of sql.all('SELECT torrent_id, downloaded, uploaded, wasted FROM totals') as TotalsColumns[])
+    totals.set(row.torrent_id, row)
+  const rows = sql.all(
+    `SELECT id, hash_v1, hash_v2, name, dir, volume, private, piece_length, piece_count, total, wanted, done,
+       desired, checked, added_at, completed_at, fault FROM torrent ORDER BY id`,
+  ) as TorrentColumns[]
+  return rows.map((row) => toRow(row, totals.get(row.id), trackers.get(row.id) ?? []))
+}
+
+function toRow(row: TorrentColumns, totals: TotalsColumns | undefined, trackers: TrackerRow[]): TorrentRow {
+  return {
+    id: row.id,
+    hashes: toHashes(row),
+    name: row.name,
+    dir: row.dir,
+    volume: row.volume,
+    private: row.private === 1,
+    pieceLength: row.piece_length,
+    pieceCount: row.piece_count,
+    total: row.total,
+    wanted: row.wanted,
+    done: row.done,
+    desired: toDesired(row.desired),
+    checked: row.checked === 1,
+    addedAt: row.added_at,
+    completedAt: row.completed_at,
+    fault: row.fault,
+    downloaded: totals?.downloaded ?? 0,
+    uploaded: totals?.uploaded ?? 0,
+    wasted: totals?.wasted ?? 0,
+    trackers,
+  }
+}
+
+function toHashes(row: TorrentColumns): Hashes {
+  return {
+    ...(row.hash_v1 === null ? {} : { v1: row.hash_v1 }),
+    ...(row.hash_v2 === null ? {} : { v2: row.hash_v2 }),
+  }
+}
+
+/** A word that an edited database brings in does the least harm as a pause. */
+function toDesired(word: string): Desired {
+  return DESIRED.includes(word) ? (word as Desired) : 'paused'
+}
+
+export function addTorrent(sql: Sql, torrent: NewTorrent): TorrentId {
+  const { v1 = null, v2 = null } = torrent.hashes
+  if (sql.get('SELECT id FROM torrent WHERE hash_v1 = ? OR hash_v2 = ?', v1, v2) !== undefined)
+    throw new StoreFault('DUPLICATE', 'this torrent is in the store already')
+  const id = sql.run(
+    `INSERT INTO torrent (hash_v1, hash_v2, name, dir, volume, private, piece_length, piece_count, total, wanted,
+       desired, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    v1,
+    v2,
+    torrent.name,
+    torrent.dir,
+    torrent.volume,
+    torrent.private ? 1 : 0,
+    torrent.pieceLength,
+    torrent.pieceCount,
+    torrent.total,
+    torrent.wanted,
+    torrent.desired,
+    torrent.addedAt,
+  ).rowid as TorrentId
+  insertMetainfo(sql, id, torrent)
+  appendTrackers(sql, id, torrent.trackers)
+  insertWishes(sql, id, torrent.wishes)
+  return id
+}
+
+function insertMetainfo(sql: Sql, id: TorrentId, { torrent, info, infoStart }: NewTorrent): void {
+  const infoEnd = infoStart + info.length
+  if (infoStart < 0 || Buffer.compare(torrent.subarray(infoStart, infoEnd), info) !== 0)
+    throw new StoreFault('INVALID', 'info does not lie in the torrent at infoStart')
+  const rest = Buffer.concat([torrent.subarray(0, infoStart), torrent.subarray(infoEnd)])
+  sql.run(
+    'INSERT INTO metainfo (torrent_id, info, info_start, rest) VALUES (?, ?, ?, ?)',
+    id,
+    info,
+    infoStart,
+    rest,
+  )
+}
+
+export function readMetainfo(
+  sql: Sql,
+  id: TorrentId,
+): { torrent: Uint8Array; infoStart: number; infoEnd: number } {
+  const row = sql.get('SELECT info, info_start, rest FROM metainfo WHERE torrent_id = ?', id) as
+    { info: Uint8Array; info_start: number; rest: Uint8Array } | undefined
+  if (row === undefined) throw new StoreFault('NOT_FOUND', `no torrent ${id} in the store`)
+  const infoEnd = row.info_start + row.info.length
+  const torrent = new Uint8Array(row.rest.length + row.info.length)
+  torrent.set(row.rest.subarray(0, row.info_start))
+  torrent.set(row.info, row.info_start)
+  torrent.set(row.rest.subarray(row.info_start), infoEnd)
+  return { torrent, infoStart: row.info_start, infoEnd }
+}
+
+export function setDesired(sql: Sql, ids: readonly TorrentId[], desired: Desired): void {
+  for (const id of ids) sql.run('UPDATE torrent SET desired = ? WHERE id = ?', desired, id)
+}
+
+export function setFault(sql: Sql, id: TorrentId, fault: string | null): void {
+  pieceCount(sql, id)
+  sql.run('UPDATE torrent SET fault = ? WHERE id = ?', fault, id)
+}
+
+export function setWishes(
+  sql: Sql,
+  id: TorrentId,
+  wishes: readonly FileWishRow[],
+  wanted: number,
+  done: number,
+): void {
+  pieceCount(sql, id)
+  sql.run('UPDATE torrent SET wanted = ?, done = ? WHERE id = ?', wanted, done, id)
+  sql.run('DELETE FROM file_wish WHERE torrent_id = ? AND path IS NULL', id)
+  sql.run('UPDATE file_wish SET priority = 1 WHERE torrent_id = ?', id)
+  insertWishes(sql, id, wishes)
+}
+
+function insertWishes(sql: Sql, id: TorrentId, wishes: readonly FileWishRow[]): void {
+  for (const { file, priority } of wishes)
+    if (priority !== 1)
+      sql.run(
+        `INSERT INTO file_wish (torrent_id, idx, priority) VALUES (?, ?, ?)
+           ON CONFLICT DO UPDATE SET priority = excluded.priority`,
+        id,
+        file,
+        priority,
+      )
+}
+
+export function addTrackers(sql: Sql, id: TorrentId, trackers: readonly TrackerRow[]): void {
+  pieceCount(sql, id)
+  appendTrackers(sql, id, trackers)
+}
+
+/** At the end of their tiers; an address that is there already is left where it is. */
+function appendTrackers(sql: Sql, id: TorrentId, trackers: readonly TrackerRow[]): void {
+  for (const { tier, url, source } of trackers) {
+    if (sql.get('SELECT 1 FROM tracker WHERE torrent_id = ? AND url = ?', id, url) !== undefined) continue
+    sql.run(
+      `INSERT INTO tracker (torrent_id, tier, pos, url, source)
+         SELECT ?, ?, coalesce(max(pos), -1) + 1, ?, ? FROM tracker WHERE torrent_id = ? AND tier = ?`,
+      id,
+      tier,
+      url,
+      source,
+      id,
+      tier,
+    )
+  }
+}
+
+/** A torrent that was removed in the meantime is passed over. */
+export function saveTotals(sql: Sql, rows: readonly TotalsRow[]): void {
+  for (const { torrent, downloaded, uploaded, wasted } of rows)
+    sql.run(
+      `INSERT INTO totals (torrent_id, downloaded, uploaded, wasted)
+         SELECT id, ?, ?, ? FROM torrent WHERE id = ?
+         ON CONFLICT DO UPDATE SET downloaded = excluded.downloaded, uploaded = excluded.uploaded,
+           wasted = excluded.wasted`,
+      downloaded,
+      uploaded,
+      wasted,
+      torrent,
+    )
+}
+
+export function removeTorrent(sql: Sql, id: TorrentId): void {
+  sql.run('DELETE FROM torrent WHERE id = ?', id)
+}

@@ -1,0 +1,471 @@
+import fc from 'fast-check'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openStore } from '../../daemon/db/store.js'
+import { StoreFault, type HaveRound, type Store } from '../../daemon/ports/store.js'
+import type { InfoHashV1, InfoHashV2, TorrentId } from '../../shared/units.js'
+import { FakeStore } from '../support/fake-store.js'
+import { newTorrent } from '../support/store-rows.js'
+
+const WORKER = new URL('../../dist/daemon/db/thread.js', import.meta.url)
+const V2 = 'ab'.repeat(32) as InfoHashV2
+const NOBODY = 4711 as TorrentId
+
+interface Subject {
+  open(): Promise<Store>
+  /** What a restart of the daemon sees. */
+  reopen(store: Store): Promise<Store>
+  end(): Promise<void>
+}
+
+function fakeSubject(): Subject {
+  let last = new FakeStore()
+  return {
+    open: () => Promise.resolve(last),
+    reopen: () => Promise.resolve((last = last.reopen())),
+    end: () => Promise.resolve(),
+  }
+}
+
+function realSubject(): Subject {
+  const dir = mkdtempSync(join(tmpdir(), 'store-'))
+  const bugs: Error[] = []
+  const open = () =>
+    openStore({
+      file: join(dir, 'state', 'torrentino.db'),
+      lockFile: join(dir, 'state', 'lock'),
+      workerUrl: WORKER,
+      onBug: (error) => bugs.push(error),
+    })
+  const opened: Store[] = []
+  const keep = async () => {
+    const store = await open()
+    opened.push(store)
+    return store
+  }
+  return {
+    open: keep,
+    reopen: async (store) => {
+      await store.close()
+      return keep()
+    },
+    end: async () => {
+      for (const store of opened) await store.close()
+      rmSync(dir, { recursive: true })
+      expect(bugs).toEqual([])
+    },
+  }
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise
+    return 'none'
+  } catch (error) {
+    expect(error).toBeInstanceOf(StoreFault)
+    return error instanceof StoreFault ? error.code : 'another error'
+  }
+}
+
+function round(torrent: TorrentId, change: Partial<HaveRound> = {}): HaveRound {
+  return { torrent, chunks: [], files: [], done: 0, completedAt: null, checked: false, ...change }
+}
+
+describe.each([
+  { name: 'the fake store', make: fakeSubject, there: true },
+  { name: 'the store in SQLite', make: realSubject, there: existsSync(WORKER) },
+])('$name', ({ make, there }) => {
+  let subject: Subject
+  let store: Store
+
+  beforeEach(async () => {
+    expect(there, 'run `npx tsc -b` first').toBe(true)
+    subject = make()
+    store = await subject.open()
+  })
+
+  afterEach(async () => {
+    await subject.end()
+  })
+
+  it('starts empty', async () => {
+    expect(await store.torrents()).toEqual([])
+    expect(await store.eventsSince(0, 10)).toEqual([])
+    expect(await store.getMeta('port')).toBeNull()
+  })
+
+  it('gives back the whole row, after a restart too', async () => {
+    const id = await store.add(
+      newTorrent(1, {
+        hashes: { v1: '0123456789abcdef0123456789abcdef01234567' as InfoHashV1, v2: V2 },
+        name: 'Köln 東京 \u0000 😀',
+        private: true,
+        total: 9_007_199_254_740_991,
+        desired: 'forced',
+        trackers: [
+          { tier: 1, url: 'udp://b', source: 'metainfo' },
+          { tier: 0, url: 'http://a', source: 'metainfo' },
+        ],
+        wishes: [
+          { file: 3, priority: 0 },
+          { file: 1, priority: 1 },
+        ],
+      }),
+    )
+    const expected = [
+      {
+        id,
+        hashes: { v1: '0123456789abcdef0123456789abcdef01234567', v2: V2 },
+        name: 'Köln 東京 \u0000 😀',
+        dir: '/data',
+        volume: '2049',
+        private: true,
+        pieceLength: 262_144,
+        pieceCount: 100,
+        total: 9_007_199_254_740_991,
+        wanted: 26_214_400,
+        done: 0,
+        desired: 'forced',
+        checked: false,
+        addedAt: 1_700_000_000_000,
+        completedAt: null,
+        fault: null,
+        downloaded: 0,
+        uploaded: 0,
+        wasted: 0,
+        trackers: [
+          { tier: 0, url: 'http://a', source: 'metainfo' },
+          { tier: 1, url: 'udp://b', source: 'metainfo' },
+        ],
+      },
+    ]
+    expect(await store.torrents()).toEqual(expected)
+    store = await subject.reopen(store)
+    expect(await store.torrents()).toEqual(expected)
+    expect(await store.have(id)).toEqual({ bits: null, files: [], wishes: [{ file: 3, priority: 0 }] })
+  })
+
+  it('gives back the .torrent byte by byte', async () => {
+    const torrent = newTorrent(7)
+    const id = await store.add(torrent)
+    const back = await store.metainfo(id)
+    expect(Buffer.from(back.torrent).equals(torrent.torrent)).toBe(true)
+    expect(Buffer.from(back.torrent.subarray(back.infoStart, back.infoEnd)).equals(torrent.info)).toBe(true)
+  })
+
+  it('refuses an info that does not lie where it says', async () => {
+    expect(await codeOf(store.add(newTorrent(1, { infoStart: 3 })))).toBe('INVALID')
+    expect(await codeOf(store.add(newTorrent(1, { infoStart: -1 })))).toBe('INVALID')
+    expect(await store.torrents()).toEqual([])
+  })
+
+  it('refuses a hash it knows, by either kind', async () => {
+    const v1 = newTorrent(1).hashes.v1 as InfoHashV1
+    await store.add(newTorrent(1, { hashes: { v1, v2: V2 } }))
+    expect(await codeOf(store.add(newTorrent(1)))).toBe('DUPLICATE')
+    expect(await codeOf(store.add(newTorrent(2, { hashes: { v2: V2 } })))).toBe('DUPLICATE')
+    expect(await store.torrents()).toHaveLength(1)
+  })
+
+  it('takes torrents that lack the same kind of hash', async () => {
+    await store.add(newTorrent(1))
+    await store.add(newTorrent(2))
+    await store.add(newTorrent(3, { hashes: { v2: V2 } }))
+    await store.add(newTorrent(4, { hashes: { v2: 'cd'.repeat(32) as InfoHashV2 } }))
+    expect((await store.torrents()).map((row) => row.hashes)).toEqual([
+      { v1: newTorrent(1).hashes.v1 },
+      { v1: newTorrent(2).hashes.v1 },
+      { v2: V2 },
+      { v2: 'cd'.repeat(32) },
+    ])
+  })
+
+  it('never gives a number out twice', async () => {
+    const first = await store.add(newTorrent(1))
+    const second = await store.add(newTorrent(2))
+    await store.remove(second)
+    store = await subject.reopen(store)
+    const third = await store.add(newTorrent(2))
+    expect(second).toBeGreaterThan(first)
+    expect(third).toBeGreaterThan(second)
+  })
+
+  it('removes all that hangs on a torrent, and nothing else', async () => {
+    const id = await store.add(newTorrent(1, { trackers: [{ tier: 0, url: 'http://a', source: 'user' }] }))
+    const other = await store.add(newTorrent(2))
+    await store.markWriting(id, [0])
+    await store.recordRound(round(id, { chunks: [{ chunk: 0, bits: new Uint8Array(13) }] }))
+    await store.saveTotals([{ torrent: id, downloaded: 1, uploaded: 2, wasted: 3 }])
+    await store.appendEvent({ at: 5, torrent: id, kind: 'removed', caller: 'ctl', data: {} })
+    await store.remove(id)
+    await store.remove(id)
+    expect((await store.torrents()).map((row) => row.id)).toEqual([other])
+    expect(await codeOf(store.metainfo(id))).toBe('NOT_FOUND')
+    expect(await codeOf(store.have(id))).toBe('NOT_FOUND')
+    expect(await store.eventsSince(0, 10)).toHaveLength(1)
+    const again = await store.add(newTorrent(1))
+    expect(await store.have(again)).toEqual({ bits: null, files: [], wishes: [] })
+  })
+
+  it('answers for torrents that are not there', async () => {
+    const row = { tier: 0, url: 'http://a', source: 'user' } as const
+    expect(await codeOf(store.setFault(NOBODY, 'x'))).toBe('NOT_FOUND')
+    expect(await codeOf(store.setWishes(NOBODY, [], 0, 0))).toBe('NOT_FOUND')
+    expect(await codeOf(store.addTrackers(NOBODY, [row]))).toBe('NOT_FOUND')
+    expect(await codeOf(store.markWriting(NOBODY, [0]))).toBe('NOT_FOUND')
+    expect(await codeOf(store.recordRound(round(NOBODY)))).toBe('NOT_FOUND')
+    expect(await codeOf(store.clearHave(NOBODY))).toBe('NOT_FOUND')
+    await store.setDesired([NOBODY], 'paused')
+    await store.saveTotals([{ torrent: NOBODY, downloaded: 1, uploaded: 1, wasted: 1 }])
+    await store.remove(NOBODY)
+    expect(await store.torrents()).toEqual([])
+  })
+
+  it('sets intent, fault and totals', async () => {
+    const one = await store.add(newTorrent(1))
+    const two = await store.add(newTorrent(2))
+    await store.setDesired([one, NOBODY, two], 'paused')
+    await store.setFault(two, 'no space')
+    await store.saveTotals([
+      { torrent: one, downloaded: 5_000_000_000, uploaded: 2, wasted: 3 },
+      { torrent: NOBODY, downloaded: 1, uploaded: 1, wasted: 1 },
+    ])
+    await store.saveTotals([{ torrent: one, downloaded: 5_000_000_001, uploaded: 3, wasted: 4 }])
+    store = await subject.reopen(store)
+    const rows = await store.torrents()
+    expect(rows.map((row) => [row.desired, row.fault])).toEqual([
+      ['paused', null],
+      ['paused', 'no space'],
+    ])
+    expect(rows[0]).toMatchObject({ downloaded: 5_000_000_001, uploaded: 3, wasted: 4 })
+    await store.setFault(two, null)
+    expect((await store.torrents())[1]?.fault).toBeNull()
+  })
+
+  it('replaces the wishes and keeps only what differs', async () => {
+    const id = await store.add(newTorrent(1, { wishes: [{ file: 0, priority: 0 }] }))
+    await store.setWishes(
+      id,
+      [
+        { file: 5, priority: 0 },
+        { file: 2, priority: 7 },
+        { file: 3, priority: 1 },
+      ],
+      1000,
+      500,
+    )
+    expect((await store.have(id)).wishes).toEqual([
+      { file: 2, priority: 7 },
+      { file: 5, priority: 0 },
+    ])
+    expect((await store.torrents())[0]).toMatchObject({ wanted: 1000, done: 500 })
+  })
+
+  it('adds trackers at the end of their tier and leaves known ones alone', async () => {
+    const id = await store.add(
+      newTorrent(1, {
+        trackers: [
+          { tier: 0, url: 'http://a', source: 'metainfo' },
+          { tier: 1, url: 'http://b', source: 'metainfo' },
+        ],
+      }),
+    )
+    await store.addTrackers(id, [
+      { tier: 0, url: 'http://c', source: 'user' },
+      { tier: 0, url: 'http://b', source: 'user' },
+      { tier: 2, url: 'http://d', source: 'user' },
+      { tier: 2, url: 'http://d', source: 'user' },
+    ])
+    expect((await store.torrents())[0]?.trackers).toEqual([
+      { tier: 0, url: 'http://a', source: 'metainfo' },
+      { tier: 0, url: 'http://c', source: 'user' },
+      { tier: 1, url: 'http://b', source: 'metainfo' },
+      { tier: 2, url: 'http://d', source: 'user' },
+    ])
+  })
+
+  it('marks files as open for writing and keeps what was known of them', async () => {
+    const id = await store.add(newTorrent(1))
+    const file = { file: 2, size: 5_000_000_000, mtimeNs: '1700000000123456789', ino: '18446744073709551615' }
+    await store.recordRound(round(id, { files: [{ ...file, writing: false }] }))
+    expect((await store.have(id)).files).toEqual([{ ...file, writing: false }])
+    await store.markWriting(id, [2, 4])
+    store = await subject.reopen(store)
+    expect((await store.have(id)).files).toEqual([
+      { ...file, writing: true },
+      { file: 4, size: 0, mtimeNs: '0', ino: '0', writing: true },
+    ])
+  })
+
+  it('records a round: facts of the torrent, and checked never falls by itself', async () => {
+    const id = await store.add(newTorrent(1))
+    await store.recordRound(round(id, { done: 10, checked: true, completedAt: 99 }))
+    await store.recordRound(round(id, { done: 20, completedAt: 99 }))
+    expect((await store.torrents())[0]).toMatchObject({ done: 20, checked: true, completedAt: 99 })
+  })
+
+  it('forgets bits, facts and the check, and keeps the rest', async () => {
+    const id = await store.add(newTorrent(1, { wishes: [{ file: 1, priority: 0 }] }))
+    await store.recordRound(
+      round(id, {
+        chunks: [{ chunk: 0, bits: new Uint8Array(13) }],
+        done: 10,
+        checked: true,
+        completedAt: 99,
+      }),
+    )
+    await store.markWriting(id, [0])
+    await store.clearHave(id)
+    expect(await store.have(id)).toEqual({ bits: null, files: [], wishes: [{ file: 1, priority: 0 }] })
+    expect((await store.torrents())[0]).toMatchObject({ done: 0, checked: false, completedAt: 99 })
+  })
+
+  it('refuses a chunk of a length or a number that cannot be, with the whole round', async () => {
+    const id = await store.add(newTorrent(1))
+    const good = { chunk: 0, bits: new Uint8Array(13).fill(255) }
+    for (const bad of [
+      { chunk: 0, bits: new Uint8Array(12) },
+      { chunk: 0, bits: new Uint8Array(2048) },
+      { chunk: 1, bits: new Uint8Array(1) },
+      { chunk: 1, bits: new Uint8Array(0) },
+      { chunk: -1, bits: new Uint8Array(13) },
+    ])
+      expect(await codeOf(store.recordRound(round(id, { chunks: [good, bad], done: 7 })))).toBe('INVALID')
+    expect((await store.have(id)).bits).toBeNull()
+    expect((await store.torrents())[0]?.done).toBe(0)
+  })
+
+  it('gives back every bitfield that was written in rounds of dirty chunks', async () => {
+    let n = 100
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 5 * 2048 * 8 }),
+        fc.array(fc.record({ at: fc.nat(), value: fc.integer({ min: 0, max: 255 }) }), { maxLength: 30 }),
+        async (pieceCount, edits) => {
+          const id = await store.add(newTorrent((n += 1), { pieceCount }))
+          const bits = new Uint8Array(Math.ceil(pieceCount / 8))
+          for (const { at, value } of edits) {
+            bits[at % bits.length] = value
+            const chunk = Math.floor((at % bits.length) / 2048)
+            // A view into the whole field, as the swarm hands it over; it goes on changing afterwards.
+            const view = bits.subarray(chunk * 2048, (chunk + 1) * 2048)
+            await store.recordRound(round(id, { chunks: [{ chunk, bits: view }] }))
+          }
+          const back = await store.have(id)
+          if (edits.length === 0) expect(back.bits).toBeNull()
+          else expect(Buffer.from(back.bits ?? []).equals(bits)).toBe(true)
+          await store.remove(id)
+        },
+      ),
+      { numRuns: 25 },
+    )
+  })
+
+  it('takes the bytes as they are at the call', async () => {
+    const id = await store.add(newTorrent(1))
+    const bits = new Uint8Array(13)
+    const written = store.recordRound(round(id, { chunks: [{ chunk: 0, bits }] }))
+    bits.fill(255)
+    await written
+    expect([...((await store.have(id)).bits ?? [])]).toEqual(Array.from({ length: 13 }, () => 0))
+  })
+
+  it('numbers events and gives them out in slices', async () => {
+    for (let at = 1; at <= 5; at += 1)
+      expect(
+        await store.appendEvent({
+          at,
+          torrent: null,
+          kind: 'k',
+          caller: 'c',
+          data: { deep: { n: at, s: '…' } },
+        }),
+      ).toBe(at)
+    store = await subject.reopen(store)
+    const slice = await store.eventsSince(2, 2)
+    expect(slice).toEqual([
+      { seq: 3, at: 3, torrent: null, kind: 'k', caller: 'c', data: { deep: { n: 3, s: '…' } } },
+      { seq: 4, at: 4, torrent: null, kind: 'k', caller: 'c', data: { deep: { n: 4, s: '…' } } },
+    ])
+    expect(await store.eventsSince(0, 0)).toEqual([])
+    expect(await store.eventsSince(5, 10)).toEqual([])
+  })
+
+  it('prunes events by age, seldom, and never reuses their numbers', async () => {
+    const month = 30 * 24 * 3600 * 1000
+    const append = (at: number) => store.appendEvent({ at, torrent: null, kind: 'k', caller: 'c', data: {} })
+    await Promise.all(Array.from({ length: 998 }, () => append(1000)))
+    await append(1001)
+    expect(await store.eventsSince(0, 2000)).toHaveLength(999)
+    expect(await append(1001 + month)).toBe(1000)
+    expect((await store.eventsSince(0, 2000)).map((event) => event.seq)).toEqual([999, 1000])
+  })
+
+  it('keeps what is set by key', async () => {
+    await store.setMeta('port', '1')
+    await store.setMeta('port', '23456')
+    store = await subject.reopen(store)
+    expect(await store.getMeta('port')).toBe('23456')
+    expect(await store.getMeta('toString')).toBeNull()
+  })
+
+  it('answers in order what was asked without waiting, and one failure fails alone', async () => {
+    const asked = [
+      store.add(newTorrent(1)),
+      store.torrents(),
+      store.add(newTorrent(1)),
+      store.setFault(NOBODY, 'x'),
+      store.setMeta('a', 'b'),
+      store.add(newTorrent(2)),
+      store.torrents(),
+    ] as const
+    const settled = await Promise.allSettled(asked)
+    expect(settled.map((result) => result.status)).toEqual([
+      'fulfilled',
+      'fulfilled',
+      'rejected',
+      'rejected',
+      'fulfilled',
+      'fulfilled',
+      'fulfilled',
+    ])
+    expect((await asked[1]).map((row) => row.name)).toEqual(['torrent 1'])
+    expect((await asked[6]).map((row) => row.name)).toEqual(['torrent 1', 'torrent 2'])
+    expect(await store.getMeta('a')).toBe('b')
+  })
+
+  it('refuses every call after close, and closes twice', async () => {
+    const last = store.setMeta('a', 'b')
+    await store.close()
+    await last
+    await store.close()
+    expect(await codeOf(store.torrents())).toBe('CLOSED')
+    store = await subject.reopen(store)
+    expect(await store.getMeta('a')).toBe('b')
+  })
+})
+
+describe('faults of the fake store', () => {
+  it('fails the next call, of any method or of one, and changes nothing', async () => {
+    const store = new FakeStore()
+    store.failNext('SQLITE_IOERR', 'add')
+    store.failNext('SQLITE_BUSY')
+    expect(await codeOf(store.torrents())).toBe('SQLITE_BUSY')
+    expect(await codeOf(store.add(newTorrent(1)))).toBe('SQLITE_IOERR')
+    expect(await store.torrents()).toEqual([])
+    expect(await store.add(newTorrent(1))).toBe(1)
+    expect(store.calls).toEqual(['torrents', 'add', 'torrents', 'add'])
+  })
+
+  it('fails every write as a full disk does', async () => {
+    const store = new FakeStore()
+    store.failWrites('SQLITE_FULL')
+    expect(await codeOf(store.setMeta('a', 'b'))).toBe('SQLITE_FULL')
+    expect(await store.getMeta('a')).toBeNull()
+    store.failWrites(null)
+    await store.setMeta('a', 'b')
+    expect(await store.getMeta('a')).toBe('b')
+  })
+})
