@@ -67,7 +67,6 @@ export default defineConfig(
       'for-direction': 'error',
       'no-async-promise-executor': 'error',
       'no-constant-binary-expression': 'error',
-      'no-control-regex': 'error',
       'no-debugger': 'error',
       'no-dupe-else-if': 'error',
       'no-duplicate-case': 'error',
