@@ -1,0 +1,296 @@
+/** A session in memory behind the contract: what the transports and torrentinoctl are tried against. */
+import { createHash } from 'node:crypto'
+import type {
+  EventView,
+  Feeds,
+  FeedSink,
+  Handlers,
+  NotificationParams,
+  PerTorrent,
+  Result,
+  SettingView,
+  TorrentRef,
+  TorrentRefs,
+} from '../../shared/rpc/contract.js'
+import { RpcError, rpcError } from '../../shared/rpc/errors.js'
+import { resolveRef } from '../../shared/rpc/refs.js'
+import type { TorrentId } from '../../shared/units.js'
+import type { FileView, PeerView, TorrentView, TrackerView } from '../../shared/views.js'
+
+export function torrentView(id: number, over: Partial<TorrentView> = {}): TorrentView {
+  return {
+    id: id as TorrentId,
+    infoHash: createHash('sha1').update(`torrent ${id}`).digest('hex'),
+    infoHashV2: null,
+    name: `torrent-${id}.iso`,
+    state: 'downloading',
+    desired: 'running',
+    progress: 0.25,
+    checkProgress: null,
+    totalBytes: 1_073_741_824,
+    wantedBytes: 1_073_741_824,
+    doneBytes: 268_435_456,
+    downRate: 2_097_152,
+    upRate: 10_240,
+    downloaded: 300_000_000,
+    uploaded: 30_000_000,
+    ratio: 0.1,
+    peers: 12,
+    seeds: 4,
+    eta: 384,
+    dir: '/data/torrents',
+    private: false,
+    pieceLength: 262_144,
+    pieceCount: 4096,
+    addedAt: 1_700_000_000_000,
+    completedAt: null,
+    error: null,
+    ...over,
+  }
+}
+
+const PEER: PeerView = {
+  address: '10.0.0.7:51413',
+  client: 'Transmission 4.0.6',
+  direction: 'out',
+  source: 'tracker',
+  progress: 1,
+  downRate: 1_048_576,
+  upRate: 0,
+  downloaded: 100_000_000,
+  uploaded: 0,
+  amChoking: true,
+  amInterested: true,
+  peerChoking: false,
+  peerInterested: false,
+}
+
+const TRACKER: TrackerView = {
+  tier: 0,
+  url: 'http://tracker.example/announce',
+  status: 'working',
+  message: null,
+  lastAnswerAt: 1_700_000_000_000,
+  nextAnnounceAt: 1_700_001_800_000,
+  seeds: 4,
+  leechers: 8,
+  peers: 12,
+}
+
+/** State that a test may look at and change. */
+export class FakeSession {
+  readonly torrents = new Map<TorrentId, TorrentView>()
+  readonly metainfo = new Map<TorrentId, string>()
+  files: FileView[] = [
+    { index: 0, path: 'show/one.mkv', length: 1_000_000, doneBytes: 1_000_000, wanted: true },
+    { index: 1, path: 'show/two.mkv', length: 2_000_000, doneBytes: 500_000, wanted: true },
+    { index: 2, path: 'show/notes.txt', length: 0, doneBytes: 0, wanted: false },
+  ]
+  peers: PeerView[] = [PEER]
+  trackers: TrackerView[] = [TRACKER]
+  settings = new Map<string, SettingView>([
+    [
+      'listen.port',
+      {
+        key: 'listen.port',
+        value: 20_000,
+        default: 20_000,
+        source: 'default',
+        applies: 'restart',
+        summary: 'Port for peers',
+      },
+    ],
+  ])
+  /** The reason that `torrent.pause` gives for not being durable, or null. */
+  storeFault: string | null = null
+  /** Called by session.shutdown. */
+  onShutdown: () => void = () => undefined
+  /** What every call is made to wait for. */
+  gate: Promise<void> = Promise.resolve()
+  rev = 1
+  events: EventView[] = []
+  readonly sinks = new Set<{ sink: FeedSink; changes: boolean }>()
+  /** Names of the callers seen. */
+  readonly callers: string[] = []
+
+  constructor(count = 0) {
+    for (let id = 1; id <= count; id += 1) this.put(torrentView(id))
+  }
+
+  put(torrent: TorrentView): void {
+    this.torrents.set(torrent.id, torrent)
+    this.change(torrent)
+  }
+
+  change(...torrents: TorrentView[]): void {
+    this.rev += 1
+    const changed: NotificationParams<'changed'> = { rev: this.rev, torrents, removed: [] }
+    for (const { sink, changes } of this.sinks) if (changes) sink.changed(changed)
+  }
+
+  tell(kind: string, torrent: TorrentId | null = null): void {
+    const event: EventView = { seq: this.events.length + 1, at: 0, kind, torrent, caller: '', data: {} }
+    this.events.push(event)
+    for (const { sink } of this.sinks) sink.event(event)
+  }
+
+  readonly feeds: Feeds = {
+    subscribe: (since, changes, sink) => {
+      const entry = { sink, changes }
+      this.sinks.add(entry)
+      if (since !== undefined) for (const event of this.events) if (event.seq > since) sink.event(event)
+      const stop = () => void this.sinks.delete(entry)
+      return Promise.resolve({ seq: this.events.length, rev: this.rev, stop })
+    },
+  }
+
+  readonly handlers: Handlers = {
+    'session.hello': async (_, caller) => {
+      await this.gate
+      this.callers.push(caller.name)
+      return { contract: '1.0', version: '0.1.0', pid: 4711, owner: 'person', home: '/h', rev: this.rev }
+    },
+    'session.status': async () => ({
+      version: '0.1.0',
+      contract: '1.0',
+      pid: 4711,
+      home: '/h',
+      owner: 'person',
+      uptime: 3661,
+      listen: { host: '0.0.0.0', port: 20_000, error: null },
+      torrents: { total: this.torrents.size, byState: { downloading: this.torrents.size } },
+      connections: 12,
+      downRate: 2_097_152,
+      upRate: 10_240,
+      downloadDir: '/data/torrents',
+      scope: 'loopback',
+      rssBytes: 80_000_000,
+    }),
+    'session.shutdown': async () => {
+      setImmediate(this.onShutdown)
+      return { pid: 4711 }
+    },
+    'events.since': async ({ seq, limit }) => {
+      const later = this.events.filter((event) => event.seq > seq)
+      const events = later.slice(0, limit ?? 100)
+      return { events, more: later.length > events.length }
+    },
+    'torrent.add': async (params) =>
+      this.add(params.metainfo, params.dir ?? '/data/torrents', params.paused === true),
+    'torrent.list': async ({ ids, after, limit }) => {
+      const chosen = ids === undefined ? [...this.torrents.values()] : this.resolveAll(ids)
+      const rest = chosen.filter((torrent) => torrent.id > (after ?? 0))
+      const torrents = rest.slice(0, limit ?? rest.length)
+      return { rev: this.rev, torrents, removed: [], more: rest.length > torrents.length }
+    },
+    'torrent.get': async ({ id }) => ({
+      ...resolveRef(id, this.torrents.values()),
+      fileCount: this.files.length,
+      wantedFileCount: this.files.filter((file) => file.wanted).length,
+      comment: 'made for a test',
+      createdBy: 'mktorrent 1.1',
+      createdAt: 1_600_000_000_000,
+      trackers: this.trackers,
+      webSeeds: [],
+      wasted: 0,
+    }),
+    'torrent.files': async ({ id }) => {
+      resolveRef(id, this.torrents.values())
+      return { files: this.files }
+    },
+    'torrent.peers': async ({ id }) => {
+      resolveRef(id, this.torrents.values())
+      return { peers: this.peers }
+    },
+    'torrent.trackers': async ({ id }) => {
+      resolveRef(id, this.torrents.values())
+      return { trackers: this.trackers }
+    },
+    'torrent.pause': async ({ ids }) => this.intent(ids, { desired: 'paused', state: 'paused' }),
+    'torrent.resume': async ({ ids }) => this.intent(ids, { desired: 'running', state: 'downloading' }),
+    'torrent.verify': async ({ ids }) => ({ results: this.each(ids, (torrent) => torrent) }),
+    'torrent.remove': async ({ ids }) => ({
+      results: this.each(ids, (torrent) => {
+        this.torrents.delete(torrent.id)
+        return torrent
+      }),
+    }),
+    'torrent.select': async ({ id, files }) => {
+      const torrent = resolveRef(id, this.torrents.values())
+      if (files.some((file) => file >= this.files.length)) {
+        throw rpcError('badSelection', `torrent ${torrent.id} has ${this.files.length} files`)
+      }
+      this.files = this.files.map((file) => ({ ...file, wanted: files.includes(file.index) }))
+      return { torrent }
+    },
+    'torrent.export': async ({ id }) => {
+      const torrent = resolveRef(id, this.torrents.values())
+      return { metainfo: this.metainfo.get(torrent.id) ?? 'ZGU6', name: torrent.name }
+    },
+    'config.get': async ({ key }) => this.setting(key),
+    'config.set': async ({ key, value }) => {
+      const setting: SettingView = { ...this.setting(key), value, source: 'file' }
+      this.settings.set(key, setting)
+      return setting
+    },
+    'config.list': async () => ({ settings: [...this.settings.values()] }),
+  }
+
+  private setting(key: string): SettingView {
+    const setting = this.settings.get(key)
+    if (setting === undefined) throw rpcError('badSetting', `there is no setting ${key}`, { key })
+    return setting
+  }
+
+  private add(metainfo: string, dir: string, paused: boolean): Result<'torrent.add'> {
+    const bytes = Buffer.from(metainfo, 'base64')
+    if (bytes[0] !== 0x64)
+      throw rpcError('badTorrent', 'this is not a torrent: it does not begin with a dictionary')
+    if (dir === '/nowhere')
+      throw rpcError('badFolder', '/nowhere cannot be written', { dir, reason: 'EACCES' })
+    const infoHash = createHash('sha1').update(bytes).digest('hex')
+    const known = [...this.torrents.values()].find((torrent) => torrent.infoHash === infoHash)
+    const id = known?.id ?? ((Math.max(0, ...this.torrents.keys()) + 1) as TorrentId)
+    const torrent = known ?? torrentView(id, { infoHash, dir, state: paused ? 'paused' : 'downloading' })
+    if (known === undefined) this.put(torrent)
+    this.metainfo.set(id, metainfo)
+    return {
+      id,
+      infoHash,
+      infoHashV2: null,
+      name: torrent.name,
+      duplicate: known !== undefined,
+      dir,
+      freeBytes: 5_000_000_000,
+      totalBytes: torrent.totalBytes,
+      wantedBytes: torrent.wantedBytes,
+      addedTrackers: 0,
+    }
+  }
+
+  private intent(ids: TorrentRefs, over: Partial<TorrentView>): Result<'torrent.pause'> {
+    const results = this.each(ids, (torrent) => {
+      const next = { ...torrent, ...over }
+      this.put(next)
+      return next
+    })
+    return { results, durable: this.storeFault === null, reason: this.storeFault }
+  }
+
+  private resolveAll(ids: TorrentRefs): TorrentView[] {
+    if (ids === 'all') return [...this.torrents.values()]
+    return ids.map((ref) => resolveRef(ref, this.torrents.values()))
+  }
+
+  private each(ids: TorrentRefs, act: (torrent: TorrentView) => TorrentView): PerTorrent[] {
+    const refs: readonly TorrentRef[] = ids === 'all' ? [...this.torrents.keys()] : ids
+    return refs.map((ref) => {
+      try {
+        return { ref, ok: true, torrent: act(resolveRef(ref, this.torrents.values())) }
+      } catch (error) {
+        if (!(error instanceof RpcError)) throw error
+        return { ref, ok: false, error: { code: error.code, message: error.message } }
+      }
+    })
+  }
+}
