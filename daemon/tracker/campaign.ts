@@ -1,0 +1,287 @@
+/** Announces one swarm key: a round tries trackers in order until one answers, then waits (BEP 3, 12). */
+import type { Millis, SwarmKey } from '../../shared/units.js'
+import type { PeerAddress } from '../base/address.js'
+import type { AnnounceEvent, AnnounceRequest, AnnounceResult } from '../codec/announce.js'
+import type { Cancel, Clock } from '../ports/clock.js'
+import type { Random } from '../ports/random.js'
+import { Standing } from './standing.js'
+import type { Tiers, Tracker } from './tiers.js'
+import type { TrackerTransport } from './transport.js'
+
+/**
+ * How much a torrent wants peers from trackers. 'none': it has enough, and asks for none. 'some': it takes what the
+ * regular announces bring. 'urgent': it asks again as early as the tracker allows.
+ */
+export type Need = 'none' | 'some' | 'urgent'
+
+export interface CampaignInit {
+  readonly swarmKey: SwarmKey
+  readonly tiers: Tiers
+}
+
+export interface CampaignPorts {
+  readonly clock: Clock
+  readonly random: Random
+  readonly transport: TrackerTransport
+  /** The request of now, with the counts of this session. */
+  readonly request: (
+    key: SwarmKey,
+    event: AnnounceEvent | null,
+    trackerId: Uint8Array | null,
+  ) => AnnounceRequest
+  readonly answered: (key: SwarmKey, peers: readonly PeerAddress[]) => void
+  readonly changed: () => void
+}
+
+/** Peers are asked for again after this at the earliest, doubled each time, where the tracker names no minimum. */
+const FIRST_HUNGER = 60_000
+/** A person who asks again and again is held to this. */
+const IMPATIENCE = 10_000
+
+export class Campaign {
+  private readonly key: SwarmKey
+  private readonly tiers: Tiers
+  private readonly ports: CampaignPorts
+  /** How we stand with each tracker that was ever tried. */
+  private readonly standings = new Map<Tracker, Standing>()
+  /** 'off' and 'stopping' make no rounds; a 'waiting' campaign may have a timer; 'announcing' has one attempt. */
+  private phase: 'off' | 'waiting' | 'announcing' | 'stopping' = 'off'
+  /** Trackers of the round that have not been tried. */
+  private queue: Tracker[] = []
+  /** Ends the attempt of the phase 'announcing'. */
+  private attempt: Cancel | null = null
+  /** Ends the timer of the phase 'waiting'. */
+  private timer: Cancel | null = null
+  /** Moment on `clock.now` of the next round, or null where none is planned. */
+  private nextAt: Millis | null = null
+  /** The tracker whose answer ended the last round, or null where the last round failed. */
+  private last: Standing | null = null
+  /** Urgent announces in a row. */
+  private hunger = 0
+  private need: Need = 'some'
+  /** The download was completed in this session. */
+  private completed = false
+  /** Ends the `stopped` announces and reports; only in the phase 'stopping'. */
+  private finishStop: (() => void) | null = null
+
+  constructor(init: CampaignInit, ports: CampaignPorts) {
+    this.key = init.swarmKey
+    this.tiers = init.tiers
+    this.ports = ports
+  }
+
+  start(): void {
+    if (this.phase === 'waiting' || this.phase === 'announcing') return
+    this.finishStop?.()
+    for (const standing of this.standings.values()) standing.reset()
+    this.completed = false
+    this.last = null
+    this.hunger = 0
+    this.round()
+  }
+
+  /** The download is whole: the trackers that know us as incomplete are told at once. */
+  complete(): void {
+    if (this.completed) return
+    this.completed = true
+    let owed = false
+    for (const standing of this.standings.values()) {
+      standing.owesCompleted ||= standing.started
+      owed ||= standing.owesCompleted
+    }
+    if (owed && this.phase === 'waiting' && this.last !== null) this.round()
+  }
+
+  setNeed(need: Need): void {
+    if (need === this.need) return
+    this.need = need
+    if (this.phase === 'waiting') this.plan()
+  }
+
+  /** Asks again as early as the trackers allow, whatever went wrong before. */
+  announceNow(): void {
+    if (this.phase !== 'waiting') return
+    const now = this.ports.clock.now()
+    for (const standing of this.standings.values()) {
+      const earliest = Math.max(now, (standing.askedAt ?? -IMPATIENCE) + IMPATIENCE)
+      if (standing.notBefore !== Infinity) standing.notBefore = Math.min(standing.notBefore, earliest)
+    }
+    if (this.last === null) {
+      this.plan()
+      return
+    }
+    const since = this.last.answeredAt ?? now
+    this.wake(Math.max(now, since + Math.max(this.last.minInterval, IMPATIENCE)))
+  }
+
+  /** Trackers were added: a campaign that reaches none tries them at once. */
+  trackersAdded(): void {
+    if (this.phase === 'waiting' && this.last === null) this.round()
+  }
+
+  /** Tells `stopped` where `started` was told; `done` is called once, after `cap` milliseconds at most. */
+  stop(cap: Millis, done: () => void): void {
+    this.finishStop?.()
+    this.attempt?.()
+    this.attempt = null
+    this.quiet()
+    this.phase = 'stopping'
+    const open = new Set<Cancel>()
+    let timer: Cancel | null = null
+    const finish = (): void => {
+      if (this.finishStop !== finish) return
+      this.finishStop = null
+      this.phase = 'off'
+      timer?.()
+      for (const cancel of open) cancel()
+      for (const standing of this.standings.values()) standing.busy = false
+      done()
+      this.ports.changed()
+    }
+    this.finishStop = finish
+    for (const [tracker, standing] of this.standings) {
+      standing.busy = false
+      if (!standing.started) continue
+      standing.busy = true
+      const cancel = this.ports.transport.announce(
+        tracker.url,
+        this.ports.request(this.key, 'stopped', standing.trackerId),
+        (result) => {
+          standing.busy = false
+          standing.started &&= !result.ok
+          open.delete(cancel)
+          if (open.size === 0) finish()
+        },
+      )
+      open.add(cancel)
+    }
+    if (open.size === 0) finish()
+    else timer = this.ports.clock.after(cap, finish)
+    this.ports.changed()
+  }
+
+  /** How we stand with a tracker, or undefined where it was never tried. */
+  standing(tracker: Tracker): Standing | undefined {
+    return this.standings.get(tracker)
+  }
+
+  /** Moment on `clock.now` at which the tracker is asked again, or null where that is not planned. */
+  nextFor(standing: Standing): Millis | null {
+    if (this.phase !== 'waiting' || this.nextAt === null || standing.notBefore === Infinity) return null
+    return Math.max(this.nextAt, standing.notBefore)
+  }
+
+  /** Announces on their way, `stopped` ones among them. */
+  get busy(): number {
+    let count = 0
+    for (const standing of this.standings.values()) if (standing.busy) count += 1
+    return count
+  }
+
+  private round(): void {
+    this.quiet()
+    const now = this.ports.clock.now()
+    this.queue = this.tiers.order().filter((tracker) => this.standingOf(tracker).notBefore <= now)
+    this.hunger = this.need === 'urgent' ? this.hunger + 1 : 0
+    this.tryNext()
+  }
+
+  private tryNext(): void {
+    const tracker = this.queue.shift()
+    if (tracker === undefined) {
+      this.last = null
+      this.phase = 'waiting'
+      this.plan()
+      this.ports.changed()
+      return
+    }
+    const standing = this.standingOf(tracker)
+    const event = eventFor(standing)
+    const request = this.ports.request(this.key, event, standing.trackerId)
+    this.phase = 'announcing'
+    standing.busy = true
+    standing.askedAt = this.ports.clock.now()
+    this.attempt = this.ports.transport.announce(tracker.url, request, (result) => {
+      this.attempt = null
+      standing.busy = false
+      this.settle(tracker, standing, request, result)
+    })
+    this.ports.changed()
+  }
+
+  private settle(
+    tracker: Tracker,
+    standing: Standing,
+    request: AnnounceRequest,
+    result: AnnounceResult,
+  ): void {
+    const now = this.ports.clock.now()
+    if (!result.ok) {
+      standing.failed(result.fault, now, this.ports.random)
+      this.tryNext()
+      return
+    }
+    standing.answered(result.answer, now)
+    standing.started = true
+    if (request.event === 'completed') standing.owesCompleted = false
+    // Completed while `started` was on its way: the tracker counts us as incomplete.
+    if (request.event === 'started') standing.owesCompleted = this.completed && request.left > 0
+    this.tiers.promote(tracker)
+    this.last = standing
+    this.queue = []
+    this.phase = 'waiting'
+    if (standing.owesCompleted) this.round()
+    else this.plan()
+    this.ports.answered(this.key, result.answer.peers)
+    this.ports.changed()
+  }
+
+  /** Sets the timer for the next round. */
+  private plan(): void {
+    if (this.last !== null) {
+      const since = this.last.answeredAt ?? this.ports.clock.now()
+      this.wake(since + this.pause(this.last))
+      return
+    }
+    let at = Infinity
+    for (const tracker of this.tiers.order()) at = Math.min(at, this.standingOf(tracker).notBefore)
+    if (at === Infinity) this.quiet()
+    else this.wake(at)
+  }
+
+  private pause(standing: Standing): Millis {
+    if (this.need !== 'urgent') return standing.interval
+    const hungry = FIRST_HUNGER * 2 ** Math.min(Math.max(this.hunger - 1, 0), 12)
+    return Math.min(standing.interval, Math.max(standing.minInterval, hungry))
+  }
+
+  private wake(at: Millis): void {
+    this.quiet()
+    const now = this.ports.clock.now()
+    this.nextAt = Math.max(at, now)
+    this.timer = this.ports.clock.after(this.nextAt - now, () => {
+      this.round()
+    })
+  }
+
+  private quiet(): void {
+    this.timer?.()
+    this.timer = null
+    this.nextAt = null
+  }
+
+  private standingOf(tracker: Tracker): Standing {
+    let standing = this.standings.get(tracker)
+    if (standing === undefined) {
+      standing = new Standing()
+      this.standings.set(tracker, standing)
+    }
+    return standing
+  }
+}
+
+/** `started` comes first, to each tracker for itself; `completed` only to one that knows us as incomplete. */
+function eventFor(standing: Standing): AnnounceEvent | null {
+  if (!standing.started) return 'started'
+  return standing.owesCompleted ? 'completed' : null
+}

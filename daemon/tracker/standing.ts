@@ -1,0 +1,80 @@
+/** How we stand with one tracker for one swarm key: what it knows of us, and when it may be asked again. */
+import type { Millis } from '../../shared/units.js'
+import type { AnnounceAnswer, AnnounceFault } from '../codec/announce.js'
+import type { Random } from '../ports/random.js'
+
+/** Where the tracker names no interval. */
+const DEFAULT_INTERVAL = 1_800_000
+const SHORTEST_INTERVAL = 60_000
+const LONGEST_INTERVAL = 86_400_000
+/** First wait after a tracker that was not reached, doubled with each failure that follows. */
+const FIRST_BACKOFF = 15_000
+/** First wait after a tracker that refused: it did answer, and will hardly change its mind at once. */
+const FIRST_REFUSAL = 60_000
+const LONGEST_BACKOFF = 1_800_000
+
+export class Standing {
+  /** The tracker answered our `started`, and has not answered a `stopped` since. */
+  started = false
+  /** It knows us as incomplete and is to be told `completed`. */
+  owesCompleted = false
+  /** Failures since the last answer. */
+  failures = 0
+  /** Moment on `clock.now` before which it is not asked; Infinity where it said never (BEP 31). */
+  notBefore: Millis = 0
+  /** Moment on `clock.now` of the last answer, or null. */
+  answeredAt: Millis | null = null
+  /** Moment on `clock.now` of the last announce that was sent, or null. */
+  askedAt: Millis | null = null
+  /** Milliseconds between regular announces, clamped to a minute and a day. */
+  interval: Millis = DEFAULT_INTERVAL
+  /** The tracker's `min interval`, at most `interval`; 0 where it names none. */
+  minInterval: Millis = 0
+  /** What it gave us to send back. */
+  trackerId: Uint8Array | null = null
+  /** An announce is on its way. */
+  busy = false
+  /** The last error or warning in one line, or null. */
+  message: string | null = null
+  seeds: number | null = null
+  leechers: number | null = null
+  /** Peers in the last answer, or null. */
+  peers: number | null = null
+
+  /** A new session: the tracker is to be told `started` again. */
+  reset(): void {
+    this.started = false
+    this.owesCompleted = false
+    this.busy = false
+    if (this.notBefore !== Infinity) this.notBefore = 0
+  }
+
+  answered(answer: AnnounceAnswer, now: Millis): void {
+    const least = Math.min(answer.minInterval ?? 0, LONGEST_INTERVAL)
+    const told = answer.interval ?? DEFAULT_INTERVAL
+    this.failures = 0
+    this.notBefore = 0
+    this.answeredAt = now
+    this.interval = Math.min(Math.max(told, least, SHORTEST_INTERVAL), LONGEST_INTERVAL)
+    this.minInterval = least
+    this.trackerId = answer.trackerId ?? this.trackerId
+    this.message = answer.warning
+    this.seeds = answer.seeds
+    this.leechers = answer.leechers
+    this.peers = answer.peers.length
+  }
+
+  failed(fault: AnnounceFault, now: Millis, random: Random): void {
+    this.failures += 1
+    this.message = fault.message
+    if (fault.retryIn === 'never') {
+      this.notBefore = Infinity
+      return
+    }
+    const first = fault.kind === 'unreachable' ? FIRST_BACKOFF : FIRST_REFUSAL
+    const doubled = Math.min(first * 2 ** Math.min(this.failures - 1, 12), LONGEST_BACKOFF)
+    // A fifth to either side: torrents that failed together do not come back together.
+    const wait = Math.round(doubled * (0.8 + 0.4 * random.float()))
+    this.notBefore = now + Math.max(wait, Math.min(fault.retryIn ?? 0, LONGEST_INTERVAL))
+  }
+}

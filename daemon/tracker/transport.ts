@@ -1,0 +1,11 @@
+import type { AnnounceRequest, AnnounceResult } from '../codec/announce.js'
+import type { Cancel } from '../ports/clock.js'
+
+/** How an announce reaches a tracker: over HTTP or UDP, whatever the URL says. */
+export interface TrackerTransport {
+  /**
+   * Sends one announce and calls `done` once, later, within a bounded time; never after the attempt was cancelled.
+   * An attempt of a `stopped` event goes before others that wait.
+   */
+  announce(url: string, request: AnnounceRequest, done: (result: AnnounceResult) => void): Cancel
+}
