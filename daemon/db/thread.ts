@@ -1,6 +1,6 @@
 /** The store's thread: the one place that opens SQLite. Takes the lock, opens, migrates, then serves calls. */
 import Database from 'better-sqlite3'
-import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { StoreFault } from '../ports/store.js'
@@ -42,15 +42,32 @@ function takeLock(file: string): Connection {
   }
 }
 
-/** Looks read-only first: a database of a newer version must not be touched, not even by a checkpoint. */
+/** Looks without writing first: a newer version's database must not be touched, not even by a checkpoint. */
 function refuseNewerFile(file: string): void {
-  if (statSync(file).size === 0) return
+  const log = `${file}-wal`
+  // Without a log the header tells all, and no helper file appears beside it.
+  if (!existsSync(log) || statSync(log).size === 0) {
+    refuseNewer(headerVersion(file))
+    return
+  }
   const db = new Database(file, { readonly: true, timeout: BUSY_TIMEOUT })
   try {
     refuseNewer(userVersion(db))
   } finally {
     db.close()
   }
+}
+
+/** user_version as the file's header has it, at byte 60 (SQLite file format 1.3); 0 for what is no database. */
+function headerVersion(file: string): number {
+  const header = Buffer.alloc(100)
+  const fd = openSync(file, 'r')
+  try {
+    readSync(fd, header, 0, header.length, 0)
+  } finally {
+    closeSync(fd)
+  }
+  return header.toString('latin1', 0, 16) === 'SQLite format 3\0' ? header.readUInt32BE(60) : 0
 }
 
 function openDatabase(file: string): Connection {
