@@ -1,8 +1,7 @@
 /** Text for terminals: what came from outside is made harmless, widths are counted in cells, units are for people. */
 
 /** Controls, line separators and what turns the direction of writing: none may reach a terminal from outside. */
-const HARMFUL =
-  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]|\p{Surrogate}/gu
+const HARMFUL = /[\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\p{Surrogate}]/gu
 const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
 /** `text` on one line, with every harmful character as `\n`, `\x1b` or `\u202e`. */
@@ -44,15 +43,15 @@ export function padCells(text: string, cells: number, align: 'left' | 'right' = 
 /** At most `cells` wide, with '…' for the end that was cut. */
 export function truncateCells(text: string, cells: number): string {
   if (cellWidth(text) <= cells) return text
-  return cells < 1 ? '' : `${headCells([...text], cells - 1)}…`
+  return cells < 1 ? '' : `${headCells(Array.from(text), cells - 1)}…`
 }
 
 /** At most `cells` wide, with '…' for the middle that was cut: the end of a file name tells what it is. */
 export function truncateMiddle(text: string, cells: number): string {
   if (cellWidth(text) <= cells) return text
   if (cells < 1) return ''
-  const tail = reverse(headCells([...text].reverse(), Math.floor((cells - 1) / 2)))
-  return `${headCells([...text], cells - 1 - cellWidth(tail))}…${tail}`
+  const tail = reverse(headCells(Array.from(text).reverse(), Math.floor((cells - 1) / 2)))
+  return `${headCells(Array.from(text), cells - 1 - cellWidth(tail))}…${tail}`
 }
 
 function headCells(characters: readonly string[], cells: number): string {
@@ -67,7 +66,7 @@ function headCells(characters: readonly string[], cells: number): string {
 }
 
 function reverse(text: string): string {
-  return [...text].reverse().join('')
+  return Array.from(text).reverse().join('')
 }
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
