@@ -1,7 +1,7 @@
 /** The machine this runs on, as `Host`. */
 import { spawn } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
-import { mkdir, open, readFile, rename, rm, unlink } from 'node:fs/promises'
+import { mkdir, open, rename, rm, unlink } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -15,7 +15,6 @@ export function systemHost(env: NodeJS.ProcessEnv = process.env): Host {
     userHome: homedir(),
     run: (command, args) => run(command, args, env),
     replaceFile,
-    readFile: (path) => orNull(readFile(path, 'utf8')),
     removeFile: async (path) => (await orNull(unlink(path).then(() => true))) ?? false,
     makeFolder: async (path, mode) => {
       await mkdir(path, { recursive: true, mode })

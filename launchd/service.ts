@@ -25,8 +25,6 @@ export interface Host extends PathFacts {
   readonly run: (command: string, args: readonly string[]) => Promise<Ran>
   /** Writes beside the path and renames: the path holds the old text or the new one, never a part. */
   readonly replaceFile: (path: string, text: string, mode: number) => Promise<void>
-  /** The file's text, or null where there is none. */
-  readonly readFile: (path: string) => Promise<string | null>
   /** False where there was none. */
   readonly removeFile: (path: string) => Promise<boolean>
   readonly makeFolder: (path: string, mode: number) => Promise<void>

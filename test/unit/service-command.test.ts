@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest'
+import { runService } from '../../ctl/commands/service.js'
+import type { ServiceAction } from '../../ctl/commands/service.js'
+import { ServiceError } from '../../launchd/service.js'
+import type { Host, Ran, ServiceInit } from '../../launchd/service.js'
+
+const init: ServiceInit = {
+  home: null,
+  stateDir: '/Users/ann/Library/Application Support/torrentino',
+  logDir: '/Users/ann/Library/Logs/torrentino',
+  execPath: '/usr/local/bin/node',
+  entry: '/usr/local/lib/torrentino/dist/daemon/bin.js',
+}
+const agent = '/Users/ann/Library/LaunchAgents/io.github.torrentino.daemon.plist'
+
+/** A Mac in memory: files, and a launchd that keeps at most one agent. */
+class Mac implements Host {
+  readonly platform: string = 'darwin'
+  readonly uid = 501
+  readonly userHome = '/Users/ann'
+  readonly files = new Map<string, string>()
+  /** 'gui/501/label' of what is loaded, or null. */
+  loaded: string | null = null
+  /** What print says of it. */
+  printed = ''
+
+  run = (_: string, [verb, target = '', plist = '']: readonly string[]): Promise<Ran> => {
+    if (verb === 'bootstrap') this.loaded = `${target}/${plist.replace(/^.*\//, '').replace('.plist', '')}`
+    const known = target === this.loaded
+    if (verb === 'bootout' && known) this.loaded = null
+    const status = known || verb === 'bootstrap' || verb === 'enable' ? 0 : 113
+    return Promise.resolve({ status, stdout: verb === 'print' && known ? this.printed : '', stderr: '' })
+  }
+  exists = (path: string): boolean => this.files.has(path)
+  realpath = (path: string): string => path
+  removeFile = (path: string): Promise<boolean> => Promise.resolve(this.files.delete(path))
+  makeFolder = (): Promise<void> => Promise.resolve()
+  wait = (): Promise<void> => Promise.resolve()
+  replaceFile = (path: string, text: string): Promise<void> => {
+    this.files.set(path, text)
+    return Promise.resolve()
+  }
+}
+
+class Linux extends Mac {
+  override readonly platform = 'linux'
+}
+
+async function said(action: ServiceAction, mac: Mac): Promise<string> {
+  return (await runService(action, init, mac)).lines.join('\n')
+}
+
+describe('torrentinoctl service', () => {
+  it('tells a person what install did, and how to undo it', async () => {
+    expect(await said('install', new Mac())).toBe(
+      [
+        'The daemon runs now and at every login.',
+        `Agent        ${agent}`,
+        'Node         /usr/local/bin/node',
+        'Logs         /Users/ann/Library/Logs/torrentino',
+        'To take it away: torrentinoctl service uninstall',
+      ].join('\n'),
+    )
+  })
+
+  it('answers programs with the same facts', async () => {
+    expect((await runService('install', init, new Mac())).json).toEqual({
+      label: 'io.github.torrentino.daemon',
+      plist: agent,
+      domain: 'gui/501',
+      node: '/usr/local/bin/node',
+      logDir: init.logDir,
+    })
+  })
+
+  it('tells where the state stays, and that nothing was there the second time', async () => {
+    const mac = new Mac()
+    await said('install', mac)
+    expect(await said('uninstall', mac)).toMatch(
+      /^The service is uninstalled.*\nState stays +\/Users\/ann\/Lib/,
+    )
+    expect(await said('uninstall', mac)).toMatch(/^No service was installed/)
+  })
+
+  it('shows what is installed, loaded and running', async () => {
+    const mac = new Mac()
+    expect(await said('status', mac)).toMatch(/^Not installed\. .*torrentinoctl service install$/)
+    await said('install', mac)
+    mac.printed = 'x = {\n\tstate = running\n\tpid = 77\n\tlast exit code = 3\n}\n'
+    expect(await said('status', mac)).toMatch(
+      /Loaded +yes, in gui\/501\nRunning +yes, pid 77\nLast exit +3\n/,
+    )
+    mac.printed = 'x = {\n\tstate = not running\n\tlast terminating signal = Killed: 9\n}\n'
+    expect(await said('status', mac)).toMatch(
+      /Running +no \(not running\)\nLast exit +by a signal: Killed: 9/,
+    )
+    mac.files.clear()
+    expect(await said('status', mac)).toMatch(/^Installed +no, but still loaded/)
+    mac.loaded = null
+    mac.files.set(agent, '')
+    expect(await said('status', mac)).toMatch(/^Installed +yes\nLoaded +no/)
+  })
+
+  it('makes what launchctl prints harmless for the terminal', async () => {
+    const mac = new Mac()
+    await said('install', mac)
+    mac.printed = 'x = {\n\tstate = \u001b[31mred\n}\n'
+    expect(await said('status', mac)).not.toContain('\u001b')
+  })
+
+  it('says in one sentence what holds on Linux', async () => {
+    await expect(runService('install', init, new Linux())).rejects.toThrow(ServiceError)
+    expect(await said('status', new Linux())).toMatch(
+      /^[^\n]*systemd[^\n]*torrentinoctl daemon start[^\n]*\.$/,
+    )
+  })
+})
