@@ -24,6 +24,7 @@ interface ConnectionPorts {
   readonly feeds: Feeds
   readonly log: RpcLog
   readonly clock: Clock
+  turn(fn: () => void): void
   /** Bytes that all connections hold. */
   heldByAll(): number
   onClose(connection: Connection): void
@@ -50,7 +51,7 @@ export class Connection implements Client {
   #name: string | null = null
   /** Messages whose answer is not in the outbox yet; at most IN_FLIGHT_CAP. */
   #inFlight = 0
-  /** A turn of #work is arranged with setImmediate. */
+  /** A turn of #work is arranged. */
   #arranged = false
   /** The client will send nothing more. */
   #ended = false
@@ -71,6 +72,7 @@ export class Connection implements Client {
     this.#outbox = new Outbox(
       { socket: init.socket },
       {
+        turn: (fn) => ports.turn(fn),
         onIdle: () => this.#onIdle(),
         onBug: (error) => {
           ports.log.error({ err: error }, 'an answer cannot be written as JSON')
@@ -163,9 +165,10 @@ export class Connection implements Client {
     if (this.#closing) return
     this.#lines.push(chunk)
     if (this.#ports.heldByAll() > this.#limits.heldByAll) {
-      return this.refuse('tooLarge', 'too many unfinished messages at once; send them one after the other')
+      this.refuse('tooLarge', 'too many unfinished messages at once; send them one after the other')
+    } else {
+      this.#work()
     }
-    this.#work()
   }
 
   /** Takes lines until there are none, the turn is used up, or the client is behind; goes on by itself. */
@@ -174,7 +177,10 @@ export class Connection implements Client {
     let bytes = 0
     for (let lines = 0; !this.#closing && !this.#closed; lines += 1) {
       if (this.#inFlight >= IN_FLIGHT_CAP || this.#outbox.behind) return void this.#socket.pause()
-      if (lines >= TURN_LINES || bytes >= TURN_BYTES) return this.#nextTurn()
+      if (lines >= TURN_LINES || bytes >= TURN_BYTES) {
+        this.#nextTurn()
+        return
+      }
       const line = this.#lines.next()
       if (line === null) break
       bytes += line.length
@@ -182,16 +188,17 @@ export class Connection implements Client {
     }
     if (this.#closing || this.#closed) return
     if (this.#lines.overflowed) {
-      return this.refuse('tooLarge', `a line has at most ${this.#lines.cap} bytes here`)
+      this.refuse('tooLarge', `a line has at most ${this.#lines.cap} bytes here`)
+    } else {
+      this.#socket.resume()
+      this.#endIfDone()
     }
-    this.#socket.resume()
-    this.#endIfDone()
   }
 
   #nextTurn(): void {
     this.#socket.pause()
     this.#arranged = true
-    setImmediate(() => {
+    this.#ports.turn(() => {
       this.#arranged = false
       this.#work()
     })

@@ -34,14 +34,17 @@ export class Feed implements FeedSink {
   }
 
   event(event: EventView): void {
-    if (this.#flows) return this.#ports.send('event', event)
-    if (this.#gap) return
-    if (this.#events.length >= EVENT_CAP) this.#drop()
+    if (this.#flows) this.#ports.send('event', event)
+    else if (this.#gap) return
+    else if (this.#events.length >= EVENT_CAP) this.#drop()
     else this.#events.push(event)
   }
 
   changed(changed: NotificationParams<'changed'>): void {
-    if (this.#flows) return this.#ports.send('changed', changed)
+    if (this.#flows) {
+      this.#ports.send('changed', changed)
+      return
+    }
     if (this.#gap) return
     this.#rev = changed.rev
     for (const torrent of changed.torrents) this.#changed.set(torrent.id, torrent)

@@ -2,27 +2,29 @@
 import type { Socket } from 'node:net'
 import { jsonParts } from './slices.js'
 
+interface OutboxPorts {
+  /** Runs `fn` after the events that wait have had their turn. */
+  turn(fn: () => void): void
+  /** Everything was handed to the system. */
+  onIdle(): void
+  /** A message cannot be written: a bug of ours. */
+  onBug(error: unknown): void
+}
+
 export class Outbox {
   readonly #socket: Socket
-  /** Called when everything was handed to the system after the client had fallen behind. */
-  readonly #onIdle: () => void
-  /** Called with what made a message impossible to write: a bug of ours. */
-  readonly #onBug: (error: unknown) => void
+  readonly #ports: OutboxPorts
   /** Messages not begun, oldest first; the readers of a connection stop while there are any. */
   #waiting: object[] = []
   /** The parts of the message being written, or null. */
   #current: Iterator<string> | null = null
-  /** A turn of #pump is arranged: by 'drain' or setImmediate. */
+  /** A turn of #pump is arranged: by 'drain' or a later turn. */
   #arranged = false
   #closed = false
 
-  constructor(
-    init: { readonly socket: Socket },
-    ports: { onIdle: () => void; onBug: (error: unknown) => void },
-  ) {
+  constructor(init: { readonly socket: Socket }, ports: OutboxPorts) {
     this.#socket = init.socket
-    this.#onIdle = ports.onIdle
-    this.#onBug = ports.onBug
+    this.#ports = ports
   }
 
   /** True while the client has not taken what it was sent. */
@@ -44,13 +46,19 @@ export class Outbox {
 
   #pump(): void {
     while (!this.#closed) {
-      if (this.#socket.writableNeedDrain) return this.#after('drain')
+      if (this.#socket.writableNeedDrain) {
+        this.#after('drain')
+        return
+      }
       const next = this.#nextPart()
       if (next === null) break
       this.#socket.write(next)
-      if (this.#current !== null) return this.#after('turn')
+      if (this.#current !== null) {
+        this.#after('turn')
+        return
+      }
     }
-    if (!this.#closed) this.#onIdle()
+    if (!this.#closed) this.#ports.onIdle()
   }
 
   /** The next part; #current stays set while its message has more. */
@@ -69,7 +77,7 @@ export class Outbox {
       this.#current = null
     } catch (error) {
       this.#current = null
-      this.#onBug(error)
+      this.#ports.onBug(error)
     }
     return null
   }
@@ -81,6 +89,6 @@ export class Outbox {
       this.#pump()
     }
     if (what === 'drain') this.#socket.once('drain', go)
-    else setImmediate(go)
+    else this.#ports.turn(go)
   }
 }

@@ -5,7 +5,7 @@ import { LINE_CAP, LINE_CAP_BEFORE_HELLO } from '../../shared/rpc/framing.js'
 import type { Clock } from '../ports/clock.js'
 import { Connection, type ConnectionLimits } from './connection.js'
 import { createMethods, type RpcLog, type RpcMethods } from './methods.js'
-import { clearStale, listenPrivately, prepareFolder } from './socket-file.js'
+import { clearStale, listenPrivately, prepareFolder, type ProcessUser } from './socket-file.js'
 
 export interface RpcServerInit {
   readonly socketPath: string
@@ -28,6 +28,9 @@ export interface RpcServerPorts {
   readonly feeds: Feeds
   readonly log: RpcLog
   readonly clock: Clock
+  readonly user: ProcessUser
+  /** Runs `fn` after the events that wait have had their turn: setImmediate. */
+  turn(fn: () => void): void
 }
 
 export interface RpcServer {
@@ -69,9 +72,10 @@ class UnixRpcServer implements RpcServer {
   }
 
   async listen(): Promise<void> {
-    await prepareFolder(this.#init.socketPath)
-    await clearStale(this.#init.socketPath, this.#init.lockHeld)
-    await listenPrivately(this.#server, this.#init.socketPath)
+    const { socketPath, lockHeld } = this.#init
+    await prepareFolder(socketPath, this.#ports.user)
+    await clearStale(socketPath, lockHeld, this.#ports.user)
+    await listenPrivately(this.#server, socketPath, this.#ports.user)
     // Out of descriptors, mostly: the clients that wait are accepted when there are some again.
     this.#server.on('error', (err) => this.#ports.log.warn({ err }, 'the RPC socket cannot accept a client'))
   }

@@ -2,10 +2,17 @@
 import { chmod, lstat, mkdir, unlink } from 'node:fs/promises'
 import { connect, type Server } from 'node:net'
 import { dirname } from 'node:path'
-import process from 'node:process'
 
 /** macOS has room for 104 bytes with the closing zero; Linux cuts at 108 without saying so. */
 export const PATH_CAP = 103
+
+/** The process, as far as a socket needs it. */
+export interface ProcessUser {
+  /** The user we run as. */
+  readonly uid: number
+  /** Sets the mask of modes for new files and answers the one before: `process.umask`. */
+  umask(mask: number): number
+}
 
 /** The socket cannot be made; the message is one sentence for the person who starts the daemon. */
 export class SocketPlaceError extends Error {
@@ -22,7 +29,7 @@ export class SocketPlaceError extends Error {
  * Makes the folder with mode 0700 or checks that it is a folder, ours, and closed to others: Node tells nothing
  * about who connects, so this is what keeps other users out.
  */
-export async function prepareFolder(socketPath: string): Promise<void> {
+export async function prepareFolder(socketPath: string, user: ProcessUser): Promise<void> {
   const bytes = Buffer.byteLength(socketPath)
   if (bytes > PATH_CAP) {
     throw place(
@@ -37,7 +44,7 @@ export async function prepareFolder(socketPath: string): Promise<void> {
       `${folder} is not a folder (a symbolic link will not do); remove it or choose another TORRENTINO_HOME`,
     )
   }
-  if (stat.uid !== process.getuid?.()) {
+  if (stat.uid !== user.uid) {
     throw place(`${folder} belongs to another user; choose another TORRENTINO_HOME`)
   }
   if ((stat.mode & 0o077) !== 0) {
@@ -50,14 +57,15 @@ export async function prepareFolder(socketPath: string): Promise<void> {
  * Clears the way for a socket. What answers is a running daemon; what refuses is removed if it is a socket, ours,
  * and we hold the lock of the home; anything else stays as it is.
  */
-export async function clearStale(socketPath: string, lockHeld: boolean): Promise<void> {
-  const stat = await lstat(socketPath).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null
-    throw place(`${socketPath} cannot be looked at (${error.code ?? 'unknown'})`)
+export async function clearStale(socketPath: string, lockHeld: boolean, user: ProcessUser): Promise<void> {
+  const stat = await lstat(socketPath).catch((error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return null
+    throw place(`${socketPath} cannot be looked at (${code ?? 'unknown'})`)
   })
   if (stat === null) return
   if (!stat.isSocket()) throw place(`${socketPath} is in the way and is not a socket; move it away`)
-  if (stat.uid !== process.getuid?.()) throw place(`${socketPath} belongs to another user; remove it`)
+  if (stat.uid !== user.uid) throw place(`${socketPath} belongs to another user; remove it`)
   const outcome = await tryConnect(socketPath)
   if (outcome === 'answers')
     throw new SocketPlaceError('running', `a daemon is running already on ${socketPath}`)
@@ -68,20 +76,20 @@ export async function clearStale(socketPath: string, lockHeld: boolean): Promise
 }
 
 /** Listens with a socket that is never open to others, not even for a moment. */
-export async function listenPrivately(server: Server, socketPath: string): Promise<void> {
+export async function listenPrivately(server: Server, socketPath: string, user: ProcessUser): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException) =>
       reject(place(`the socket ${socketPath} cannot be made (${error.code ?? error.message})`))
     server.once('error', onError)
     // The umask belongs to the whole process; bind happens inside listen(), so it is put back before anything else.
-    const before = process.umask(0o177)
+    const before = user.umask(0o177)
     try {
       server.listen(socketPath, () => {
         server.off('error', onError)
         resolve()
       })
     } finally {
-      process.umask(before)
+      user.umask(before)
     }
   })
   await chmod(socketPath, 0o600)

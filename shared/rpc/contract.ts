@@ -169,9 +169,7 @@ export const daemonView = view<DaemonView>({
   owner,
   uptime: z.number().nonnegative(),
   listen: z.object({ host: z.string(), port: count, error: z.string().nullable() }),
-  torrents: z.object({ total: count, byState: z.partialRecord(stateKind, count) }) as unknown as z.ZodType<
-    DaemonView['torrents']
-  >,
+  torrents: z.object({ total: count, byState: z.partialRecord(stateKind, count) }),
   connections: count,
   downRate: count,
   upRate: count,

@@ -112,6 +112,7 @@ export function exceedsJsonLimits(text: Buffer, depth = DEPTH_CAP, tokens = TOKE
       case 0x3a: // :
         seen += 1
         break
+      default:
     }
     if (seen > tokens) return true
   }

@@ -12,7 +12,7 @@ import { FakeClock } from '../support/fake-clock.js'
 import { FakeSession, torrentView } from '../support/fake-handlers.js'
 import { RawClient, realClock, type RpcHost, startRpcHost } from '../support/rpc-host.js'
 
-const cleanUps: (() => Promise<unknown> | void)[] = []
+const cleanUps: (() => unknown)[] = []
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
 })

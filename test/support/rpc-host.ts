@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
+import process from 'node:process'
 import type { Clock } from '../../daemon/ports/clock.js'
 import { createRpcServer, type RpcServer, type RpcServerInit } from '../../daemon/rpc/server.js'
 import { CONTRACT_VERSION } from '../../shared/rpc/contract-version.js'
@@ -21,6 +22,8 @@ export const realClock: Clock = {
     return () => clearInterval(timer)
   },
 }
+
+const user = { uid: process.getuid?.() ?? 0, umask: (mask: number) => process.umask(mask) }
 
 export interface RpcHost {
   readonly folder: string
@@ -46,7 +49,14 @@ export async function startRpcHost(
   }
   const server = createRpcServer(
     { socketPath, version: '0.1.0', contract: CONTRACT_VERSION, lockHeld: true, checkResults: true, ...over },
-    { handlers: session.handlers, feeds: session.feeds, log, clock },
+    {
+      handlers: session.handlers,
+      feeds: session.feeds,
+      log,
+      clock,
+      user,
+      turn: (fn) => void setImmediate(fn),
+    },
   )
   const remove = () => rm(folder, { recursive: true, force: true })
   try {
