@@ -28,13 +28,6 @@ class HeldSlot implements Slot {
   ) {}
 }
 
-/** Where the bytes of a submitted slot lie, for a worker. */
-export interface SlotMemory {
-  readonly memory: SharedArrayBuffer
-  /** Bytes from the start of `memory`. */
-  readonly offset: number
-}
-
 export class SharedSlab implements Slab {
   /** The limit in slots, at least 1. */
   readonly capacity: number
@@ -85,13 +78,16 @@ export class SharedSlab implements Slab {
     this.listeners.push(listener)
   }
 
-  /** The caller gives a slot to the disk: from now on only `release` frees it. */
-  handOver(slot: Slot): SlotMemory {
+  /**
+   * The caller gives a slot to the disk: from now on only `release` frees it. Answers the memory in which its view
+   * lies at `view.byteOffset`.
+   */
+  handOver(slot: Slot): SharedArrayBuffer {
     if (!(slot instanceof HeldSlot) || slot.owner !== 'caller') {
       throw new Error(`slab: slot ${String(slot.index)} is not the caller's to hand over`)
     }
     slot.owner = 'disk'
-    return { memory: slot.segment.memory, offset: slot.view.byteOffset }
+    return slot.segment.memory
   }
 
   /** The disk is done with a slot. */

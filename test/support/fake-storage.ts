@@ -51,7 +51,7 @@ export class FakeStorage implements Storage {
     }
     const asked = run
     this.disk.later('write', () => {
-      if (asked === undefined || this.runs.get(piece) !== asked) this.disk.slab.release(slot)
+      if (this.runs.get(piece) !== asked) this.disk.slab.release(slot)
       else this.take(asked, slot, piece, extent, length)
     })
   }
@@ -167,6 +167,7 @@ export class FakeStorage implements Storage {
 
   remove(): Promise<DiskFault | null> {
     this.dropAll()
+    this.closed = true
     return this.disk.ask('unlink', () =>
       faultOf(() => {
         for (const file of this.spec.files.keys()) this.unlink(file)
@@ -277,6 +278,13 @@ export class FakeStorage implements Storage {
       offset += length
     }
     return Buffer.concat(parts)
+  }
+
+  private absence(piece: PieceIndex, offset: number, length: number): FakeFileError {
+    const gone = this.layout
+      .spans(piece, offset, length)
+      .find(({ file, pad }) => !pad && this.nodeOf(file) === null)
+    return new FakeFileError(gone === undefined ? 'EIO' : 'ENOENT', 'read', this.path(gone?.file ?? 0))
   }
 
   private pin(bytes: Buffer): Frame {

@@ -62,8 +62,8 @@ describe('the slab', () => {
     const slab = new SharedSlab({ slots: 1 })
     const slot = slab.take() as Slot
     slot.view[0] = 7
-    const { memory, offset } = slab.handOver(slot)
-    expect(new Uint8Array(memory, offset)[0]).toBe(7)
+    const memory = slab.handOver(slot)
+    expect(new Uint8Array(memory, slot.view.byteOffset)[0]).toBe(7)
     expect(() => {
       slab.free(slot)
     }).toThrow(/someone else/)

@@ -1,0 +1,169 @@
+/** Lane jobs that read: frames, checks of pieces, the cheap look after a kill. */
+import { createHash, type Hash } from 'node:crypto'
+import * as fs from 'node:fs'
+import { BLOCK_SIZE, type FileIndex, type PieceIndex } from '../../shared/units.js'
+import type { DiskFault } from '../ports/disk.js'
+import { attempt, faultOf, refuse, unless } from './fault.js'
+import { type Files, readFully, writeFully } from './files.js'
+import type { Answer, LaneJobs, ReadAsk, VerifyAsk, VerifyPart } from './jobs.js'
+import { closing } from './make.js'
+
+/** Length prefix, id, piece, begin (BEP 3). */
+const HEADER = 13
+const PIECE_ID = 7
+/** Buffers one preadv takes, by POSIX at least 16 and here and on macOS 1024. */
+const MOST_BUFFERS = 512
+const CHUNK = 1 << 20
+/** A file that is not there, or not all of it, is no fault of the disk: its pieces are bad. */
+const ABSENT = ['ENOENT', 'ENOTDIR', 'EOF']
+
+/** Reads a run into wire frames. A missing or short file is a fault, never zeros. */
+export function readRun(files: Files, ask: ReadAsk): DiskFault | null {
+  return faultOf(() => {
+    const blocks = frameBlocks(ask)
+    const whole = blocks.reduce((sum, block) => sum + block.length, 0)
+    let block = 0
+    let within = 0
+    for (const span of files.layout.spans(ask.piece, ask.offset, whole)) {
+      const views: Buffer[] = []
+      for (let left = span.length; left > 0;) {
+        const view = blocks[block]?.subarray(within, within + left)
+        if (view === undefined) throw new Error('read: the spans are longer than the run')
+        views.push(view)
+        left -= view.length
+        within += view.length
+        if (within === blocks[block]?.length) {
+          block += 1
+          within = 0
+        }
+      }
+      if (span.pad) for (const view of views) view.fill(0)
+      else readViews(files, span.file, span.fileOffset, views)
+    }
+  })
+}
+
+/** Hashes parts of pieces; the running hash of a piece that spans jobs is kept between them. */
+export class Checker {
+  /** By `VerifyAsk.verify`. Null: the piece under way is known to be bad. */
+  private readonly open = new Map<string, Hash | null>()
+  private readonly scratch = Buffer.allocUnsafeSlow(CHUNK)
+
+  run(files: Files, ask: VerifyAsk): Answer<LaneJobs, 'verify'> {
+    const results: { piece: PieceIndex; good: boolean }[] = []
+    const rewritten = new Set<FileIndex>()
+    const fault = faultOf(() => {
+      for (const part of ask.parts) {
+        const hash = this.feed(files, part, this.hashFor(ask.verify, part), ask.rewrite ? rewritten : null)
+        this.open.set(ask.verify, hash)
+        if (!part.last) continue
+        const digest = files.digests.subarray(part.piece * 20, part.piece * 20 + 20)
+        results.push({ piece: part.piece, good: hash?.digest().equals(digest) ?? false })
+      }
+    })
+    if (fault !== null || ask.parts.at(-1)?.last === true) this.end(ask.verify)
+    return { results, rewritten: [...rewritten], fault }
+  }
+
+  end(verify: string): void {
+    this.open.delete(verify)
+  }
+
+  private hashFor(verify: string, part: VerifyPart): Hash | null {
+    if (part.offset === 0) return createHash('sha1')
+    return this.open.get(verify) ?? null
+  }
+
+  private feed(
+    files: Files,
+    part: VerifyPart,
+    hash: Hash | null,
+    rewritten: Set<FileIndex> | null,
+  ): Hash | null {
+    if (hash === null) return null
+    const whole = unless(ABSENT, () => {
+      for (const span of files.layout.spans(part.piece, part.offset, part.length)) {
+        for (let at = 0; at < span.length; at += CHUNK) {
+          const bytes = this.scratch.subarray(0, Math.min(CHUNK, span.length - at))
+          if (span.pad) bytes.fill(0)
+          else readSpan(files, span.file, span.fileOffset + at, bytes, rewritten)
+          hash.update(bytes)
+        }
+      }
+      return true
+    })
+    return whole === true ? hash : null
+  }
+}
+
+/** Those whose first 16 KiB lie on the disk and are not all zero. */
+export function sniffPieces(files: Files, pieces: readonly PieceIndex[]): PieceIndex[] {
+  const scratch = Buffer.allocUnsafe(BLOCK_SIZE)
+  return pieces.filter((piece) => {
+    let some = false
+    const length = Math.min(BLOCK_SIZE, files.layout.pieceSize(piece))
+    // A refused read claims nothing: the piece is fetched or checked later.
+    const fault = faultOf(() => {
+      for (const span of files.layout.spans(piece, 0, length)) {
+        if (span.pad) continue
+        const bytes = scratch.subarray(0, span.length)
+        readSpan(files, span.file, span.fileOffset, bytes, null)
+        some ||= bytes.some((byte) => byte !== 0)
+      }
+    })
+    return fault === null && some
+  })
+}
+
+function readSpan(
+  files: Files,
+  file: FileIndex,
+  position: number,
+  bytes: Buffer,
+  rewritten: Set<FileIndex> | null,
+): void {
+  const path = files.path(file)
+  if (!readFully(files.forReading(file), bytes, position, path)) refuse('EOF', 'read', path)
+  if (rewritten === null) return
+  closing(files.openForRepair(file), (fd) => {
+    writeFully(fd, bytes, position, path)
+  })
+  rewritten.add(file)
+}
+
+/** Writes the headers into the frame; answers where each block belongs. */
+function frameBlocks(ask: ReadAsk): Buffer[] {
+  let at = 0
+  let begin = ask.offset
+  return ask.lengths.map((length) => {
+    const header = Buffer.from(ask.memory, at, HEADER)
+    header.writeUInt32BE(HEADER - 4 + length, 0)
+    header.writeUInt8(PIECE_ID, 4)
+    header.writeUInt32BE(ask.piece, 5)
+    header.writeUInt32BE(begin, 9)
+    const block = Buffer.from(ask.memory, at + HEADER, length)
+    at += HEADER + length
+    begin += length
+    return block
+  })
+}
+
+function readViews(files: Files, file: FileIndex, offset: number, views: readonly Buffer[]): void {
+  const path = files.path(file)
+  const fd = files.forReading(file)
+  let position = offset
+  for (let first = 0; first < views.length; first += MOST_BUFFERS) {
+    const some = views.slice(first, first + MOST_BUFFERS)
+    const wanted = some.reduce((sum, view) => sum + view.length, 0)
+    const at = position
+    const read = attempt('read', path, () => fs.readvSync(fd, some, at))
+    position += wanted
+    if (read === wanted) continue
+    // Short: a signal, or the end of the file. Once more view by view, which tells the two apart.
+    let again = at
+    for (const view of some) {
+      if (!readFully(fd, view, again, path)) refuse('EIO', 'read', path)
+      again += view.length
+    }
+  }
+}

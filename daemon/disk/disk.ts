@@ -1,0 +1,83 @@
+/** The disk room: see daemon/ports/disk.ts. */
+import type { Millis } from '../../shared/units.js'
+import type { Clock } from '../ports/clock.js'
+import type { Disk, DiskFault, SpaceView, Storage, StorageEvents, StorageSpec } from '../ports/disk.js'
+import { Assembly } from './assembly.js'
+import { Lanes } from './lanes.js'
+import { Reader } from './reader.js'
+import { SharedSlab } from './slab.js'
+import { DiskStorage } from './storage.js'
+
+export interface DiskInit {
+  /** Threads that hash and write, at least 1. */
+  readonly hashWorkers: number
+  /** Slots of the slab, 256 KiB each. */
+  readonly slots: number
+  /** Built JavaScript: a worker cannot start from TypeScript. */
+  readonly workerUrls: { readonly hash: URL; readonly lane: URL }
+  /** A thread died. Nothing the disk says may be believed after that. */
+  readonly onBug: (error: Error) => void
+  /** Bytes of frames being read or not yet taken by sockets; 64 MiB without it. */
+  readonly mostPinned?: number
+}
+
+/** Idle memory is given back so often. */
+const TRIM_EVERY: Millis = 30_000
+const MOST_PINNED = 64 * 1024 * 1024
+
+export function createDisk(init: DiskInit, ports: { readonly clock: Clock }): Disk {
+  return new ThreadedDisk(init, ports.clock)
+}
+
+class ThreadedDisk implements Disk {
+  readonly slab: SharedSlab
+  private readonly assembly: Assembly
+  private readonly lanes: Lanes
+  private readonly reader: Reader
+  /** The last key given; see StorageKey. */
+  private lastKey = 0
+  private readonly stopTrimming: () => void
+
+  constructor(init: DiskInit, clock: Clock) {
+    this.slab = new SharedSlab({ slots: init.slots }, (tight) => {
+      this.assembly.press(tight)
+    })
+    const { hashWorkers, onBug } = init
+    this.assembly = new Assembly(
+      { hashWorkers, url: init.workerUrls.hash, onBug },
+      { clock, slab: this.slab },
+    )
+    this.lanes = new Lanes({ url: init.workerUrls.lane, onBug }, clock)
+    this.reader = new Reader({ mostPinned: init.mostPinned ?? MOST_PINNED })
+    this.stopTrimming = clock.every(TRIM_EVERY, () => {
+      this.slab.trim()
+      this.reader.trim()
+    })
+  }
+
+  open(spec: StorageSpec, events: StorageEvents): Storage {
+    const { assembly, reader, slab } = this
+    const laneOf = this.lanes.of.bind(this.lanes)
+    return new DiskStorage({ key: (this.lastKey += 1), spec }, { events, assembly, reader, slab, laneOf })
+  }
+
+  prepareDir(dir: string): Promise<SpaceView | DiskFault> {
+    return this.lanes.of(dir).ask('prepareDir', { dir })
+  }
+
+  space(dir: string): Promise<SpaceView | DiskFault> {
+    return this.lanes.of(dir).ask('space', { dir })
+  }
+
+  pressure(): { readonly queued: number; readonly oldest: Millis } {
+    return {
+      queued: this.assembly.queued + this.lanes.queued + this.reader.queued,
+      oldest: Math.max(this.assembly.oldest, this.lanes.oldest),
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.stopTrimming()
+    await Promise.all([this.assembly.stop(), this.lanes.stop()])
+  }
+}

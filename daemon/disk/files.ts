@@ -1,0 +1,206 @@
+/**
+ * A torrent's files as a worker sees them: names, the jail, descriptors.
+ *
+ * A file has two names: `<path>.part` while it is not finished, `<path>` then. While `.part` is there it is ours and
+ * what lies at the final name is a stranger's. No folder below `dir` may be a symbolic link, nor a file.
+ */
+import * as fs from 'node:fs'
+import { Layout } from '../../shared/torrent/layout.js'
+import type { FileIndex } from '../../shared/units.js'
+import type { FileFound, StorageFile } from '../ports/disk.js'
+import { attempt, refuse, unless } from './fault.js'
+import type { OpenAsk, StorageKey } from './jobs.js'
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = fs.constants
+/** A FIFO or a device in the place of a file must not hold the thread. */
+const SAFE = O_NOFOLLOW | O_NONBLOCK
+/** Open descriptors a thread keeps. */
+const MOST_OPEN = 64
+
+/** Descriptors of one thread, the least recently used closed first. */
+export class Descriptors {
+  /** By storage, file and way of opening; in the order of use. */
+  private readonly open = new Map<string, number>()
+
+  get(key: StorageKey, file: FileIndex, way: 'read' | 'write', make: () => number): number {
+    const name = `${String(key)}/${String(file)}/${way}`
+    const known = this.open.get(name)
+    if (known !== undefined) {
+      this.open.delete(name)
+      this.open.set(name, known)
+      return known
+    }
+    const fd = make()
+    this.open.set(name, fd)
+    for (const [oldest, old] of this.open) {
+      if (this.open.size <= MOST_OPEN) break
+      this.open.delete(oldest)
+      fs.closeSync(old)
+    }
+    return fd
+  }
+
+  /** Closes those of a storage, or of one of its files. */
+  close(key: StorageKey, file: FileIndex | null = null): void {
+    const start = file === null ? `${String(key)}/` : `${String(key)}/${String(file)}/`
+    for (const [name, fd] of this.open) {
+      if (!name.startsWith(start)) continue
+      this.open.delete(name)
+      fs.closeSync(fd)
+    }
+  }
+}
+
+export class Files {
+  readonly key: StorageKey
+  readonly dir: string
+  readonly layout: Layout
+  readonly digests: Uint8Array
+  private readonly files: readonly StorageFile[]
+
+  constructor(
+    ask: OpenAsk,
+    private readonly descriptors: Descriptors,
+  ) {
+    this.key = ask.key
+    this.dir = ask.dir
+    this.files = ask.files
+    this.digests = ask.digests
+    this.layout = new Layout(ask.files, ask.pieceLength)
+  }
+
+  /** The final name; `.part` comes behind it. */
+  path(file: FileIndex): string {
+    return `${this.dir}/${this.relative(file)}`
+  }
+
+  /** The folders above a file and below `dir`, outermost first. */
+  folders(file: FileIndex): string[] {
+    const parts = this.relative(file).split('/').slice(0, -1)
+    return parts.map((_, i) => `${this.dir}/${parts.slice(0, i + 1).join('/')}`)
+  }
+
+  /** The folder the file lies in: `dir` or one below it. */
+  folder(file: FileIndex): string {
+    return this.folders(file).at(-1) ?? this.dir
+  }
+
+  /** For reading, under whichever name it has; faults with ENOENT when it has none. */
+  forReading(file: FileIndex): number {
+    const fd = this.descriptors.get(this.key, file, 'read', () => this.openEither(file))
+    if (attempt('stat', this.path(file), () => fs.fstatSync(fd)).nlink > 0) return fd
+    // Deleted or replaced while we held it: look again by name.
+    this.descriptors.close(this.key, file)
+    return this.descriptors.get(this.key, file, 'read', () => this.openEither(file))
+  }
+
+  /** For writing: the `.part` file, which a lane has made. */
+  forWriting(file: FileIndex): number {
+    return this.descriptors.get(this.key, file, 'write', () =>
+      this.openAt(file, `${this.path(file)}.part`, O_RDWR),
+    )
+  }
+
+  /** For writing back, under whichever name it has; the caller closes it. */
+  openForRepair(file: FileIndex): number {
+    return this.openEither(file, O_RDWR)
+  }
+
+  /** A new file; EEXIST when something is there. The caller closes it. */
+  create(file: FileIndex, path: string): number {
+    this.checkFolders(file)
+    return attempt('open', path, () => fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | SAFE, 0o666))
+  }
+
+  /** An existing `.part`, to change its length. The caller closes it. */
+  openPart(file: FileIndex): number {
+    return this.openAt(file, `${this.path(file)}.part`, O_RDWR)
+  }
+
+  closeFile(file: FileIndex): void {
+    this.descriptors.close(this.key, file)
+  }
+
+  closeAll(): void {
+    this.descriptors.close(this.key)
+  }
+
+  /** What is there, without opening it. */
+  look(file: FileIndex): FileFound {
+    const missing: FileFound = { file, name: 'missing', size: 0, mtimeNs: '0', ino: '0' }
+    if (this.layout.isPad(file)) return missing
+    const blocked = ['ENOENT', 'ENOTDIR', 'ELOOP']
+    if (unless(blocked, () => (this.checkFolders(file), true)) === null) return missing
+    for (const name of ['part', 'final'] as const) {
+      const stat = this.statAt(name === 'part' ? `${this.path(file)}.part` : this.path(file))
+      if (stat?.isFile() === true) return foundOf(file, name, stat)
+    }
+    return missing
+  }
+
+  /** lstat; null when nothing is there. */
+  statAt(path: string): fs.BigIntStats | null {
+    return unless(['ENOENT', 'ENOTDIR'], () =>
+      attempt('stat', path, () => fs.lstatSync(path, { bigint: true })),
+    )
+  }
+
+  /** Refuses a symbolic link, or a file, where a folder should be. */
+  checkFolders(file: FileIndex): void {
+    for (const folder of this.folders(file)) checkFolder(folder)
+  }
+
+  private openEither(file: FileIndex, flags: number = O_RDONLY): number {
+    const part = unless(['ENOENT'], () => this.openAt(file, `${this.path(file)}.part`, flags))
+    return part ?? this.openAt(file, this.path(file), flags)
+  }
+
+  private openAt(file: FileIndex, path: string, flags: number): number {
+    this.checkFolders(file)
+    const fd = attempt('open', path, () => fs.openSync(path, flags | SAFE))
+    if (fs.fstatSync(fd).isFile()) return fd
+    fs.closeSync(fd)
+    return refuse('EEXIST', 'open', path)
+  }
+
+  private relative(file: FileIndex): string {
+    const found = this.files[file]
+    if (found === undefined) throw new RangeError(`file ${String(file)} of ${String(this.files.length)}`)
+    return found.path
+  }
+}
+
+export function checkFolder(folder: string): void {
+  const stat = attempt('stat', folder, () => fs.lstatSync(folder))
+  if (stat.isSymbolicLink()) refuse('ELOOP', 'mkdir', folder)
+  if (!stat.isDirectory()) refuse('ENOTDIR', 'mkdir', folder)
+}
+
+export function foundOf(file: FileIndex, name: 'part' | 'final', stat: fs.BigIntStats): FileFound {
+  return { file, name, size: Number(stat.size), mtimeNs: String(stat.mtimeNs), ino: String(stat.ino) }
+}
+
+/** Writes all of it, however many calls that takes. */
+export function writeFully(fd: number, bytes: Uint8Array, position: number, path: string): void {
+  for (let at = 0; at < bytes.length;) {
+    const start = at
+    const written = attempt('write', path, () =>
+      fs.writeSync(fd, bytes, start, bytes.length - start, position + start),
+    )
+    if (written <= 0) refuse('EIO', 'write', path)
+    at += written
+  }
+}
+
+/** Reads until `bytes` is full; answers false when the file ends before. */
+export function readFully(fd: number, bytes: Uint8Array, position: number, path: string): boolean {
+  for (let at = 0; at < bytes.length;) {
+    const start = at
+    const read = attempt('read', path, () =>
+      fs.readSync(fd, bytes, start, bytes.length - start, position + start),
+    )
+    if (read <= 0) return false
+    at += read
+  }
+  return true
+}

@@ -1,0 +1,143 @@
+/**
+ * What the main thread asks of its threads and what they answer. A thread does its jobs in the order asked and
+ * answers each exactly once, so answers need no numbers.
+ */
+import type { FileIndex, PieceIndex } from '../../shared/units.js'
+import type { DiskFault, FileFound, SpaceView, StorageFile } from '../ports/disk.js'
+
+/** One opening of a torrent's files. Keys are never used twice: a key is torrent and generation at once. */
+export type StorageKey = number
+
+export interface OpenAsk {
+  readonly key: StorageKey
+  readonly dir: string
+  readonly files: readonly StorageFile[]
+  readonly pieceLength: number
+  /** In shared memory: not copied for each thread. */
+  readonly digests: Uint8Array
+}
+
+export interface ExtentAsk {
+  readonly key: StorageKey
+  /** Number of this attempt at the piece; never used twice. */
+  readonly run: number
+  /** The first extent of the run that is sent: an unknown run without it is one that has ended. */
+  readonly first: boolean
+  readonly piece: PieceIndex
+  readonly extent: number
+  readonly length: number
+  readonly memory: SharedArrayBuffer
+  readonly offset: number
+  /** Names the slot in `Outcome.freed`. */
+  readonly ticket: number
+}
+
+export interface RunEnd {
+  readonly run: number
+  readonly good: boolean
+  /** Set when a write failed; `good` is false then. */
+  readonly fault: DiskFault | null
+}
+
+/** What a job of the assembler let go of. */
+export interface Outcome {
+  /** Tickets of slots that are no longer read. */
+  readonly freed: number[]
+  readonly ends: RunEnd[]
+}
+
+/** Jobs of a hash worker; a lane does them too, for a volume that is slow. */
+export interface HashJobs {
+  open: { ask: OpenAsk; answer: Outcome }
+  extent: { ask: ExtentAsk; answer: Outcome }
+  forget: { ask: { readonly run: number }; answer: Outcome }
+  tight: { ask: { readonly tight: boolean }; answer: Outcome }
+  /** These were made anew: older descriptors lead elsewhere. */
+  closeFiles: { ask: { readonly key: StorageKey; readonly files: readonly FileIndex[] }; answer: Outcome }
+  close: { ask: { readonly key: StorageKey }; answer: Outcome }
+  stop: { ask: null; answer: Outcome }
+}
+
+export interface ReadAsk {
+  readonly key: StorageKey
+  readonly piece: PieceIndex
+  readonly offset: number
+  readonly lengths: readonly number[]
+  /** Filled from its start with header, block, header, block, ... */
+  readonly memory: SharedArrayBuffer
+}
+
+export interface VerifyPart {
+  readonly piece: PieceIndex
+  readonly offset: number
+  readonly length: number
+  /** Ends its piece. */
+  readonly last: boolean
+}
+
+export interface VerifyAsk {
+  readonly key: StorageKey
+  /** The hash of a piece that spans jobs is kept under this name, of which there is no second. */
+  readonly verify: string
+  readonly parts: readonly VerifyPart[]
+  /** Write back what was read: see `Verification`. */
+  readonly rewrite: boolean
+}
+
+export interface FilesAsk {
+  readonly key: StorageKey
+  readonly files: readonly FileIndex[]
+}
+
+export interface Made {
+  readonly made: readonly { readonly file: FileIndex; readonly ino: string }[]
+  readonly failed: readonly { readonly file: FileIndex; readonly fault: DiskFault }[]
+  /** Folders in which an entry was made, for the next round. */
+  readonly folders: readonly string[]
+}
+
+export interface LaneJobs extends HashJobs {
+  /** st_dev, in decimal, of a folder or of the nearest one above it that exists; '' when nothing could be found. */
+  device: { ask: { readonly dir: string }; answer: string }
+  space: { ask: { readonly dir: string }; answer: SpaceView | DiskFault }
+  prepareDir: { ask: { readonly dir: string }; answer: SpaceView | DiskFault }
+  survey: { ask: { readonly key: StorageKey }; answer: FileFound[] }
+  /** Folders and zero-length files. */
+  prepare: { ask: FilesAsk; answer: Made }
+  /** `.part` files at full length. */
+  make: { ask: FilesAsk; answer: Made }
+  sync: {
+    ask: {
+      readonly key: StorageKey
+      /** `ino` as it was made, or null where we did not make it. */
+      readonly files: readonly { readonly file: FileIndex; readonly ino: string | null }[]
+      readonly folders: readonly string[]
+    }
+    answer: { readonly files: FileFound[]; readonly fault: DiskFault | null }
+  }
+  finish: { ask: FilesAsk; answer: { readonly files: FileFound[]; readonly fault: DiskFault | null } }
+  read: { ask: ReadAsk; answer: DiskFault | null }
+  verify: {
+    ask: VerifyAsk
+    answer: {
+      readonly results: readonly { readonly piece: PieceIndex; readonly good: boolean }[]
+      readonly rewritten: readonly FileIndex[]
+      readonly fault: DiskFault | null
+    }
+  }
+  verifyEnd: { ask: { readonly verify: string }; answer: null }
+  sniff: { ask: { readonly key: StorageKey; readonly pieces: readonly PieceIndex[] }; answer: PieceIndex[] }
+  remove: { ask: { readonly key: StorageKey }; answer: DiskFault | null }
+}
+
+export type Jobs = Record<keyof HashJobs, unknown>
+type Ask<J, K extends keyof J> = J[K] extends { ask: infer A } ? A : never
+type Answer<J, K extends keyof J> = J[K] extends { answer: infer A } ? A : never
+export type { Answer, Ask }
+
+export type Handlers<J> = { readonly [K in keyof J]: (ask: Ask<J, K>) => Answer<J, K> }
+
+export interface Envelope<J> {
+  readonly kind: keyof J
+  readonly ask: unknown
+}

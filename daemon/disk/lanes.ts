@@ -1,0 +1,136 @@
+/**
+ * Which thread does the jobs of which folder: one lane for each volume (st_dev), on demand, at most four, then
+ * shared. What volume a folder lies on is asked of a thread that no other volume waits for.
+ */
+import type { Millis } from '../../shared/units.js'
+import type { Clock } from '../ports/clock.js'
+import type { Answer, Ask, LaneJobs } from './jobs.js'
+import { Thread, type ThreadInit } from './thread.js'
+
+const MOST_LANES = 4
+const MOST_SCOUTS = 2
+
+/** The lane of one folder; jobs wait here until its volume is known. */
+export class Lane {
+  /** Null until the volume is known. */
+  private thread: Thread<LaneJobs> | null = null
+  private backlog: ((thread: Thread<LaneJobs>) => void)[] = []
+
+  request<K extends keyof LaneJobs>(
+    kind: K,
+    ask: Ask<LaneJobs, K>,
+    done: (answer: Answer<LaneJobs, K>) => void,
+  ): void {
+    if (this.thread !== null) this.thread.request(kind, ask, done)
+    else
+      this.backlog.push((thread) => {
+        thread.request(kind, ask, done)
+      })
+  }
+
+  ask<K extends keyof LaneJobs>(kind: K, ask: Ask<LaneJobs, K>): Promise<Answer<LaneJobs, K>> {
+    return new Promise((resolve) => {
+      this.request(kind, ask, resolve)
+    })
+  }
+
+  assign(thread: Thread<LaneJobs>): void {
+    this.thread = thread
+    const backlog = this.backlog
+    this.backlog = []
+    for (const send of backlog) send(thread)
+  }
+
+  get waiting(): number {
+    return this.backlog.length
+  }
+}
+
+export class Lanes {
+  /** By folder, as the storages name it. */
+  private readonly byDir = new Map<string, Lane>()
+  /** By st_dev; several may share a thread. */
+  private readonly byDevice = new Map<string, Thread<LaneJobs>>()
+  /** Threads that are some volume's lane, at most MOST_LANES. */
+  private readonly threads: Thread<LaneJobs>[] = []
+  /** Threads that find out a volume and are nobody's lane yet. */
+  private readonly scouts = new Set<Thread<LaneJobs>>()
+  /** Folders whose volume nobody looks for yet. */
+  private readonly unknown: string[] = []
+  /** Threads started so far, for their names. */
+  private started = 0
+
+  constructor(
+    private readonly init: Pick<ThreadInit, 'url' | 'onBug'>,
+    private readonly clock: Clock,
+  ) {}
+
+  of(dir: string): Lane {
+    const known = this.byDir.get(dir)
+    if (known !== undefined) return known
+    const lane = new Lane()
+    this.byDir.set(dir, lane)
+    this.unknown.push(dir)
+    this.scoutMore()
+    return lane
+  }
+
+  get queued(): number {
+    let sum = 0
+    for (const lane of this.byDir.values()) sum += lane.waiting
+    return this.all().reduce((total, thread) => total + thread.queued, sum)
+  }
+
+  get oldest(): Millis {
+    return this.all().reduce((most, thread) => Math.max(most, thread.oldest), 0)
+  }
+
+  async stop(): Promise<void> {
+    this.unknown.length = 0
+    await Promise.all(this.all().map((thread) => thread.stop()))
+  }
+
+  private scoutMore(): void {
+    while (this.unknown.length > 0 && this.scouts.size < MOST_SCOUTS) {
+      this.started += 1
+      const scout = new Thread<LaneJobs>({ ...this.init, name: `lane-${String(this.started)}` }, this.clock)
+      this.scouts.add(scout)
+      this.scoutNext(scout)
+    }
+  }
+
+  /** A scout becomes the lane of the first new volume it finds; it ends when there is nothing left to look at. */
+  private scoutNext(scout: Thread<LaneJobs>): void {
+    const dir = this.unknown.shift()
+    if (dir === undefined) {
+      void scout.stop().then(() => this.scouts.delete(scout))
+      return
+    }
+    scout.request('device', { dir }, (device) => {
+      const known = this.byDevice.get(device)
+      const settles = known === undefined && this.threads.length < MOST_LANES
+      if (settles) {
+        this.scouts.delete(scout)
+        this.threads.push(scout)
+      }
+      const thread = known ?? (settles ? scout : this.shared())
+      this.byDevice.set(device, thread)
+      this.of(dir).assign(thread)
+      if (settles) this.scoutMore()
+      else this.scoutNext(scout)
+    })
+  }
+
+  /** The one with the fewest volumes. */
+  private shared(): Thread<LaneJobs> {
+    const volumes = (thread: Thread<LaneJobs>): number =>
+      [...this.byDevice.values()].filter((other) => other === thread).length
+    const [best] = [...this.threads].sort((a, b) => volumes(a) - volumes(b))
+    if (best === undefined) throw new Error('lanes: none to share')
+    return best
+  }
+
+  private all(): Thread<LaneJobs>[] {
+    return [...this.threads, ...this.scouts]
+  }
+}

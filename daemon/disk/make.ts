@@ -1,0 +1,145 @@
+/** Lane jobs that make things: folders, empty files, `.part` files. Nothing is ever made above or instead of `dir`. */
+import * as fs from 'node:fs'
+import type { FileIndex } from '../../shared/units.js'
+import type { DiskFault, SpaceView } from '../ports/disk.js'
+import { attempt, FaultError, faultOf, refuse, unless } from './fault.js'
+import { checkFolder, type Files } from './files.js'
+import type { Made } from './jobs.js'
+
+/** The folders above the files, and the zero-length ones among these. */
+export function prepareFiles(files: Files, wanted: readonly FileIndex[]): Made {
+  return each(wanted, (file, folders) => {
+    if (files.layout.isPad(file)) return null
+    makeFolders(files, file, folders)
+    return files.layout.fileLength(file) === 0 ? makeEmpty(files, file, folders) : null
+  })
+}
+
+/**
+ * `.part` files at their full length, sparse. A file that lies at the final name alone becomes the `.part`: an
+ * earlier download, or one in which a check found bad pieces. One that is longer than ours cannot be either: EEXIST.
+ */
+export function makeFiles(files: Files, wanted: readonly FileIndex[]): Made {
+  return each(wanted, (file, folders) => {
+    makeFolders(files, file, folders)
+    return makePart(files, file, folders)
+  })
+}
+
+/** Makes a download folder with its parents and looks whether we may write in it. */
+export function prepareDir(dir: string): SpaceView | DiskFault {
+  const fault = faultOf(() => {
+    attempt('mkdir', dir, () => fs.mkdirSync(dir, { recursive: true }))
+    attempt('open', dir, () => {
+      fs.accessSync(dir, fs.constants.W_OK | fs.constants.X_OK)
+    })
+  })
+  return fault ?? spaceOf(dir)
+}
+
+export function spaceOf(dir: string): SpaceView | DiskFault {
+  let view: SpaceView = { freeBytes: 0, volume: '' }
+  const fault = faultOf(() => {
+    const space = attempt('stat', dir, () => fs.statfsSync(dir))
+    const volume = attempt('stat', dir, () => fs.statSync(dir, { bigint: true })).dev
+    view = { freeBytes: space.bavail * space.bsize, volume: String(volume) }
+  })
+  return fault ?? view
+}
+
+/** st_dev of a folder, or of the nearest one above it that exists. */
+export function deviceOf(dir: string): string {
+  for (let path = dir; ; path = path.slice(0, path.lastIndexOf('/'))) {
+    const stat = unless(['ENOENT', 'ENOTDIR'], () =>
+      attempt('stat', path, () => fs.statSync(path === '' ? '/' : path, { bigint: true })),
+    )
+    if (stat !== null) return String(stat.dev)
+    if (path === '' || !path.includes('/')) return ''
+  }
+}
+
+function each(
+  wanted: readonly FileIndex[],
+  make: (file: FileIndex, folders: Set<string>) => string | null,
+): Made {
+  const made: { file: FileIndex; ino: string }[] = []
+  const failed: { file: FileIndex; fault: DiskFault }[] = []
+  const folders = new Set<string>()
+  for (const file of wanted) {
+    const fault = faultOf(() => {
+      const ino = make(file, folders)
+      if (ino !== null) made.push({ file, ino })
+    })
+    if (fault !== null) failed.push({ file, fault })
+  }
+  return { made, failed, folders: [...folders] }
+}
+
+function makeFolders(files: Files, file: FileIndex, folders: Set<string>): void {
+  let above = files.dir
+  attempt('stat', above, () => fs.statSync(above))
+  for (const folder of files.folders(file)) {
+    try {
+      attempt('mkdir', folder, () => {
+        fs.mkdirSync(folder)
+      })
+      folders.add(above)
+    } catch (error) {
+      if (!(error instanceof FaultError) || error.fault.code !== 'EEXIST') throw error
+      checkFolder(folder)
+    }
+    above = folder
+  }
+}
+
+function makeEmpty(files: Files, file: FileIndex, folders: Set<string>): string {
+  const path = files.path(file)
+  const there = files.statAt(path)
+  if (there !== null) {
+    // Somebody's content under the name of an empty file: not ours to cut.
+    if (!there.isFile() || there.size > 0n) refuse('EEXIST', 'open', path)
+    return String(there.ino)
+  }
+  return closing(files.create(file, path), (fd) => {
+    folders.add(files.folder(file))
+    return String(fs.fstatSync(fd, { bigint: true }).ino)
+  })
+}
+
+function makePart(files: Files, file: FileIndex, folders: Set<string>): string {
+  const path = files.path(file)
+  const part = `${path}.part`
+  const length = files.layout.fileLength(file)
+  // Descriptors of this thread may lead to a file that is there no more.
+  files.closeFile(file)
+  if (files.statAt(part) === null) {
+    const final = files.statAt(path)
+    folders.add(files.folder(file))
+    if (final === null) return closing(files.create(file, part), (fd) => stretch(fd, length, part))
+    if (final.isSymbolicLink()) refuse('ELOOP', 'open', path)
+    if (!final.isFile() || final.size > BigInt(length)) refuse('EEXIST', 'rename', path)
+    attempt('rename', path, () => {
+      fs.renameSync(path, part)
+    })
+  }
+  return closing(files.openPart(file), (fd) => stretch(fd, length, part))
+}
+
+/** Gives the file its full length; answers its ino. */
+function stretch(fd: number, length: number, path: string): string {
+  const stat = attempt('stat', path, () => fs.fstatSync(fd, { bigint: true }))
+  if (stat.size !== BigInt(length)) {
+    attempt('write', path, () => {
+      fs.ftruncateSync(fd, length)
+    })
+  }
+  return String(stat.ino)
+}
+
+export function closing<T>(fd: number, use: (fd: number) => T): T {
+  try {
+    return use(fd)
+  } finally {
+    fs.closeSync(fd)
+  }
+}

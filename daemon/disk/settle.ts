@@ -1,0 +1,136 @@
+/** Lane jobs that make things last or go: sync, finish, remove, survey. */
+import * as fs from 'node:fs'
+import type { FileIndex } from '../../shared/units.js'
+import type { DiskFault, FileFound } from '../ports/disk.js'
+import { attempt, faultOf, refuse, unless } from './fault.js'
+import type { Files } from './files.js'
+import type { Ask, LaneJobs } from './jobs.js'
+import { closing } from './make.js'
+
+interface Settled {
+  readonly files: FileFound[]
+  readonly fault: DiskFault | null
+}
+
+/**
+ * fdatasync of each file once, fsync of the folders, then the files' facts. A file that is no longer the one we made
+ * is a fault: what was written went elsewhere.
+ */
+export function syncFiles(files: Files, ask: Ask<LaneJobs, 'sync'>): Settled {
+  const done: FileFound[] = []
+  const fault = faultOf(() => {
+    for (const { file, ino } of ask.files) syncFile(files, file, ino)
+    for (const folder of ask.folders) syncFolder(folder)
+    for (const { file } of ask.files) done.push(files.look(file))
+  })
+  return fault === null ? { files: done, fault } : { files: [], fault }
+}
+
+/** Every file, under either name; what cannot be looked at counts as missing. */
+export function surveyFiles(files: Files): FileFound[] {
+  return Array.from({ length: files.layout.fileCount }, (_, file) => {
+    let found: FileFound = { file, name: 'missing', size: 0, mtimeNs: '0', ino: '0' }
+    faultOf(() => {
+      found = files.look(file)
+    })
+    return found
+  })
+}
+
+/**
+ * `.part` becomes the name itself, folders synced. A file that has its name and length already is done. Anything else
+ * at the name is a stranger's: EEXIST. (Looked at and then renamed: a stranger's file that appears between the two
+ * calls is lost; link and unlink would close that gap but fail on FAT, exFAT and some network volumes.)
+ */
+export function finishFiles(files: Files, wanted: readonly FileIndex[]): Settled {
+  const done: FileFound[] = []
+  const folders = new Set<string>()
+  const fault = faultOf(() => {
+    for (const file of wanted) {
+      if (files.layout.isPad(file)) continue
+      if (finishFile(files, file)) folders.add(files.folder(file))
+      done.push(files.look(file))
+    }
+  })
+  const unsynced = faultOf(() => {
+    for (const folder of folders) syncFolder(folder)
+  })
+  return { files: done, fault: fault ?? unsynced }
+}
+
+/**
+ * Unlinks what is ours, then the folders left empty. While a `.part` is there, a file at the final name is a
+ * stranger's and stays.
+ */
+export function removeFiles(files: Files): DiskFault | null {
+  files.closeAll()
+  const count = files.layout.fileCount
+  const folders = new Set<string>()
+  return faultOf(() => {
+    for (let file = 0; file < count; file += 1) {
+      const found = files.look(file)
+      for (const folder of files.folders(file)) folders.add(folder)
+      if (found.name === 'missing') continue
+      const path = found.name === 'part' ? `${files.path(file)}.part` : files.path(file)
+      unless(['ENOENT'], () => {
+        attempt('unlink', path, () => {
+          fs.unlinkSync(path)
+        })
+      })
+    }
+    // Deepest first: a folder's path is longer than that of the one it lies in.
+    for (const folder of [...folders].sort((a, b) => b.length - a.length)) removeFolder(folder)
+  })
+}
+
+function syncFile(files: Files, file: FileIndex, ino: string | null): void {
+  const path = files.path(file)
+  const fd = files.forReading(file)
+  attempt('sync', path, () => {
+    fs.fdatasyncSync(fd)
+  })
+  const here = String(fs.fstatSync(fd, { bigint: true }).ino)
+  if (here !== files.look(file).ino || (ino !== null && here !== ino)) refuse('ESTALE', 'sync', path)
+}
+
+function syncFolder(folder: string): void {
+  const fd = attempt('open', folder, () =>
+    fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY),
+  )
+  closing(fd, () =>
+    // Some file systems have no fsync for folders.
+    unless(['EINVAL', 'ENOTSUP'], () => {
+      attempt('sync', folder, () => {
+        fs.fsyncSync(fd)
+      })
+    }),
+  )
+}
+
+/** True when it was renamed now. */
+function finishFile(files: Files, file: FileIndex): boolean {
+  const path = files.path(file)
+  const part = `${path}.part`
+  files.checkFolders(file)
+  const from = files.statAt(part)
+  const there = files.statAt(path)
+  const length = BigInt(files.layout.fileLength(file))
+  if (from === null && there?.isFile() === true && there.size === length) return false
+  if (from === null) refuse('ENOENT', 'rename', part)
+  if (!from.isFile() || from.size !== length) refuse('EIO', 'rename', part)
+  if (there !== null) refuse('EEXIST', 'rename', path)
+  attempt('rename', path, () => {
+    fs.renameSync(part, path)
+  })
+  return true
+}
+
+function removeFolder(folder: string): void {
+  const stat = unless(['ENOENT', 'ENOTDIR'], () => attempt('stat', folder, () => fs.lstatSync(folder)))
+  if (stat?.isDirectory() !== true) return
+  unless(['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR'], () => {
+    attempt('unlink', folder, () => {
+      fs.rmdirSync(folder)
+    })
+  })
+}

@@ -1,0 +1,97 @@
+/** A worker thread as the main side sees it: jobs in, answers back in the same order. */
+import { Worker } from 'node:worker_threads'
+import type { Millis } from '../../shared/units.js'
+import type { Clock } from '../ports/clock.js'
+import type { Answer, Ask, Envelope } from './jobs.js'
+
+interface Pending {
+  /** When it was asked. */
+  readonly since: Millis
+  readonly done: (answer: unknown) => void
+}
+
+/** Dead entries at the front of the queue before it is cut. */
+const CUT = 1024
+/** A thread that hangs in a system call is left behind at the end. */
+const STOP_WITHIN = 5000
+
+export interface ThreadInit {
+  readonly url: URL
+  readonly name: string
+  /** The thread died: a bug, after which nothing here may be believed. */
+  readonly onBug: (error: Error) => void
+}
+
+export class Thread<J extends { stop: { ask: null; answer: unknown } }> {
+  private readonly worker: Worker
+  /** Asked and not answered, from `head` on, oldest first. */
+  private pending: Pending[] = []
+  private head = 0
+  /** Set by `stop`: the end of the thread is expected then. */
+  private stopped: Promise<void> | null = null
+
+  constructor(
+    private readonly init: ThreadInit,
+    private readonly clock: Clock,
+  ) {
+    this.worker = new Worker(init.url, { name: init.name })
+    this.worker.on('message', (answer: unknown) => {
+      this.answered(answer)
+    })
+    this.worker.on('error', (error) => {
+      init.onBug(error instanceof Error ? error : new Error(String(error)))
+    })
+    this.worker.on('exit', (code) => {
+      if (this.stopped === null) init.onBug(new Error(`thread ${init.name} ended with ${String(code)}`))
+    })
+  }
+
+  /** Jobs asked and not answered. */
+  get queued(): number {
+    return this.pending.length - this.head
+  }
+
+  /** Age of the oldest job not answered, 0 when there is none. */
+  get oldest(): Millis {
+    const first = this.pending[this.head]
+    return first === undefined ? 0 : this.clock.now() - first.since
+  }
+
+  request<K extends keyof J>(kind: K, ask: Ask<J, K>, done: (answer: Answer<J, K>) => void): void {
+    if (this.stopped !== null) return
+    this.send(kind, ask, done)
+  }
+
+  /** Ends the thread after the jobs under way. */
+  stop(): Promise<void> {
+    this.stopped ??= new Promise((resolve) => {
+      const cancel = this.clock.after(STOP_WITHIN, () => {
+        void this.worker.terminate()
+        resolve()
+      })
+      this.worker.on('exit', () => {
+        cancel()
+        resolve()
+      })
+      this.send('stop', null, () => undefined)
+    })
+    return this.stopped
+  }
+
+  private send<K extends keyof J>(kind: K, ask: unknown, done: (answer: Answer<J, K>) => void): void {
+    this.pending.push({ since: this.clock.now(), done: done as (answer: unknown) => void })
+    const message: Envelope<J> = { kind, ask }
+    this.worker.postMessage(message)
+  }
+
+  private answered(answer: unknown): void {
+    const first = this.pending[this.head]
+    if (first === undefined) throw new Error(`thread ${this.init.name} answered what nobody asked`)
+    this.head += 1
+    if (this.head >= CUT || this.head === this.pending.length) {
+      this.pending = this.pending.slice(this.head)
+      this.head = 0
+    }
+    first.done(answer)
+  }
+}
