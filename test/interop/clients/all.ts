@@ -1,0 +1,42 @@
+/** The four foreign clients, and whether each is here. */
+import { installed, type Lab, labMissing } from '../namespace.js'
+import { startAria2 } from './aria2.js'
+import { type Client, type ClientName, SEATS } from './client.js'
+import { libtorrentInstalled, startLibtorrent } from './libtorrent.js'
+import { startQbittorrent } from './qbittorrent.js'
+import { startTransmission } from './transmission.js'
+
+export type ForeignName = Exclude<ClientName, 'torrentino'>
+
+export const FOREIGN: readonly ForeignName[] = ['libtorrent', 'transmission', 'aria2', 'qbittorrent']
+
+const INSTALLED: Readonly<Record<ForeignName, () => boolean>> = {
+  libtorrent: libtorrentInstalled,
+  transmission: () => installed('transmission-daemon'),
+  aria2: () => installed('aria2c'),
+  qbittorrent: () => installed('qbittorrent-nox'),
+}
+
+/** What is missing for a test with these clients, in a few words for the test's name, or ''. */
+export function lacking(...names: readonly ForeignName[]): string {
+  const lab = labMissing()
+  if (lab !== null) return lab
+  if (!installed('opentracker')) return 'opentracker is not installed'
+  const absent = names.filter((name) => !INSTALLED[name]())
+  return absent.length === 0 ? '' : `${absent.join(', ')} not installed`
+}
+
+/** Starts a client at its seat in the lab. */
+export async function startForeign(lab: Lab, name: ForeignName): Promise<Client> {
+  const host = await lab.host(SEATS[name])
+  switch (name) {
+    case 'libtorrent':
+      return startLibtorrent(host)
+    case 'transmission':
+      return startTransmission(host)
+    case 'aria2':
+      return startAria2(host)
+    case 'qbittorrent':
+      return startQbittorrent(host)
+  }
+}

@@ -1,0 +1,63 @@
+import { spawnSync } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { MadeTorrent } from '../../support/make-torrent.js'
+import type { Host } from '../namespace.js'
+import type { AddInit, Client, PeerBytes, Transfer } from './client.js'
+
+// Debian's own interpreter: another python3 earlier on the PATH does not see its libtorrent.
+const PYTHON = '/usr/bin/python3'
+const DRIVER = fileURLToPath(new URL('./libtorrent_driver.py', import.meta.url))
+
+export function libtorrentInstalled(): boolean {
+  return spawnSync(PYTHON, ['-c', 'import libtorrent']).status === 0
+}
+
+interface Reply {
+  readonly id: number
+  readonly result?: unknown
+  readonly error?: string
+}
+
+/** libtorrent through its Python binding, with a driver script of ours. */
+export async function startLibtorrent(host: Host, init: { superSeeding?: boolean } = {}): Promise<Client> {
+  const program = host.spawn(PYTHON, ['-u', DRIVER, host.address])
+  const waiting = new Map<number, (reply: Reply) => void>()
+  let asked = 0
+
+  if (program.child.stdout !== null) {
+    createInterface({ input: program.child.stdout }).on('line', (line) => {
+      const reply = JSON.parse(line) as Reply
+      waiting.get(reply.id)?.(reply)
+      waiting.delete(reply.id)
+    })
+  }
+  void program.gone.then(() => {
+    for (const [id, settle] of waiting) settle({ id, error: `the driver ended: ${program.output}` })
+  })
+
+  function call(verb: string, args: object = {}): Promise<unknown> {
+    program.assertRuns()
+    const id = ++asked
+    return new Promise((resolve, reject) => {
+      waiting.set(id, (reply) => {
+        if (reply.error === undefined) resolve(reply.result)
+        else reject(new Error(`libtorrent ${verb}: ${reply.error}`))
+      })
+      program.child.stdin?.write(`${JSON.stringify({ id, verb, ...args })}\n`)
+    })
+  }
+
+  const version = String(await call('version'))
+  return {
+    name: 'libtorrent',
+    version,
+    address: host.address,
+    add: async (torrent: MadeTorrent, options: AddInit) => {
+      await call('add', { file: torrent.file, hash: torrent.infoHash, ...init, ...options })
+    },
+    transfer: async (torrent) => (await call('transfer', { hash: torrent.infoHash })) as Transfer,
+    peers: async (torrent) => (await call('peers', { hash: torrent.infoHash })) as PeerBytes[],
+    stop: () => program.stop(),
+  }
+}

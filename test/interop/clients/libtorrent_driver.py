@@ -1,0 +1,75 @@
+"""Drives one libtorrent session by lines of JSON on standard input; each question gets one line of answer."""
+
+import json
+import sys
+
+import libtorrent as lt
+
+ADDRESS = sys.argv[1]
+handles = {}
+
+session = lt.session(
+    {
+        "listen_interfaces": ADDRESS + ":6881",
+        "outgoing_interfaces": ADDRESS,
+        "ssrf_mitigation": False,
+        "allow_multiple_connections_per_ip": True,
+        "enable_dht": False,
+        "enable_lsd": False,
+        "enable_upnp": False,
+        "enable_natpmp": False,
+        "enable_incoming_utp": False,
+        "enable_outgoing_utp": False,
+        "in_enc_policy": int(lt.enc_policy.pe_disabled),
+        "out_enc_policy": int(lt.enc_policy.pe_disabled),
+    }
+)
+
+
+def add(ask):
+    params = lt.add_torrent_params()
+    params.ti = lt.torrent_info(ask["file"])
+    params.save_path = ask["dir"]
+    params.flags &= ~lt.torrent_flags.auto_managed
+    params.flags &= ~lt.torrent_flags.paused
+    if ask.get("superSeeding"):
+        params.flags |= lt.torrent_flags.super_seeding
+    handle = session.add_torrent(params)
+    if "uploadLimit" in ask:
+        handle.set_upload_limit(ask["uploadLimit"])
+    handles[ask["hash"]] = handle
+    return {}
+
+
+def transfer(ask):
+    status = handles[ask["hash"]].status()
+    checking = status.state in (
+        lt.torrent_status.checking_files,
+        lt.torrent_status.checking_resume_data,
+    )
+    return {
+        "progress": 0 if checking else status.progress,
+        "seeding": status.is_seeding and not checking,
+        "downloaded": status.total_payload_download,
+        "uploaded": status.total_payload_upload,
+        "error": status.errc.message() if status.errc.value() else "",
+    }
+
+
+def peers(ask):
+    return [
+        {"host": peer.ip[0], "downloaded": peer.total_download, "uploaded": peer.total_upload}
+        for peer in handles[ask["hash"]].get_peer_info()
+    ]
+
+
+VERBS = {"add": add, "transfer": transfer, "peers": peers, "version": lambda ask: lt.version}
+
+for line in sys.stdin:
+    question = json.loads(line)
+    try:
+        answer = {"result": VERBS[question["verb"]](question)}
+    except Exception as error:  # the test shall see it, whatever it is
+        answer = {"error": repr(error)}
+    answer["id"] = question["id"]
+    print(json.dumps(answer), flush=True)

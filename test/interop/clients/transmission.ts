@@ -1,0 +1,101 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { MadeTorrent } from '../../support/make-torrent.js'
+import type { Host } from '../namespace.js'
+import { poll } from '../poll.js'
+import type { AddInit, Client } from './client.js'
+
+const PORT = 9091
+const SEEDING = 6
+
+interface TorrentRow {
+  readonly percentDone: number
+  readonly status: number
+  readonly downloadedEver: number
+  readonly uploadedEver: number
+  readonly errorString: string
+}
+
+const settings = (dir: string): object => ({
+  'peer-port': 51413,
+  'rpc-port': PORT,
+  'rpc-whitelist-enabled': false,
+  'rpc-host-whitelist-enabled': false,
+  'dht-enabled': false,
+  'pex-enabled': false,
+  'lpd-enabled': false,
+  'utp-enabled': false,
+  'port-forwarding-enabled': false,
+  encryption: 0,
+  'download-dir': dir,
+  // Both would park what waits for a slow tracker.
+  'download-queue-enabled': false,
+  'seed-queue-enabled': false,
+})
+
+/** transmission-daemon over its JSON RPC. */
+export async function startTransmission(host: Host): Promise<Client> {
+  const dir = join(host.dir, 'transmission')
+  mkdirSync(dir)
+  writeFileSync(join(dir, 'settings.json'), JSON.stringify(settings(dir)))
+  const program = host.spawn('transmission-daemon', ['-f', '-g', dir])
+  let session = ''
+
+  async function call(method: string, args: object): Promise<unknown> {
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const answer = await host.http(PORT, {
+        method: 'POST',
+        path: '/transmission/rpc',
+        headers: { 'x-transmission-session-id': session },
+        body: JSON.stringify({ method, arguments: args }),
+      })
+      // The daemon hands out a token with a 409 and wants it back from then on.
+      if (answer.status === 409) {
+        session = String(answer.headers['x-transmission-session-id'])
+        continue
+      }
+      const reply = JSON.parse(answer.body.toString()) as { result: string; arguments: unknown }
+      if (reply.result !== 'success') throw new Error(`transmission ${method}: ${reply.result}`)
+      return reply.arguments
+    }
+    throw new Error('transmission refuses its own session id')
+  }
+
+  await poll({ what: 'transmission answers', timeout: 20_000 }, () => {
+    program.assertRuns()
+    return call('session-get', {})
+  })
+  const said = spawnSync('transmission-daemon', ['--version'], { encoding: 'utf8' })
+
+  return {
+    name: 'transmission',
+    version: /\d[\d.]+/.exec(said.stdout + said.stderr)?.[0] ?? '',
+    address: host.address,
+    add: async (torrent: MadeTorrent, init: AddInit) => {
+      await call('torrent-add', {
+        metainfo: readFileSync(torrent.file).toString('base64'),
+        'download-dir': init.dir,
+      })
+      if (init.uploadLimit !== undefined) {
+        const limit = Math.ceil(init.uploadLimit / 1000)
+        await call('torrent-set', { ids: [torrent.infoHash], uploadLimit: limit, uploadLimited: true })
+      }
+    },
+    transfer: async (torrent) => {
+      const fields = ['percentDone', 'status', 'downloadedEver', 'uploadedEver', 'errorString']
+      const reply = await call('torrent-get', { ids: [torrent.infoHash], fields })
+      const row = (reply as { torrents: TorrentRow[] }).torrents[0]
+      if (row === undefined) throw new Error('transmission does not know the torrent')
+      return {
+        progress: row.percentDone,
+        seeding: row.status === SEEDING && row.percentDone === 1,
+        downloaded: row.downloadedEver,
+        uploaded: row.uploadedEver,
+        error: row.errorString,
+      }
+    },
+    peers: () => Promise.resolve(null),
+    stop: () => program.stop(),
+  }
+}
