@@ -44,15 +44,15 @@ export class FakeStorage implements Storage {
     if (length !== this.layout.extentSize(piece, extent))
       throw new Error(`submit: wrong length ${String(length)}`)
     this.disk.slab.handOver(slot)
-    let run = this.runs.get(piece)
-    if (run === undefined && !this.closed) {
-      run = { waiting: new Map(), hash: createHash('sha1'), next: 0 }
-      this.runs.set(piece, run)
+    if (this.closed) {
+      this.disk.slab.release(slot)
+      return
     }
-    const asked = run
+    const run = this.runs.get(piece) ?? { waiting: new Map(), hash: createHash('sha1'), next: 0 }
+    this.runs.set(piece, run)
     this.disk.later('write', () => {
-      if (this.runs.get(piece) !== asked) this.disk.slab.release(slot)
-      else this.take(asked, slot, piece, extent, length)
+      if (this.runs.get(piece) !== run) this.disk.slab.release(slot)
+      else this.take(run, slot, piece, extent, length)
     })
   }
 
@@ -228,9 +228,14 @@ export class FakeStorage implements Storage {
     const path = this.path(file)
     const part = `${path}.part`
     this.makeParents(file)
-    if (this.disk.fs.get(part) === null && this.disk.fs.get(path)?.kind === 'file')
-      this.disk.fs.rename(path, part)
     const length = this.layout.fileLength(file)
+    const final = this.disk.fs.get(path)
+    if (this.disk.fs.get(part) === null && final !== null) {
+      if (final.kind === 'link') throw new FakeFileError('ELOOP', 'open', path)
+      if (final.kind === 'folder' || final.bytes.length > length)
+        throw new FakeFileError('EEXIST', 'rename', path)
+      this.disk.fs.rename(path, part)
+    }
     const node = this.disk.fs.get(part) ?? this.disk.fs.create(part, length)
     if (node.kind !== 'file') throw new FakeFileError('ELOOP', 'open', part)
     if (node.bytes.length !== length) {
@@ -267,8 +272,7 @@ export class FakeStorage implements Storage {
     let offset = run.offset
     for (const length of run.lengths) {
       const block = this.bytes(run.piece, offset, length)
-      if (block === null)
-        throw new FakeFileError('EIO', 'read', this.path(this.layout.filesOf(run.piece)[0] ?? 0))
+      if (block === null) throw this.absence(run.piece, offset, length)
       const header = Buffer.alloc(13)
       header.writeUInt32BE(9 + length, 0)
       header[4] = 7
