@@ -7,7 +7,7 @@ import type { Random } from '../ports/random.js'
 
 /** What the choker asks of a peer. */
 export interface ChokerPeer {
-  /** Its own for as long as the choker lives. */
+  /** Told from the other peers by it; may be used again by a later peer. */
   readonly id: number
   /** It wants what we have. */
   readonly interested: boolean
@@ -75,6 +75,8 @@ export function autoSlots(uploadRate: Rate): number {
 }
 
 interface Memory {
+  /** Of the peer that is meant: an id may be used again. */
+  readonly connectedAt: Millis
   /** When it was first seen wanting something. */
   readonly seenAt: Millis
   /** When we last unchoked it, or null: never. */
@@ -148,8 +150,14 @@ export class Choker<P extends ChokerPeer> {
 
   #of(now: Millis, peer: P): Memory {
     const known = this.#memory.get(peer.id)
-    if (known !== undefined) return known
-    const memory: Memory = { seenAt: now, unchokedAt: null, servedAt: -Infinity, optimistic: false }
+    if (known?.connectedAt === peer.connectedAt) return known
+    const memory: Memory = {
+      connectedAt: peer.connectedAt,
+      seenAt: now,
+      unchokedAt: null,
+      servedAt: -Infinity,
+      optimistic: false,
+    }
     this.#memory.set(peer.id, memory)
     return memory
   }

@@ -40,28 +40,24 @@ describe('Candidates', () => {
     expect(drain(candidates, 0)).toHaveLength(2)
   })
 
-  it('pauses 30 s after a failure, doubling to an hour, with some jitter', () => {
-    const candidates = make()
-    candidates.add(peer(1), 'tracker')
-    const pauses = new Set<number>()
-    let now = 1000
-    for (let failure = 0; failure < 12; failure++) {
-      expect(candidates.next(now)).toEqual(peer(1))
-      candidates.failed(peer(1), now)
-      const pause = Math.min(HOUR, 30_000 * 2 ** failure)
-      expect(candidates.next(now + pause - 1)).toBeNull()
-      let step = 0
-      while (step <= 100 && candidates.next(now + pause * (1 + step / 400)) === null) step++
-      expect(step).toBeLessThanOrEqual(100)
-      pauses.add(step)
-      candidates.failed(peer(1), now)
-      now += pause * 10 + HOUR * 2
-      candidates.closed(peer(1), now, true)
-      for (let again = 0; again <= failure; again++) candidates.failed(peer(1), now)
-      now += 2 * HOUR
-    }
-    expect(pauses.size).toBeGreaterThan(3)
-  })
+  it.each([1, 2, 3, 7, 8, 20])(
+    'pauses after failure %i: 30 s doubling to an hour, and up to a quarter more',
+    (n) => {
+      const pause = Math.min(HOUR, 30_000 * 2 ** (n - 1))
+      const due = new Set<number>()
+      for (let seed = 1; seed <= 20; seed++) {
+        const candidates = make(10, seed)
+        candidates.add(peer(1), 'tracker')
+        for (let i = 0; i < n; i++) candidates.failed(peer(1), 5000)
+        expect(candidates.next(5000 + pause - 1)).toBeNull()
+        let quarter = 0
+        while (quarter < 10 && candidates.next(5000 + pause * (1 + quarter / 40)) === null) quarter++
+        due.add(quarter)
+        if (quarter === 10) expect(candidates.next(5000 + pause * 1.25)).toEqual(peer(1))
+      }
+      expect(due.size).toBeGreaterThan(4)
+    },
+  )
 
   it("offers those that failed least first, and the user's before others", () => {
     const candidates = make()

@@ -193,6 +193,8 @@ describe('OpenPieces', () => {
     pieces.requested(1, 0, A, 1000.5)
     pieces.requested(1, 0, B, 3000)
     pieces.requested(1, 1, A, 4000)
+    expect([A, B, C].map((peer) => pieces.waited(1, 0, peer, 6000))).toEqual([5000, 3000, 0])
+    expect(pieces.waited(0, 0, A, 6000)).toBe(0)
     const seen: number[][] = []
     pieces.eachRequest(6000, (piece, block, peer, age) => {
       seen.push([block, peer, age])
