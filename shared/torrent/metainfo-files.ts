@@ -45,23 +45,27 @@ export function readFileList(info: BDict, name: Uint8Array, source: Uint8Array):
 function readFile(entry: BNode, source: Uint8Array): RawFile {
   if (entry.kind !== 'dict') throw new MetainfoError('files', 'An entry of the list of files is not a file.')
   const marks = attributes(entry, source)
-  const link = marks.link
+  const { link, executable } = marks
   const length = link ? 0 : readLength(entry)
   if (link) checkLink(entry)
-  const path = preferUtf8(entry, 'path', asList)
-  if (path === undefined || path.length === 0) {
-    if (marks.pad) return { ...marks, path: null, length, root: null }
-    throw new MetainfoError('path', 'A file of the torrent has no name.')
-  }
-  const components = path.map((part) => readComponent(part, source))
-  const last = components.at(-1)
-  const pad = marks.pad || (last !== undefined && Buffer.from(last).indexOf(OLD_PAD) === 0)
-  return { ...marks, pad, path: components, length, root: null }
+  const list = preferUtf8(entry, 'path', asList) ?? []
+  if (list.length === 0 && !marks.pad) throw new MetainfoError('path', 'A file of the torrent has no name.')
+  const path = list.map((part) => readComponent(part, source))
+  const pad = marks.pad || isOldPad(path.at(-1))
+  return { path: path.length === 0 ? null : path, length, pad, link, executable, root: null }
 }
 
-function attributes(entry: BDict, source: Uint8Array): Pick<RawFile, 'pad' | 'link' | 'executable'> {
+function isOldPad(name: Uint8Array | undefined): boolean {
+  return name !== undefined && OLD_PAD.every((byte, index) => name[index] === byte)
+}
+
+type Marks = Pick<RawFile, 'pad' | 'link' | 'executable'>
+const NO_MARKS: Marks = { pad: false, link: false, executable: false }
+
+function attributes(entry: BDict, source: Uint8Array): Marks {
   const attr = asBytes(dictGet(entry, 'attr'), source)
-  const has = (letter: string): boolean => attr?.includes(letter.charCodeAt(0)) ?? false
+  if (attr === undefined) return NO_MARKS
+  const has = (letter: string): boolean => attr.includes(letter.charCodeAt(0))
   return { pad: has('p'), link: has('l'), executable: has('x') }
 }
 

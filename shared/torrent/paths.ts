@@ -44,8 +44,14 @@ export function safeComponent(component: Uint8Array): string | null {
   return name === '' || name === '.' || name === '..' ? null : name
 }
 
+/** Printable ASCII without separators: most names, and nothing in them to clean. */
+const PLAIN = /^[ -.0-[\]-~]*$/
+const ASCII = /^[ -~]*$/
+
 /** Drops separators and invisible characters, replaces what is not text by '_'. */
 function clean(component: Uint8Array): string {
+  const raw = Buffer.from(component.buffer, component.byteOffset, component.byteLength).toString('latin1')
+  if (PLAIN.test(raw)) return raw
   let name = ''
   for (let at = 0; at < component.length;) {
     const { codePoint, length } = readUtf8(component, at)
@@ -141,7 +147,7 @@ function splitExtension(name: string): [stem: string, extension: string] {
 
 /** What two names share that are one file on a disk that folds case and normalises (APFS, HFS+). */
 export function foldPath(path: string): string {
-  return path.normalize('NFC').toLowerCase().normalize('NFC')
+  return ASCII.test(path) ? path.toLowerCase() : path.normalize('NFC').toLowerCase().normalize('NFC')
 }
 
 /**
@@ -150,16 +156,16 @@ export function foldPath(path: string): string {
  * never written. Throws PathError where too many would need it.
  */
 export function uniquePaths(paths: readonly (readonly string[] | null)[]): (string | null)[] {
-  const taken = new Set<string>()
-  for (const path of paths) if (path !== null) addFolders(path, taken)
-  const namer = new Namer(taken)
+  const folders = new Set<string>()
+  for (const path of paths) if (path !== null) addFolders(path, folders)
+  const namer = new Namer(new Set(Array.from(folders, foldPath)))
   return paths.map((path) => (path === null ? null : namer.name(path)))
 }
 
 /** The folders of a path. Those already known have known parents. */
 function addFolders(path: readonly string[], folders: Set<string>): void {
   for (let depth = path.length - 1; depth > 0; depth -= 1) {
-    const folder = foldPath(path.slice(0, depth).join('/'))
+    const folder = path.slice(0, depth).join('/')
     if (folders.has(folder)) return
     folders.add(folder)
   }
@@ -171,9 +177,12 @@ class Namer {
   /** The last number given to a name, so that a thousand equal ones are not tried from 1 each. */
   private readonly numbers = new Map<string, number>()
 
+  /** Folded paths of the files so far. */
+  private readonly files = new Set<string>()
+
   constructor(
-    /** Folded paths that are folders, files, or unfinished files. */
-    private readonly taken: Set<string>,
+    /** Folded paths of all folders. */
+    private readonly folders: ReadonlySet<string>,
   ) {}
 
   name(path: readonly string[]): string {
@@ -193,11 +202,14 @@ class Namer {
 
   private claim(path: string): boolean {
     const file = foldPath(path)
-    const part = file + PART_SUFFIX
-    if (this.taken.has(file) || this.taken.has(part)) return false
-    this.taken.add(file)
-    this.taken.add(part)
+    const finished = file.endsWith(PART_SUFFIX) ? file.slice(0, -PART_SUFFIX.length) : file
+    if (this.isTaken(file) || this.isTaken(file + PART_SUFFIX) || this.files.has(finished)) return false
+    this.files.add(file)
     return true
+  }
+
+  private isTaken(path: string): boolean {
+    return this.files.has(path) || this.folders.has(path)
   }
 }
 
