@@ -1,0 +1,201 @@
+/** Announces over UDP (BEP 15): connection ids, retransmission, and answers from nobody else. */
+import type { Millis } from '../../shared/units.js'
+import { addressKey } from '../base/address.js'
+import type { PeerAddress } from '../base/address.js'
+import { fault } from '../codec/announce.js'
+import type { AnnounceRequest, AnnounceResult } from '../codec/announce.js'
+import { encodeAnnounce, encodeConnect, parseUdpReply } from '../codec/udp-tracker.js'
+import type { UdpReply } from '../codec/udp-tracker.js'
+import type { Cancel, Clock } from '../ports/clock.js'
+import type { Random } from '../ports/random.js'
+
+export interface UdpInit {
+  /** Waited for an answer before the first retransmission; doubled with each. Default 15 s. */
+  readonly firstTimeout?: Millis
+  /** Retransmissions of connect, and again of announce. Default 1: 90 s in all at the worst. */
+  readonly retries?: number
+}
+
+export interface UdpPorts {
+  readonly clock: Clock
+  readonly random: Random
+  readonly send: (packet: Uint8Array, to: PeerAddress, failed: (reason: string) => void) => void
+}
+
+/** A client may use a connection id for a minute after it came. */
+const CONNECTION_FOR = 60_000
+const FIRST_TIMEOUT = 15_000
+const RETRIES = 1
+const MOST_CONNECTIONS = 1_000
+
+interface Connection {
+  readonly id: Buffer
+  /** Moment on `clock.now` after which it is not used. */
+  readonly until: Millis
+}
+
+export class UdpAnnouncer {
+  private readonly ports: UdpPorts
+  private readonly firstTimeout: Millis
+  private readonly retries: number
+  /** By address of the tracker, oldest first. */
+  private readonly connections = new Map<string, Connection>()
+  /** What waits for an answer, by transaction id. */
+  private readonly waiting = new Map<number, Exchange>()
+
+  constructor(init: UdpInit, ports: UdpPorts) {
+    this.ports = ports
+    this.firstTimeout = init.firstTimeout ?? FIRST_TIMEOUT
+    this.retries = init.retries ?? RETRIES
+  }
+
+  /** One announce to one address; `path` is that of the URL (BEP 41). `done` is called once, not after the Cancel. */
+  announce(
+    to: PeerAddress,
+    path: string,
+    request: AnnounceRequest,
+    done: (result: AnnounceResult) => void,
+  ): Cancel {
+    const exchange = new Exchange(to, path, request, done)
+    this.begin(exchange)
+    return () => {
+      this.finish(exchange, null)
+    }
+  }
+
+  /** A packet that came to our socket. What nobody waits for, or a stranger sent, is dropped. */
+  received(packet: Buffer, from: PeerAddress): void {
+    const reply = parseUdpReply(packet, from.family)
+    if (reply === null) return
+    const exchange = this.waiting.get(reply.transaction)
+    if (exchange === undefined || addressKey(exchange.to) !== addressKey(from)) return
+    if (reply.kind === 'error') this.refused(exchange, reply.message)
+    else if (reply.kind === exchange.asked) this.answered(exchange, reply)
+  }
+
+  /** Announces that wait for an answer. */
+  get busy(): number {
+    return this.waiting.size
+  }
+
+  private answered(exchange: Exchange, reply: UdpReply): void {
+    if (reply.kind === 'connect') {
+      this.remember(exchange.to, reply.connection)
+      exchange.tries = 0
+      this.begin(exchange)
+    } else if (reply.kind === 'announce') this.finish(exchange, { ok: true, answer: reply.answer })
+  }
+
+  private refused(exchange: Exchange, message: string): void {
+    const key = addressKey(exchange.to)
+    // A tracker that restarted no longer knows an id that we kept: one new id is asked for.
+    if (exchange.asked === 'announce' && exchange.cached) {
+      exchange.cached = false
+      this.connections.delete(key)
+      this.begin(exchange)
+      return
+    }
+    const told = message === '' ? 'The tracker refused without a reason.' : `The tracker refused: ${message}`
+    this.finish(exchange, fault('refused', told))
+  }
+
+  /** Asks with the connection id there is, or for one. */
+  private begin(exchange: Exchange): void {
+    const connection = this.connectionOf(exchange.to)
+    this.forget(exchange)
+    exchange.transaction = this.newTransaction()
+    this.waiting.set(exchange.transaction, exchange)
+    if (exchange.asked === null) exchange.cached = connection !== null
+    exchange.asked = connection === null ? 'connect' : 'announce'
+    const packet =
+      connection === null
+        ? encodeConnect(exchange.transaction)
+        : encodeAnnounce(connection, exchange.transaction, exchange.request, exchange.path)
+    exchange.timer = this.ports.clock.after(this.firstTimeout * 2 ** exchange.tries, () => {
+      this.timedOut(exchange)
+    })
+    this.ports.send(packet, exchange.to, (reason) => {
+      this.finish(exchange, fault('unreachable', unreachable(reason)))
+    })
+  }
+
+  private timedOut(exchange: Exchange): void {
+    if (exchange.tries >= this.retries) {
+      this.finish(exchange, fault('unreachable', 'The tracker did not answer.'))
+      return
+    }
+    exchange.tries += 1
+    this.begin(exchange)
+  }
+
+  /** A null result tells nobody. */
+  private finish(exchange: Exchange, result: AnnounceResult | null): void {
+    const { done } = exchange
+    this.forget(exchange)
+    exchange.done = null
+    if (done !== null && result !== null) done(result)
+  }
+
+  private forget(exchange: Exchange): void {
+    exchange.timer?.()
+    exchange.timer = null
+    if (this.waiting.get(exchange.transaction) === exchange) this.waiting.delete(exchange.transaction)
+  }
+
+  private newTransaction(): number {
+    for (;;) {
+      const transaction = Buffer.from(this.ports.random.bytes(4)).readUInt32BE(0)
+      if (!this.waiting.has(transaction)) return transaction
+    }
+  }
+
+  private connectionOf(to: PeerAddress): Buffer | null {
+    const connection = this.connections.get(addressKey(to))
+    return connection !== undefined && connection.until > this.ports.clock.now() ? connection.id : null
+  }
+
+  private remember(to: PeerAddress, id: Buffer): void {
+    const key = addressKey(to)
+    this.connections.delete(key)
+    this.connections.set(key, { id, until: this.ports.clock.now() + CONNECTION_FOR })
+    const [oldest] = this.connections.keys()
+    if (this.connections.size > MOST_CONNECTIONS && oldest !== undefined) this.connections.delete(oldest)
+  }
+}
+
+/** One announce on its way: first a connection id where there is none, then the announce. */
+class Exchange {
+  readonly to: PeerAddress
+  readonly path: string
+  readonly request: AnnounceRequest
+  /** Null once it was called or is not to be. */
+  done: ((result: AnnounceResult) => void) | null
+  /** What was sent last; null before. */
+  asked: 'connect' | 'announce' | null = null
+  /** The connection id was there before this exchange: it may have become invalid. */
+  cached = false
+  /** Id of the packet that waits; another one for each packet. */
+  transaction = 0
+  /** Retransmissions of the present question. */
+  tries = 0
+  timer: Cancel | null = null
+
+  constructor(
+    to: PeerAddress,
+    path: string,
+    request: AnnounceRequest,
+    done: (result: AnnounceResult) => void,
+  ) {
+    this.to = to
+    this.path = path
+    this.request = request
+    this.done = done
+  }
+}
+
+function unreachable(reason: string): string {
+  if (reason === 'out-of-scope') {
+    return 'The tracker was not asked: its address lies outside the network that net.scope allows.'
+  }
+  return `The tracker could not be reached (${reason}).`
+}
