@@ -139,7 +139,6 @@ export default defineConfig(
       'daemon/io/**',
       'daemon/main.ts',
       'daemon/bin.ts',
-      'shared/home.ts',
       // Code of threads of their own.
       'daemon/disk/{hash-worker,lane,serve}.ts',
       'daemon/db/thread.ts',

@@ -1,6 +1,6 @@
 /** The real daemon under the login agent's own property list: it comes back, stays down, and makes no loop. */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -27,6 +27,7 @@ let second: Supervisor | null = null
 
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'tor-sv-'))
+  mkdirSync(logs())
   supervisor = supervise()
   second = null
 })
@@ -37,8 +38,13 @@ afterEach(async () => {
   rmSync(home, { recursive: true, force: true })
 })
 
+/** As shared/home.ts has it below a named home; made by `service install`, since launchd makes no folders. */
+function logs(): string {
+  return join(home, 'logs')
+}
+
 function supervise(): Supervisor {
-  const options = { label: agentLabel(home), node: process.execPath, entry: daemon, home, logDir: home }
+  const options = { label: agentLabel(home), node: process.execPath, entry: daemon, home, logDir: logs() }
   const init = { userHome: home, timeScale: 0.05, extraEnv: { TORRENTINO_NET: 'loopback' } }
   return new Supervisor(readPlist(agentPlist(options)), init)
 }
@@ -68,7 +74,9 @@ async function answers(pid: number | null): Promise<Status> {
 }
 
 function printed(): string {
-  return ['out', 'err'].map((name) => readFileSync(join(home, `torrentinod.${name}.log`), 'utf8')).join('\n')
+  return ['out', 'err']
+    .map((name) => readFileSync(join(logs(), `torrentinod.${name}.log`), 'utf8'))
+    .join('\n')
 }
 
 function ended(of: Supervisor, run: number): Promise<void> {

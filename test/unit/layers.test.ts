@@ -15,7 +15,7 @@ const cases: readonly (readonly [path: string, text: string, rule: string | null
     'L0-shared',
   ],
   ['shared/files.ts', "import 'node:fs'", 'shared-is-pure'],
-  ['shared/home.ts', "import 'node:os'", null],
+  ['shared/os.ts', "import 'node:os'", 'shared-is-pure'],
   [
     'daemon/ports/clock.ts',
     "import type { Bytes } from '../../shared/units.js'\nexport type Clock = Bytes",
