@@ -37,7 +37,12 @@ type Step =
 const numbers = fc.nat({ max: 10_000 })
 const steps = fc.array(
   fc.oneof(
-    fc.record({ op: fc.constant('addPeer' as const), pieces: fc.array(numbers, { maxLength: 60 }) }),
+    fc.record({
+      op: fc.constant('addPeer' as const),
+      pieces: fc.array(numbers, { maxLength: 60, size: 'max' }),
+    }),
+    // Few enough to be moved one by one.
+    fc.record({ op: fc.constant('addPeer' as const), pieces: fc.array(numbers, { maxLength: 6 }) }),
     fc.record({
       op: fc.constantFrom(
         'removePeer',
@@ -55,7 +60,7 @@ const steps = fc.array(
       n: numbers,
     }),
   ) as fc.Arbitrary<Step>,
-  { maxLength: 120 },
+  { maxLength: 120, size: 'max' },
 )
 
 function all(size: number): number[] {

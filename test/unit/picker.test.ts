@@ -90,6 +90,7 @@ describe('Picker', () => {
 
   it('begins with random pieces, then turns to the rarest', () => {
     const seen = new Set<number>()
+    let rarestFirst = 0
     for (let seed = 1; seed <= 60; seed++) {
       const picker = new Picker({ pieceCount: 30 }, { random: new FakeRandom(seed) })
       picker.addPeer(full(30))
@@ -97,12 +98,14 @@ describe('Picker', () => {
       for (let n = 0; n < 4; n++) {
         const piece = picker.pick(full(30))
         seen.add(piece)
+        if (n === 0 && piece === 0) rarestFirst++
         picker.open(piece)
       }
       const fifth = picker.pick(full(30))
       if (!picker.isOpen(0)) expect(fifth).toBe(0)
     }
     expect(seen.size).toBeGreaterThan(20)
+    expect(rarestFirst).toBeLessThan(15)
   })
 
   it('breaks ties at random', () => {
@@ -125,6 +128,24 @@ describe('Picker', () => {
       expect(picker.pick(poor, { limit: 8 })).toBe(piece)
       expect(picker.pick(poor)).toBe(piece)
     }
+  })
+
+  it('asks about no more pieces than the limit, however they are spread', () => {
+    const picker = started(1000)
+    for (let n = 1; n < 20; n++) picker.addPeer(bits(1000, range(n * 50, 1000)))
+    const poor = bits(1000, [1, 2, 3])
+    let asked = 0
+    const watched = {
+      bytes: poor.bytes,
+      count: poor.count,
+      forEachSet: poor.forEachSet.bind(poor),
+      get: (piece: number) => {
+        asked++
+        return poor.get(piece)
+      },
+    }
+    expect(picker.pick(watched, { limit: 120 })).toBe(-1)
+    expect(asked).toBe(120)
   })
 
   it('takes the rarest even where the limit ends the walk', () => {

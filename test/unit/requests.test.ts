@@ -69,6 +69,9 @@ describe('PipelineDepth', () => {
   it('fills a slow long path too', () => {
     const outcome = run({ rate: 2_000_000, trip: 600 }, 20_000, generous())
     expect(outcome.rate).toBeGreaterThan(1_900_000)
+    // 2.4 s of it: enough to find out if there is more.
+    expect(outcome.depth).toBeGreaterThan(280)
+    expect(outcome.depth).toBeLessThan(310)
   })
 
   it('asks a slow peer for 32 and no more, and lets nothing time out', () => {
