@@ -143,6 +143,12 @@ export class OpenPieces {
     const table = this.#tables.get(piece)
     return table !== undefined && place(table, block, peer) >= 0
   }
+  /** How long ago this peer was asked for a block; 0 where it was not. */
+  waited(piece: PieceIndex, block: number, peer: number, now: Millis): Millis {
+    const table = this.#tables.get(piece)
+    const at = table === undefined ? -1 : place(table, block, peer)
+    return at < 0 ? 0 : since(table?.askedAt[at], now)
+  }
   /** An extent with a block that was asked for or is here: it has a slot, or needs one. */
   isExtentBegun(piece: PieceIndex, extent: number): boolean {
     const table = this.#tables.get(piece)
