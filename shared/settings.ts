@@ -1,0 +1,213 @@
+/** The settings: one table with kind, default, meaning and check of each. Pure. */
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+/** Each includes the ones after it. */
+export const NET_SCOPES = ['internet', 'private', 'loopback'] as const
+export type NetScope = (typeof NET_SCOPES)[number]
+
+export interface Settings {
+  readonly 'download.dir': string
+  readonly 'listen.port': number
+  readonly 'listen.host': string
+  readonly 'log.level': LogLevel
+  readonly 'net.scope': NetScope
+  readonly 'peers.max': number
+  readonly 'peers.perTorrent': number
+  readonly 'memory.buffer': number
+}
+
+export type SettingKey = keyof Settings
+export type SettingValue = string | number | boolean
+
+/** A value as it is used, or one sentence on what would be right. */
+export type Checked<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string }
+
+export interface Setting<T> {
+  /** Null: depends on the machine, see `summary`. */
+  readonly default: T | null
+  /** One line: what it does, in which unit, what special values mean. */
+  readonly summary: string
+  /** The kind of value, in a word or two, for lists and docs. */
+  readonly kind: string
+  readonly applies: 'now' | 'restart'
+  /** Of a value from the file. */
+  check(value: unknown): Checked<T>
+  /** Of a word from a command line. */
+  read(text: string): Checked<T>
+}
+
+export const SETTINGS: { readonly [K in SettingKey]: Setting<Settings[K]> } = {
+  'download.dir': text({
+    default: null,
+    kind: 'folder',
+    summary:
+      'Where torrents land that name no folder: the download folder of the desktop, on macOS ~/Torrents.',
+    applies: 'now',
+    valid: (path) => /^(?:\/|~\/)/.test(path) && !path.includes('\0') && path.length <= 4096,
+    needs: 'an absolute folder, or one that begins with ~/',
+  }),
+  'listen.port': integer({
+    default: 0,
+    kind: 'port',
+    summary: 'The port for peers, TCP and UDP; 0: drawn once between 10000 and 32767 and kept.',
+    applies: 'restart',
+    min: 0,
+    max: 65_535,
+  }),
+  'listen.host': text({
+    default: '',
+    kind: 'address',
+    summary: 'The address to listen on for peers; empty: every address of this machine.',
+    applies: 'restart',
+    valid: (host) => host === '' || isIPv4(host) || isIPv6(host),
+    needs: 'an IPv4 or IPv6 address, or nothing for every address',
+  }),
+  'log.level': choice({
+    default: 'info',
+    summary: 'How much goes into the log.',
+    applies: 'now',
+    among: LOG_LEVELS,
+  }),
+  'net.scope': choice({
+    default: 'internet',
+    summary:
+      'How far any connection may go; each wider scope includes the narrower ones. TORRENTINO_NET overrides it.',
+    applies: 'restart',
+    among: NET_SCOPES,
+  }),
+  'peers.max': integer({
+    default: 500,
+    kind: 'count',
+    summary: 'Connections to peers, all torrents together.',
+    applies: 'restart',
+    min: 1,
+    max: 100_000,
+  }),
+  'peers.perTorrent': integer({
+    default: 80,
+    kind: 'count',
+    summary: 'Connections to peers of one torrent.',
+    applies: 'restart',
+    min: 1,
+    max: 10_000,
+  }),
+  'memory.buffer': integer({
+    default: 48 * 1024 * 1024,
+    kind: 'bytes',
+    summary: 'Memory for data on their way to the disk, in bytes, or as text with a unit ("64 MiB").',
+    applies: 'restart',
+    min: 16 * 1024 * 1024,
+    max: 4 * 1024 * 1024 * 1024,
+    units: true,
+  }),
+}
+
+export const SETTING_KEYS = Object.keys(SETTINGS) as SettingKey[]
+
+export function isSettingKey(key: string): key is SettingKey {
+  return Object.hasOwn(SETTINGS, key)
+}
+
+/** The key that was probably meant: the one with the fewest letters to change, its table left out or not. */
+export function nearestKey(key: string): SettingKey {
+  const wrong = key.toLowerCase().slice(0, 64)
+  const far = (known: SettingKey) => {
+    const word = known.toLowerCase()
+    return Math.min(distance(word, wrong), 1 + distance(word.slice(word.indexOf('.') + 1), wrong))
+  }
+  return SETTING_KEYS.reduce((best, other) => (far(other) < far(best) ? other : best))
+}
+
+/** Levenshtein's, row by row. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at)
+  for (let i = 0; i < a.length; i += 1) {
+    const next = [i + 1]
+    for (let j = 0; j < b.length; j += 1) {
+      const change = (row[j] ?? 0) + (a[i] === b[j] ? 0 : 1)
+      next.push(Math.min(change, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}
+
+interface Common<T> {
+  readonly default: T
+  readonly summary: string
+  readonly applies: 'now' | 'restart'
+}
+
+function text(
+  init: Common<string | null> & { kind: string; valid: (value: string) => boolean; needs: string },
+): Setting<string> {
+  const check = (value: unknown): Checked<string> =>
+    typeof value === 'string' && !/\p{Surrogate}/u.test(value) && init.valid(value)
+      ? { ok: true, value }
+      : { ok: false, problem: `must be ${init.needs}` }
+  return { ...init, check, read: check }
+}
+
+function integer(
+  init: Common<number> & { kind: string; min: number; max: number; units?: boolean },
+): Setting<number> {
+  const problem = `must be a whole number from ${init.min} to ${init.max}`
+  const check = (value: unknown): Checked<number> => {
+    const number = typeof value === 'string' && init.units === true ? fromUnits(value) : value
+    return typeof number === 'number' &&
+      Number.isSafeInteger(number) &&
+      number >= init.min &&
+      number <= init.max
+      ? { ok: true, value: number }
+      : { ok: false, problem }
+  }
+  return { ...init, check, read: (word) => check(fromUnits(word, init.units === true)) }
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
+
+/** "48 MiB", "48M" or "50331648", in bytes; null for anything else. Units count in 1024. */
+function fromUnits(word: string, units = true): number | null {
+  const match = /^([0-9]{1,15}) ?(?:([kmg])(?:ib|b)?|b)?$/i.exec(word.trim())
+  if (match === null || (!units && !/^[0-9]+$/.test(word.trim()))) return null
+  return Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase()] ?? 1)
+}
+
+function choice<T extends string>(init: Common<T> & { among: readonly T[] }): Setting<T> {
+  const check = (value: unknown): Checked<T> => {
+    const found = init.among.find((word) => word === value)
+    return found === undefined
+      ? { ok: false, problem: `must be one of ${init.among.join(', ')}` }
+      : { ok: true, value: found }
+  }
+  return { ...init, kind: 'word', check, read: check }
+}
+
+function isIPv4(host: string): boolean {
+  const parts = host.split('.')
+  return (
+    parts.length === 4 && parts.every((part) => /^(?:0|[1-9][0-9]{0,2})$/.test(part) && Number(part) <= 255)
+  )
+}
+
+/** RFC 4291 2.2, with an IPv4 tail and a zone (%en0) allowed. */
+function isIPv6(host: string): boolean {
+  const [address = '', zone, ...rest] = host.split('%')
+  if (rest.length > 0 || (zone !== undefined && !/^[\w.-]+$/.test(zone))) return false
+  const halves = address.split('::')
+  if (halves.length > 2) return false
+  const groups = halves.flatMap((half) => (half === '' ? [] : half.split(':')))
+  const tail = groups.at(-1) ?? ''
+  const embedded = tail.includes('.')
+  const words = embedded ? groups.slice(0, -1) : groups
+  if (
+    (embedded && (!isIPv4(tail) || address.endsWith('::'))) ||
+    !words.every((word) => /^[0-9a-f]{1,4}$/i.test(word))
+  )
+    return false
+  const count = words.length + (embedded ? 2 : 0)
+  return halves.length === 2 ? count <= 7 : count === 8
+}
