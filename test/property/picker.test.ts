@@ -59,7 +59,7 @@ const steps = fc.array(
       ),
       n: numbers,
     }),
-  ) as fc.Arbitrary<Step>,
+  ),
   { maxLength: 120, size: 'max' },
 )
 

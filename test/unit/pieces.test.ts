@@ -211,8 +211,19 @@ describe('OpenPieces', () => {
     const late = 2 ** 32 + 500
     pieces.requested(1, 5, A, 2 ** 32 - 500)
     const ages: number[] = []
-    pieces.eachRequest(late, (_piece, block, _peer, age) => void (block === 5 && ages.push(age)))
+    pieces.eachRequest(late, (_piece, block, _peer, age) => {
+      if (block === 5) ages.push(age)
+    })
     expect(ages).toEqual([1000])
+  })
+
+  it('keeps the times of the others when one of those asked refuses', () => {
+    const pieces = table(2)
+    pieces.requested(2, 0, A, 1000)
+    pieces.requested(2, 0, B, 2000)
+    pieces.requested(2, 0, C, 3000)
+    pieces.releaseBlock(2, 0, A, 4000)
+    expect([A, B, C].map((peer) => pieces.waited(2, 0, peer, 4000))).toEqual([0, 2000, 1000])
   })
 
   it('knows the extents that were begun', () => {
