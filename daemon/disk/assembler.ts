@@ -74,6 +74,7 @@ export class Assembler {
   }
 
   private extent(ask: ExtentAsk): void {
+    if (ask.tight !== this.tight) this.press(ask.tight)
     const run = this.runs.get(ask.run) ?? this.begin(ask)
     if (run === null) {
       this.outcome.freed.push(ask.ticket)

@@ -2,15 +2,29 @@
 import type { Millis, PieceIndex, TorrentId } from '../../shared/units.js'
 import type { Clock } from '../ports/clock.js'
 import type { DiskFault, Slot } from '../ports/disk.js'
-import type { Ask, HashJobs, OpenAsk, Outcome, StorageKey } from './jobs.js'
+import type { Answer, Ask, HashJobs, OpenAsk, Outcome, StorageKey } from './jobs.js'
 import type { SharedSlab } from './slab.js'
 import { Thread, type ThreadInit } from './thread.js'
+
+/** Where extents can be sent: a hash worker, or the lane of a volume. */
+export interface Hasher {
+  request<K extends keyof HashJobs>(
+    kind: K,
+    ask: Ask<HashJobs, K>,
+    done: (outcome: Answer<HashJobs, K>) => void,
+  ): void
+}
+
+/** A worker whose oldest job is older than this is stuck in a slow or dead volume: others go around it. */
+const STUCK: Millis = 1000
 
 /** Whose pieces these are. */
 export interface Owner {
   readonly torrent: TorrentId
   /** What a thread has to know before the first extent. */
   openAsk(): OpenAsk
+  /** The lane of its volume; it knows the storage already. */
+  lane(): Hasher
   /** A worker let go of an extent; it may have been written. */
   written(piece: PieceIndex, extent: number, length: number): void
   ended(piece: PieceIndex, good: boolean, fault: DiskFault | null): void
@@ -23,7 +37,7 @@ export interface Run {
   readonly piece: PieceIndex
   readonly owner: Owner
   /** The thread that hashes it: the same for all its extents. */
-  readonly thread: Thread<HashJobs>
+  readonly hasher: Hasher
   /** An extent was sent. */
   sent: boolean
 }
@@ -46,6 +60,7 @@ export class Assembly {
   private readonly opened = new Map<StorageKey, Set<Thread<HashJobs>>>()
   private lastRun = 0
   private lastTicket = 0
+  /** The slab is short of slots. */
   private tight = false
 
   constructor(
@@ -62,31 +77,30 @@ export class Assembly {
   }
 
   begin(key: StorageKey, owner: Owner, piece: PieceIndex): Run {
-    if (this.threads.length === 0) this.start()
-    const mixed = (Math.imul(owner.torrent, 0x9e3779b1) + piece) >>> 0
-    const thread = this.threads[mixed % this.threads.length]
-    if (thread === undefined) throw new Error('assembly: no hash worker')
-    const run: Run = { id: (this.lastRun += 1), key, piece, owner, thread, sent: false }
+    const hasher = this.choose(owner, piece)
+    const run: Run = { id: (this.lastRun += 1), key, piece, owner, hasher, sent: false }
     this.runs.set(run.id, run)
     return run
   }
 
   /** Sends an extent whose slot was handed over; its files are there. */
   send(run: Run, slot: Slot, memory: SharedArrayBuffer, extent: number, length: number): void {
-    this.openIn(run)
+    if (run.hasher instanceof Thread) this.openIn(run, run.hasher)
     const ticket = (this.lastTicket += 1)
     this.tickets.set(ticket, { slot, run, extent, length })
     const { id, key, piece } = run
     const first = !run.sent
     run.sent = true
     const offset = slot.view.byteOffset
-    this.ask(run.thread, 'extent', { key, run: id, first, piece, extent, length, memory, offset, ticket })
+    const { tight } = this
+    const ask = { key, run: id, first, piece, extent, length, memory, offset, tight, ticket }
+    this.ask(run.hasher, 'extent', ask)
   }
 
   /** Nothing more is heard of the run. */
   forget(run: Run): void {
     if (!this.runs.delete(run.id) || !run.sent) return
-    this.ask(run.thread, 'forget', { run: run.id })
+    this.ask(run.hasher, 'forget', { run: run.id })
   }
 
   /** These files were made anew. */
@@ -115,7 +129,8 @@ export class Assembly {
   /** The slab got short of slots, or is no longer. */
   press(tight: boolean): void {
     this.tight = tight
-    for (const thread of this.threads) this.ask(thread, 'tight', { tight })
+    const busy = new Set([...this.runs.values()].filter((run) => run.sent).map((run) => run.hasher))
+    for (const hasher of busy) this.ask(hasher, 'tight', { tight })
   }
 
   async stop(): Promise<void> {
@@ -126,19 +141,28 @@ export class Assembly {
     for (let i = 0; i < this.init.hashWorkers; i += 1) {
       const thread = new Thread<HashJobs>({ ...this.init, name: `hash-${String(i + 1)}` }, this.ports.clock)
       this.threads.push(thread)
-      if (this.tight) this.ask(thread, 'tight', { tight: true })
     }
   }
 
-  private openIn(run: Run): void {
-    let threads = this.opened.get(run.key)
-    if (threads === undefined) this.opened.set(run.key, (threads = new Set()))
-    if (threads.has(run.thread)) return
-    threads.add(run.thread)
-    this.ask(run.thread, 'open', run.owner.openAsk())
+  /** By piece, so that all extents of one meet; past a stuck worker to the volume's own lane. */
+  private choose(owner: Owner, piece: PieceIndex): Hasher {
+    if (this.threads.length === 0) this.start()
+    const mixed = (Math.imul(owner.torrent, 0x9e3779b1) + piece) >>> 0
+    const thread = this.threads[mixed % this.threads.length]
+    if (thread === undefined) throw new Error('assembly: no hash worker')
+    return thread.oldest > STUCK ? owner.lane() : thread
   }
 
-  private readonly settle = (outcome: Outcome): void => {
+  private openIn(run: Run, thread: Thread<HashJobs>): void {
+    let threads = this.opened.get(run.key)
+    if (threads === undefined) this.opened.set(run.key, (threads = new Set()))
+    if (threads.has(thread)) return
+    threads.add(thread)
+    this.ask(thread, 'open', run.owner.openAsk())
+  }
+
+  /** Takes what a hasher let go of. */
+  readonly settle = (outcome: Outcome): void => {
     for (const number of outcome.freed) {
       const ticket = this.tickets.get(number)
       if (ticket === undefined) throw new Error(`assembly: slot ${String(number)} was freed twice`)
@@ -154,7 +178,7 @@ export class Assembly {
     }
   }
 
-  private ask<K extends keyof HashJobs>(thread: Thread<HashJobs>, kind: K, ask: Ask<HashJobs, K>): void {
-    thread.request(kind, ask, this.settle as (answer: unknown) => void)
+  private ask<K extends keyof HashJobs>(hasher: Hasher, kind: K, ask: Ask<HashJobs, K>): void {
+    hasher.request(kind, ask, this.settle)
   }
 }

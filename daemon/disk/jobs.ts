@@ -28,6 +28,8 @@ export interface ExtentAsk {
   readonly length: number
   readonly memory: SharedArrayBuffer
   readonly offset: number
+  /** Slots are short: nothing may wait in one. */
+  readonly tight: boolean
   /** Names the slot in `Outcome.freed`. */
   readonly ticket: number
 }
@@ -130,12 +132,12 @@ export interface LaneJobs extends HashJobs {
   remove: { ask: { readonly key: StorageKey }; answer: DiskFault | null }
 }
 
-export type Jobs = Record<keyof HashJobs, unknown>
-type Ask<J, K extends keyof J> = J[K] extends { ask: infer A } ? A : never
-type Answer<J, K extends keyof J> = J[K] extends { answer: infer A } ? A : never
-export type { Answer, Ask }
+/** A table of jobs: what is asked and what is answered, by kind. */
+export type Table<J> = { [K in keyof J]: { ask: unknown; answer: unknown } }
+export type Ask<J extends Table<J>, K extends keyof J> = J[K]['ask']
+export type Answer<J extends Table<J>, K extends keyof J> = J[K]['answer']
 
-export type Handlers<J> = { readonly [K in keyof J]: (ask: Ask<J, K>) => Answer<J, K> }
+export type Handlers<J extends Table<J>> = { readonly [K in keyof J]: (ask: Ask<J, K>) => Answer<J, K> }
 
 export interface Envelope<J> {
   readonly kind: keyof J

@@ -12,7 +12,7 @@ import type {
   StorageSpec,
   VerifyJob,
 } from '../ports/disk.js'
-import type { Assembly, Owner, Run } from './assembly.js'
+import type { Assembly, Hasher, Owner, Run } from './assembly.js'
 import type { Answer, Ask, LaneJobs, Made, OpenAsk, StorageKey } from './jobs.js'
 import type { Lane } from './lanes.js'
 import { failureOf, MadeFiles } from './made.js'
@@ -65,6 +65,11 @@ export class DiskStorage implements Storage, Owner {
   private laneOpen = false
   /** Nothing is written or told any more. */
   private closed = false
+  private readonly laneHasher: Hasher = {
+    request: (kind, ask, done) => {
+      this.request(kind, ask, done)
+    },
+  }
   /** Made at the first need: an idle torrent has no second copy of its digests. */
   private shared: OpenAsk | null = null
 
@@ -197,17 +202,14 @@ export class DiskStorage implements Storage, Owner {
 
   async remove(): Promise<DiskFault | null> {
     const { key } = this.init
-    const wasClosed = this.closed
     await this.quiet()
     const fault = await this.ask('remove', { key })
-    if (wasClosed) await this.closeLane()
+    await this.closeLane()
     return fault
   }
 
   async close(): Promise<void> {
     await this.quiet()
-    this.ports.reader.close(this.init.key)
-    await this.closeLane()
   }
 
   // What the assembly asks.
@@ -219,6 +221,10 @@ export class DiskStorage implements Storage, Owner {
     copy.set(digests)
     this.shared = { key: this.init.key, dir, files, pieceLength, digests: copy }
     return this.shared
+  }
+
+  lane(): Hasher {
+    return this.laneHasher
   }
 
   written(piece: PieceIndex, extent: number, length: number): void {
@@ -287,13 +293,15 @@ export class DiskStorage implements Storage, Owner {
     this.checks.clear()
     this.runs.clear()
     this.releaseHeld(() => true)
-    await this.ports.assembly.close(this.init.key)
+    this.ports.reader.close(this.init.key)
+    await Promise.all([this.ports.assembly.close(this.init.key), this.closeLane()])
   }
 
   private async closeLane(): Promise<void> {
     if (!this.laneOpen) return
     this.laneOpen = false
-    await this.ports.laneOf(this.init.spec.dir).ask('close', { key: this.init.key })
+    const outcome = await this.ports.laneOf(this.init.spec.dir).ask('close', { key: this.init.key })
+    this.ports.assembly.settle(outcome)
   }
 
   /** Files with bytes in an extent, pads left out. */
@@ -323,7 +331,8 @@ export class DiskStorage implements Storage, Owner {
     done: (answer: Answer<LaneJobs, K>) => void,
   ): void {
     const lane = this.ports.laneOf(this.init.spec.dir)
-    if (!this.laneOpen) {
+    // The end of a check is all that is asked after `close`, and needs no files.
+    if (!this.laneOpen && kind !== 'verifyEnd') {
       this.laneOpen = true
       lane.request('open', this.openAsk(), () => undefined)
     }

@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads'
 import type { Millis } from '../../shared/units.js'
 import type { Clock } from '../ports/clock.js'
-import type { Answer, Ask, Envelope } from './jobs.js'
+import type { Answer, Ask, Envelope, Table } from './jobs.js'
 
 interface Pending {
   /** When it was asked. */
@@ -22,7 +22,7 @@ export interface ThreadInit {
   readonly onBug: (error: Error) => void
 }
 
-export class Thread<J extends { stop: { ask: null; answer: unknown } }> {
+export class Thread<J extends Table<J> & { stop: { ask: null; answer: unknown } }> {
   private readonly worker: Worker
   /** Asked and not answered, from `head` on, oldest first. */
   private pending: Pending[] = []
