@@ -1,0 +1,74 @@
+/** Threads that hang or die, stood in for by a few lines of JavaScript. */
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { createDisk } from '../../daemon/disk/disk.js'
+import { isBuilt } from '../support/disk-worlds.js'
+import { FakeClock } from '../support/fake-clock.js'
+import { handPiece, KitTorrent, Recorder } from '../support/storage-kit.js'
+
+const code = (text: string): URL => new URL(`data:text/javascript,${encodeURIComponent(text)}`)
+/** Takes jobs and never answers, as one in a pwrite on a dead mount. */
+const HANGS = code(`import { parentPort } from 'node:worker_threads'; parentPort.on('message', () => {})`)
+const DIES = code(
+  `import { parentPort } from 'node:worker_threads'; parentPort.once('message', () => { throw new Error('dead') })`,
+)
+const LANE = new URL('../../dist/daemon/disk/lane.js', import.meta.url)
+
+describe.skipIf(!isBuilt)('threads of the disk', () => {
+  it('goes around a worker that hangs: pieces begun after a second are hashed in the lane', async () => {
+    const dir = fs.mkdtempSync(join(tmpdir(), 'torrentino-stuck-'))
+    const clock = new FakeClock()
+    const bugs: Error[] = []
+    const disk = createDisk(
+      {
+        hashWorkers: 1,
+        slots: 16,
+        workerUrls: { hash: HANGS, lane: LANE },
+        onBug: (error) => bugs.push(error),
+      },
+      { clock },
+    )
+    const events = new Recorder()
+    const torrent = new KitTorrent({ dir, files: [{ path: 'a', length: 3_000_000 }], pieceLength: 1 << 20 })
+    const storage = disk.open(torrent.spec, events)
+    // Extents wait for their file to be made: only after this is the first piece in the worker.
+    handPiece(disk, storage, torrent, 0)
+    while (disk.pressure().queued === 0 || (await storage.survey())[0]?.name !== 'part')
+      await storage.survey()
+    expect(disk.pressure().oldest).toBe(0)
+    clock.advance(1500)
+    expect(disk.pressure().oldest).toBe(1500)
+    handPiece(disk, storage, torrent, 1)
+    handPiece(disk, storage, torrent, 2)
+    expect(await events.until(2)).toEqual(['good 1', 'good 2'])
+    expect(
+      fs
+        .readFileSync(join(dir, 'a.part'))
+        .subarray(1 << 20)
+        .equals(torrent.bytes.subarray(1 << 20)),
+    ).toBe(true)
+    // Its four slots stay with it.
+    expect(disk.slab.available).toBe(12)
+    const stopped = disk.stop()
+    clock.advance(5000)
+    await stopped
+    fs.rmSync(dir, { recursive: true })
+    expect(bugs).toEqual([])
+  })
+
+  it('reports a thread that dies, and starts no other', async () => {
+    const dir = fs.mkdtempSync(join(tmpdir(), 'torrentino-dies-'))
+    const clock = new FakeClock()
+    const bug = await new Promise<Error>((resolve) => {
+      const disk = createDisk(
+        { hashWorkers: 1, slots: 16, workerUrls: { hash: DIES, lane: DIES }, onBug: resolve },
+        { clock },
+      )
+      void disk.space(dir)
+    })
+    expect(bug.message).toBe('dead')
+    fs.rmSync(dir, { recursive: true })
+  })
+})
