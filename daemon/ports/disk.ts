@@ -114,10 +114,11 @@ export interface Storage {
    */
   prepare(files: readonly FileIndex[]): Promise<DiskFault | null>
   /**
-   * fdatasync of every file written since the last round and fsync of the parent folders of files made since; then
-   * the facts of the synced files. On a fault the writes since the last good round are void.
+   * fdatasync of every file written since the last round, and of those in `also` (found, not written by us); fsync of
+   * the parent folders of files made since; then the facts of the synced files. On a fault the writes since the last
+   * good round are void.
    */
-  sync(): Promise<{ readonly files: readonly FileFound[]; readonly fault: DiskFault | null }>
+  sync(also?: readonly FileIndex[]): Promise<{ readonly files: readonly FileFound[]; readonly fault: DiskFault | null }>
   /** Renames finished files from `.part` to their name, and syncs the folders. Answers their facts. */
   finish(
     files: readonly FileIndex[],

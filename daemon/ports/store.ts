@@ -4,7 +4,11 @@ import type { Desired } from '../../shared/views.js'
 
 /** The store could not do it: disk full, I/O, locked by a stranger. The intent lives on in memory. */
 export class StoreFault extends Error {
-  /** SQLite's code (SQLITE_FULL, SQLITE_IOERR, SQLITE_BUSY) or DUPLICATE for a hash that is there already. */
+  /**
+   * SQLite's primary code (SQLITE_FULL, SQLITE_IOERR, SQLITE_BUSY, ...) or one of these. DUPLICATE: the hash is there
+   * already. NOT_FOUND: no such torrent. INVALID: bytes that do not fit the torrent. At opening: LOCKED (another
+   * daemon has it), NEWER (a later version wrote it), UNSAFE (no WAL there), a system's code. CLOSED; CRASHED, BUG.
+   */
   readonly code: string
   constructor(code: string, message: string) {
     super(message)
@@ -114,7 +118,9 @@ export interface Store {
   /** Rejects with code DUPLICATE when a hash is known. */
   add(torrent: NewTorrent): Promise<TorrentId>
   /** The whole .torrent as it came, and where `info` lies in it. */
-  metainfo(id: TorrentId): Promise<{ readonly torrent: Uint8Array; readonly infoStart: number; readonly infoEnd: number }>
+  metainfo(
+    id: TorrentId,
+  ): Promise<{ readonly torrent: Uint8Array; readonly infoStart: number; readonly infoEnd: number }>
   /** The bitfield (null: nothing recorded yet), the files' facts and the wishes. */
   have(id: TorrentId): Promise<{
     readonly bits: Uint8Array | null

@@ -1,0 +1,170 @@
+/** One function per verb of the user. What is wanted becomes durable first; then the torrent acts on it. */
+import type { TorrentId } from '../../shared/units.js'
+import type { Desired } from '../../shared/views.js'
+import type { Caller, Params, PerTorrent, Result, TorrentRefs } from '../../shared/rpc/contract.js'
+import { rpcError } from '../../shared/rpc/errors.js'
+import type { Log } from '../base/log.js'
+import { type Store, StoreFault } from '../ports/store.js'
+import { faultSentence } from '../swarm/lifecycle.js'
+import type { Torrent } from '../swarm/torrent.js'
+import { unselected } from './add.js'
+import { loaded, type Queries } from './queries.js'
+import type { Session } from './session.js'
+
+export interface CommandPorts {
+  readonly session: Session
+  readonly store: Store
+  readonly queries: Queries
+  readonly log: Log
+}
+
+export class Commands {
+  readonly #ports: CommandPorts
+
+  constructor(ports: CommandPorts) {
+    this.#ports = ports
+  }
+
+  pause(refs: TorrentRefs, caller: Caller): Promise<Result<'torrent.pause'>> {
+    return this.#intend(refs, 'paused', caller, (torrent) => {
+      torrent.pause()
+    })
+  }
+
+  resume(refs: TorrentRefs, caller: Caller): Promise<Result<'torrent.resume'>> {
+    return this.#intend(refs, 'running', caller, (torrent) => {
+      torrent.start()
+    })
+  }
+
+  async #intend(
+    refs: TorrentRefs,
+    desired: Desired,
+    caller: Caller,
+    act: (torrent: Torrent) => void,
+  ): Promise<Result<'torrent.pause'>> {
+    const picked = this.#ports.queries.many(refs)
+    const changing = picked.flatMap((each) =>
+      'torrent' in each && each.torrent.desired !== desired ? [each.torrent] : [],
+    )
+    const reason = await this.#makeDurable(
+      changing.map((torrent) => torrent.id),
+      desired,
+    )
+    for (const torrent of changing) {
+      this.#ports.session.journal.note(
+        desired === 'paused' ? 'paused' : 'resumed',
+        torrent.id,
+        caller.name,
+        {},
+      )
+    }
+    for (const each of picked) if ('torrent' in each) act(each.torrent)
+    return { results: picked.map(answer), durable: reason === null, reason }
+  }
+
+  /** Null when the intent is stored; else why it holds only until the daemon stops. */
+  async #makeDurable(ids: readonly TorrentId[], desired: Desired): Promise<string | null> {
+    if (ids.length === 0) return null
+    try {
+      await this.#ports.store.setDesired(ids, desired)
+      return null
+    } catch (error) {
+      if (!(error instanceof StoreFault)) throw error
+      return faultSentence({ kind: 'store', code: error.code })
+    }
+  }
+
+  verify(refs: TorrentRefs): Result<'torrent.verify'> {
+    const picked = this.#ports.queries.many(refs)
+    for (const each of picked) if ('torrent' in each) each.torrent.verify()
+    return { results: picked.map(answer) }
+  }
+
+  async select(params: Params<'torrent.select'>): Promise<Result<'torrent.select'>> {
+    const torrent = this.#ports.queries.one(params.id)
+    const { content } = await loaded(torrent)
+    const unwanted = unselected(content.files, params.files)
+    let wanted = 0
+    let done = 0
+    content.files.forEach((file, index) => {
+      if (file.pad || unwanted.has(index)) return
+      wanted += file.length
+      done += content.fileDone(index)
+    })
+    const wishes = [...unwanted].map((file) => ({ file, priority: 0 }))
+    try {
+      await this.#ports.store.setWishes(torrent.id, wishes, wanted, done)
+    } catch (error) {
+      if (!(error instanceof StoreFault)) throw error
+      throw rpcError('storeFailed', `The choice could not be recorded (${error.code}); it stays as it was.`)
+    }
+    torrent.select((file) => !unwanted.has(file))
+    return { torrent: torrent.view() }
+  }
+
+  async remove(params: Params<'torrent.remove'>, caller: Caller): Promise<Result<'torrent.remove'>> {
+    const picked = this.#ports.queries.many(params.ids)
+    const results: PerTorrent[] = []
+    for (const each of picked) {
+      if ('error' in each) results.push(answer(each))
+      else results.push(await this.#removeOne(each.torrent, params.data, caller, each.ref))
+    }
+    return { results }
+  }
+
+  /** Goes on with a removal that an earlier run began. */
+  async finishRemoval(torrent: Torrent): Promise<void> {
+    await this.#erase(torrent, torrent.desired === 'removedWithData')
+  }
+
+  async #removeOne(
+    torrent: Torrent,
+    data: boolean,
+    caller: Caller,
+    ref: number | string,
+  ): Promise<PerTorrent> {
+    const view = torrent.view()
+    const failed = (message: string): PerTorrent => ({ ref, ok: false, error: { code: 1040, message } })
+    // What a kill in the middle goes on with.
+    const trouble = await this.#makeDurable([torrent.id], data ? 'removedWithData' : 'removed')
+    if (trouble !== null) return failed(`Nothing was removed: ${trouble}`)
+    const refused = await this.#erase(torrent, data)
+    if (refused !== null) return failed(refused)
+    this.#ports.session.journal.note('removed', torrent.id, caller.name, { name: view.name, data })
+    return { ref, ok: true, torrent: view }
+  }
+
+  /** Null, or a sentence: the torrent is still there, paused. */
+  async #erase(torrent: Torrent, data: boolean): Promise<string | null> {
+    const { store, session } = this.#ports
+    await new Promise<void>((resolve) => {
+      torrent.pause(resolve)
+    })
+    try {
+      if (data) {
+        // Bits go first: a record must never outlive what it claims.
+        await store.clearHave(torrent.id)
+        const fault = await new Promise<Parameters<Parameters<Torrent['removeData']>[0]>[0]>((resolve) => {
+          torrent.removeData(resolve)
+        })
+        if (fault !== null) {
+          await store.setDesired([torrent.id], 'paused')
+          return `The files could not all be deleted: ${faultSentence({ kind: 'disk', fault })} The torrent is kept, paused.`
+        }
+      }
+      await store.remove(torrent.id)
+    } catch (error) {
+      if (!(error instanceof StoreFault)) throw error
+      return `The database refused (${error.code}); the removal goes on at the next start.`
+    }
+    session.forget(torrent)
+    return null
+  }
+}
+
+function answer(picked: ReturnType<Queries['many']>[number]): PerTorrent {
+  if ('torrent' in picked) return { ref: picked.ref, ok: true, torrent: picked.torrent.view() }
+  const { code, message } = picked.error
+  return { ref: picked.ref, ok: false, error: { code, message } }
+}

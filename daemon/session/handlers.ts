@@ -1,0 +1,108 @@
+/** The session as the transports see it: one entry per method of the contract. */
+import { CONTRACT_VERSION } from '../../shared/rpc/contract-version.js'
+import type { Handlers } from '../../shared/rpc/contract.js'
+import type { DaemonView, StateKind } from '../../shared/views.js'
+import type { Clock } from '../ports/clock.js'
+import type { Adder } from './add.js'
+import type { Commands } from './commands.js'
+import type { Queries } from './queries.js'
+import type { Session } from './session.js'
+import type { LiveSettings } from './settings.js'
+
+export interface HandlerInit {
+  readonly version: string
+  readonly pid: number
+  readonly home: string
+  readonly owner: DaemonView['owner']
+}
+
+export interface HandlerPorts {
+  readonly clock: Clock
+  readonly session: Session
+  readonly adder: Adder
+  readonly commands: Commands
+  readonly queries: Queries
+  readonly settings: LiveSettings
+  readonly listen: () => DaemonView['listen']
+  readonly memory: () => number
+  /** Begins the end of the daemon; returns at once. */
+  readonly shutdown: () => void
+}
+
+export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers {
+  const { session, adder, commands, queries, settings } = ports
+  const startedAt = ports.clock.now()
+  return {
+    'session.hello': () =>
+      now({
+        contract: CONTRACT_VERSION,
+        version: init.version,
+        pid: init.pid,
+        owner: init.owner,
+        home: init.home,
+        rev: session.journal.rev,
+      }),
+    'session.status': () => now(status(init, ports, startedAt)),
+    'session.shutdown': () => {
+      ports.shutdown()
+      return now({ pid: init.pid })
+    },
+    'events.since': ({ seq, limit }) => session.journal.since(seq, limit ?? 100),
+    'torrent.add': (params, caller) => adder.add(params, caller),
+    'torrent.list': (params) => attempt(() => queries.list(params)),
+    'torrent.get': ({ id }) => queries.get(id),
+    'torrent.files': ({ id }) => queries.files(id),
+    'torrent.peers': ({ id }) => attempt(() => ({ peers: queries.one(id).peers() })),
+    'torrent.trackers': ({ id }) => attempt(() => ({ trackers: queries.one(id).trackers() })),
+    'torrent.pause': ({ ids }, caller) => commands.pause(ids, caller),
+    'torrent.resume': ({ ids }, caller) => commands.resume(ids, caller),
+    'torrent.verify': ({ ids }) => attempt(() => commands.verify(ids)),
+    'torrent.remove': (params, caller) => commands.remove(params, caller),
+    'torrent.select': (params) => commands.select(params),
+    'torrent.export': ({ id }) => queries.export(id),
+    'config.get': ({ key }) => attempt(() => settings.get(key)),
+    'config.set': ({ key, value }) => settings.set(key, value),
+    'config.list': () => now({ settings: settings.list() }),
+  }
+}
+
+function status(init: HandlerInit, ports: HandlerPorts, startedAt: number): DaemonView {
+  const { session, settings, clock } = ports
+  const byState: Partial<Record<StateKind, number>> = {}
+  let downRate = 0
+  let upRate = 0
+  const torrents = session.all()
+  for (const torrent of torrents) {
+    const view = torrent.view()
+    byState[view.state] = (byState[view.state] ?? 0) + 1
+    downRate += view.downRate
+    upRate += view.upRate
+  }
+  return {
+    version: init.version,
+    contract: CONTRACT_VERSION,
+    pid: init.pid,
+    home: init.home,
+    owner: init.owner,
+    uptime: Math.max(0, Math.floor((clock.now() - startedAt) / 1000)),
+    listen: ports.listen(),
+    torrents: { total: torrents.length, byState },
+    connections: session.budget.used,
+    downRate,
+    upRate,
+    downloadDir: settings.values['download.dir'],
+    scope: settings.values['net.scope'],
+    rssBytes: ports.memory(),
+  }
+}
+
+function now<T>(value: T): Promise<T> {
+  return Promise.resolve(value)
+}
+
+/** A synchronous query as a promise: what it throws is the answer, not a crash. */
+function attempt<T>(query: () => T): Promise<T> {
+  return new Promise((resolve) => {
+    resolve(query())
+  })
+}

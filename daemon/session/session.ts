@@ -1,0 +1,195 @@
+/** The registry of all torrents: who they are, what connections go to them, what changed since when. */
+import type { Millis, SwarmKey, TorrentId } from '../../shared/units.js'
+import type { NotificationParams } from '../../shared/rpc/contract.js'
+import type { Log } from '../base/log.js'
+import type { Clock } from '../ports/clock.js'
+import type { Disk } from '../ports/disk.js'
+import type { Random } from '../ports/random.js'
+import type { Store, TorrentRow } from '../ports/store.js'
+import { type Greeting, Link } from '../swarm/link.js'
+import { Torrent, type Tracker, type TrackerAsks } from '../swarm/torrent.js'
+import type { Dialer, Transport } from '../swarm/transport.js'
+import { Budget, Turnstile } from './budget.js'
+import { Journal } from './events.js'
+
+/** Totals are saved this often, where they moved. */
+const SAVE_TOTALS: Millis = 60_000
+/** Announces of `stopped` at the end may take this long. */
+const STOP_CAP: Millis = 2000
+/** Removed torrents that `torrent.list since` can still tell of. */
+const REMEMBER_REMOVED = 10_000
+
+export interface SessionInit {
+  readonly peerId: Uint8Array
+  /** Shown to peers. */
+  readonly client: string
+  readonly maxConnections: number
+  readonly maxPeers: number
+}
+
+export interface SessionPorts {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly disk: Disk
+  readonly store: Store
+  readonly dialer: Dialer
+  readonly listenPort: () => number
+  readonly tracker: (row: TorrentRow, asks: TrackerAsks) => Tracker
+}
+
+export class Session {
+  readonly journal: Journal
+  readonly budget: Budget
+  readonly #init: SessionInit
+  readonly #ports: SessionPorts
+  readonly #gate = new Turnstile()
+  readonly #torrents = new Map<TorrentId, Torrent>()
+  /** v1 and v2 keys alike: a hybrid is found under both. */
+  readonly #byKey = new Map<SwarmKey, Torrent>()
+  /** Revision at which a torrent was removed. */
+  readonly #removed = new Map<TorrentId, number>()
+  /** The last run ended in order. */
+  #clean = false
+  #stopping = false
+
+  constructor(init: SessionInit, ports: SessionPorts) {
+    this.#init = init
+    this.#ports = ports
+    this.budget = new Budget({ max: init.maxConnections })
+    const { clock, store, log } = ports
+    this.journal = new Journal({ clock, store, log, changesSince: (rev) => this.changesSince(rev) })
+    ports.disk.slab.onFree(() => {
+      for (const torrent of this.#torrents.values()) torrent.refill()
+    })
+  }
+
+  /** Brings back every torrent of the store; one that cannot be started never stops the others. */
+  async restore(): Promise<void> {
+    const { store, clock, log } = this.#ports
+    this.#clean = (await store.getMeta('clean')) === 'yes'
+    await store.setMeta('clean', 'no')
+    this.journal.continueFrom(Number((await store.getMeta('seq')) ?? 0))
+    const rows = await store.torrents()
+    for (const row of rows) this.register(row)
+    for (const torrent of this.#torrents.values()) {
+      if (torrent.desired === 'running' || torrent.desired === 'forced') torrent.start()
+    }
+    log.info({ torrents: rows.length, clean: this.#clean }, 'restored')
+    clock.every(SAVE_TOTALS, () => {
+      this.#saveTotals().catch((error: unknown) => {
+        log.warn({ error: String(error) }, 'totals could not be saved')
+      })
+    })
+  }
+
+  /** Stops every torrent in order and marks the end as clean. The store stays open. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    await Promise.all(
+      [...this.#torrents.values()].map(
+        (torrent) =>
+          new Promise<void>((resolve) => {
+            torrent.exit(STOP_CAP, resolve)
+          }),
+      ),
+    )
+    await this.#saveTotals()
+    await this.#ports.store.setMeta('clean', 'yes')
+  }
+
+  /** A torrent of the store becomes a live one; it does nothing until it is started. */
+  register(row: TorrentRow): Torrent {
+    const { clock, random, log, disk, store, dialer, listenPort, tracker } = this.#ports
+    const { peerId, client, maxPeers } = this.#init
+    const torrent: Torrent = new Torrent(
+      { row, peerId, version: client, maxPeers, clean: this.#clean },
+      {
+        clock,
+        random,
+        log,
+        disk,
+        store,
+        dialer,
+        gate: this.#gate,
+        budget: this.budget,
+        listenPort,
+        tracker: (asks) => tracker(row, asks),
+        listener: {
+          changed: (changed) => {
+            changed.rev = this.journal.bump()
+          },
+          noted: (noted, kind, data) => {
+            this.journal.note(kind, noted.id, '', data)
+          },
+        },
+      },
+    )
+    this.#torrents.set(torrent.id, torrent)
+    for (const key of torrent.keys) this.#byKey.set(key, torrent)
+    torrent.rev = this.journal.bump()
+    return torrent
+  }
+
+  forget(torrent: Torrent): void {
+    this.#torrents.delete(torrent.id)
+    for (const key of torrent.keys) if (this.#byKey.get(key) === torrent) this.#byKey.delete(key)
+    this.#removed.set(torrent.id, this.journal.bump())
+    if (this.#removed.size > REMEMBER_REMOVED) {
+      for (const oldest of this.#removed.keys()) {
+        this.#removed.delete(oldest)
+        break
+      }
+    }
+  }
+
+  get(id: TorrentId): Torrent | undefined {
+    return this.#torrents.get(id)
+  }
+  byKey(key: SwarmKey): Torrent | undefined {
+    return this.#byKey.get(key)
+  }
+  all(): Torrent[] {
+    return [...this.#torrents.values()]
+  }
+
+  /** Removed since a revision. */
+  removedSince(rev: number): TorrentId[] {
+    return [...this.#removed].filter(([, at]) => at > rev).map(([id]) => id)
+  }
+
+  changesSince(rev: number): NotificationParams<'changed'> {
+    const torrents = this.all().filter((torrent) => torrent.rev > rev)
+    return {
+      rev: this.journal.rev,
+      torrents: torrents.map((torrent) => torrent.view()),
+      removed: this.removedSince(rev),
+    }
+  }
+
+  /** A connection that somebody opened to us. */
+  accept(transport: Transport): void {
+    if (this.#stopping) return transport.close('stopping')
+    const link: Link = new Link(
+      { transport, peerId: this.#init.peerId, key: null },
+      {
+        clock: this.#ports.clock,
+        serves: (key) => this.#byKey.get(key)?.isRunning === true,
+        ready: (ready: Link, greeting: Greeting) => {
+          const torrent = this.#byKey.get(greeting.key)
+          if (torrent === undefined) ready.close('unknown-info-hash')
+          else torrent.accept(ready, greeting)
+        },
+        failed: (_, reason) => {
+          this.#ports.log.debug({ reason }, 'inbound connection ended')
+        },
+      },
+    )
+    void link
+  }
+
+  async #saveTotals(): Promise<void> {
+    const rows = this.all().flatMap((torrent) => torrent.takeTotals() ?? [])
+    if (rows.length > 0) await this.#ports.store.saveTotals(rows)
+  }
+}

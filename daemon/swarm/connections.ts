@@ -1,0 +1,403 @@
+/** The peers of one running torrent: who is let in, who is dialled, what each is told, and when one is given up. */
+import type { Bytes, Millis, PieceIndex, SwarmKey } from '../../shared/units.js'
+import type { PeerView } from '../../shared/views.js'
+import { addressKey, type PeerAddress } from '../base/address.js'
+import { ipBytes } from '../base/ip.js'
+import type { Log } from '../base/log.js'
+import { allowedFastSet } from '../codec/allowed-fast.js'
+import { encodeExtensionHandshake } from '../codec/extension.js'
+import * as out from '../codec/wire-writer.js'
+import type { Cancel, Clock } from '../ports/clock.js'
+import type { Candidates } from './candidates.js'
+import type { ChokerDriver } from './choker-driver.js'
+import type { Content } from './content.js'
+import type { Downloader } from './download.js'
+import type { Greeting, Link } from './link.js'
+import { Peer, type PeerOwner } from './peer.js'
+import type { Uploader } from './upload.js'
+import { MAX_QUEUED_REQUESTS } from './upload.js'
+
+const TICK: Millis = 1000
+const HAVE_BATCH: Millis = 100
+/** BEP 3: a keep-alive every two minutes; sent earlier so that a slow clock does not cost the connection. */
+const KEEP_ALIVE_AFTER: Millis = 100_000
+const GIVE_UP_AFTER: Millis = 180_000
+/** Neither side has wanted anything of the other for so long. */
+const USELESS_AFTER: Millis = 600_000
+/** Dials begun in one tick. */
+const DIALS_PER_TICK = 30
+/** Pieces a peer may take while choked (BEP 6). */
+const ALLOWED_FAST = 10
+
+/** Connections of the whole daemon; a torrent asks before it makes one. */
+export interface ConnectionBudget {
+  take(): boolean
+  give(): void
+}
+
+export interface ConnectionsInit {
+  readonly key: SwarmKey
+  readonly peerId: Uint8Array
+  /** Shown to peers as BEP 10 `v`. */
+  readonly version: string
+  readonly maxPeers: number
+}
+
+export interface ConnectionsPorts {
+  readonly clock: Clock
+  readonly log: Log
+  readonly content: Content
+  readonly candidates: Candidates
+  readonly downloader: Downloader
+  readonly uploader: Uploader
+  readonly choker: ChokerDriver
+  readonly budget: ConnectionBudget
+  /** Opens a connection and shakes hands; `attach` or `dialFailed` follows. */
+  readonly dial: (address: PeerAddress) => Cancel
+  readonly listenPort: () => number
+  /** A peer came, went, or moved bytes. */
+  readonly changed: () => void
+  /** Nobody is connected any more. */
+  readonly empty: () => void
+}
+
+export class Connections implements PeerOwner {
+  readonly #init: ConnectionsInit
+  readonly #ports: ConnectionsPorts
+  /** Attached peers by handle. */
+  readonly #peers = new Map<number, Peer>()
+  /** Attempts under way, by address. */
+  readonly #dialling = new Map<string, Cancel>()
+  /** Handles are small and used again: the block table stores them in 16 bits. */
+  readonly #freeHandles: number[] = []
+  #nextHandle = 1
+  /** Verified pieces not yet told to the peers. */
+  #haves: PieceIndex[] = []
+  #haveTimer: Cancel | null = null
+  #ticker: Cancel | null = null
+  #closed = false
+
+  constructor(init: ConnectionsInit, ports: ConnectionsPorts) {
+    this.#init = init
+    this.#ports = ports
+  }
+
+  get size(): number {
+    return this.#peers.size
+  }
+  get seeds(): number {
+    let seeds = 0
+    for (const peer of this.#peers.values()) if (peer.isSeed) seeds++
+    return seeds
+  }
+  all(): IterableIterator<Peer> {
+    return this.#peers.values()
+  }
+  views(): PeerView[] {
+    const now = this.#ports.clock.now()
+    return [...this.#peers.values()].map((peer) => peer.view(now))
+  }
+
+  /** Ticks only while there is somebody to look after: an idle torrent wakes nobody. */
+  #arm(): void {
+    const needed = this.#peers.size + this.#dialling.size > 0 || this.#ports.candidates.size > 0
+    if (needed && !this.#closed) {
+      this.#ticker ??= this.#ports.clock.every(TICK, () => {
+        this.#tick()
+      })
+    } else {
+      this.#ticker?.()
+      this.#ticker = null
+    }
+  }
+
+  /** Ends every connection and every attempt. */
+  close(reason: string): void {
+    this.#closed = true
+    this.#ticker?.()
+    this.#haveTimer?.()
+    for (const cancel of this.#dialling.values()) {
+      cancel()
+      this.#ports.budget.give()
+    }
+    this.#dialling.clear()
+    for (const peer of [...this.#peers.values()]) peer.close(reason)
+  }
+
+  // --- coming
+
+  /** Dials those who are known and due; to be called whenever more become known. */
+  dialMore(): void {
+    this.#dialSome()
+    this.#arm()
+  }
+
+  #dialSome(): void {
+    const now = this.#ports.clock.now()
+    for (let begun = 0; begun < DIALS_PER_TICK && !this.#closed; begun++) {
+      if (this.#peers.size + this.#dialling.size >= this.#init.maxPeers) return
+      if (!this.#ports.budget.take()) return
+      const address = this.#ports.candidates.next(now)
+      if (address === null) return this.#ports.budget.give()
+      this.#dialling.set(addressKey(address), this.#ports.dial(address))
+    }
+  }
+
+  dialFailed(address: PeerAddress): void {
+    if (!this.#dialling.delete(addressKey(address))) return
+    this.#ports.budget.give()
+    this.#ports.candidates.failed(address, this.#ports.clock.now())
+  }
+
+  /** A link that has shaken hands. It is closed where it is not wanted. */
+  attach(link: Link, greeting: Greeting, source: PeerView['source']): void {
+    const { address, direction } = link.transport
+    if (direction === 'out') this.#dialling.delete(addressKey(address))
+    const refusal = this.#refusal(link, greeting)
+    if (refusal !== null) {
+      if (direction === 'out') this.#ports.budget.give()
+      if (refusal === 'self') this.#ports.candidates.addSelf(address)
+      else if (direction === 'out') this.#ports.candidates.failed(address, this.#ports.clock.now())
+      return link.close(refusal)
+    }
+    if (direction === 'in' && !this.#ports.budget.take()) return link.close('too-many-connections')
+    this.#ports.candidates.connected(address)
+    const peer = this.#admit(link, greeting, source)
+    this.#open(peer)
+    link.take(peer)
+    this.#ports.changed()
+  }
+
+  #refusal(link: Link, greeting: Greeting): string | null {
+    if (this.#closed) return 'stopped'
+    if (Buffer.compare(greeting.peerId, this.#init.peerId) === 0) return 'self'
+    if (this.#ports.candidates.isBanned(link.transport.address)) return 'banned'
+    const id = greeting.peerId.toString('hex')
+    for (const peer of this.#peers.values()) {
+      if (peer.peerId !== id) continue
+      if (!this.#prefersNew(peer, link, greeting)) return 'connected-already'
+      peer.close('connected-twice')
+    }
+    return this.#peers.size >= this.#init.maxPeers ? 'too-many-peers' : null
+  }
+
+  /** Both dialled at once: both sides keep the connection that the smaller peer id began. */
+  #prefersNew(old: Peer, link: Link, greeting: Greeting): boolean {
+    if (old.transport.direction === link.transport.direction) return false
+    const weAreSmaller = Buffer.compare(this.#init.peerId, greeting.peerId) < 0
+    return (link.transport.direction === 'out') === weAreSmaller
+  }
+
+  #admit(link: Link, greeting: Greeting, source: PeerView['source']): Peer {
+    const { clock, content } = this.#ports
+    const peer = new Peer(
+      {
+        handle: this.#freeHandles.pop() ?? this.#nextHandle++,
+        transport: link.transport,
+        peerId: greeting.peerId,
+        pieceCount: content.layout.pieceCount,
+        fast: greeting.features.fast,
+        extensions: greeting.features.extension,
+        source,
+        now: clock.now(),
+      },
+      { owner: this, now: () => clock.now() },
+    )
+    this.#peers.set(peer.handle, peer)
+    this.#arm()
+    this.#ports.downloader.joined(peer)
+    return peer
+  }
+
+  /** What a peer is told first: our pieces, then what we understand. */
+  #open(peer: Peer): void {
+    const { have } = this.#ports.content
+    if (peer.fast && have.complete) peer.send(out.HAVE_ALL)
+    else if (peer.fast && have.empty) peer.send(out.HAVE_NONE)
+    else if (!have.empty) peer.send(out.encodeBitfield(have.bytes.slice()))
+    if (peer.extensions) peer.send(out.encodeExtended(0, this.#extension(peer)))
+    if (peer.fast && !have.empty) this.#grantFast(peer)
+  }
+
+  #extension(peer: Peer): Uint8Array {
+    const seen = ipBytes(peer.transport.address.host)
+    const port = this.#ports.listenPort()
+    return encodeExtensionHandshake({
+      messages: {},
+      version: this.#init.version,
+      reqq: MAX_QUEUED_REQUESTS,
+      ...(port > 0 ? { port } : {}),
+      ...(seen === null ? {} : { yourIp: seen }),
+      ...(this.#ports.content.complete ? { uploadOnly: true } : {}),
+    })
+  }
+
+  #grantFast(peer: Peer): void {
+    const { content } = this.#ports
+    const [a, b, c, d, ...rest] = ipBytes(peer.transport.address.host) ?? []
+    // BEP 6 defines the set for IPv4 only.
+    if (a === undefined || b === undefined || c === undefined || d === undefined || rest.length > 0) return
+    const count = content.layout.pieceCount
+    for (const piece of allowedFastSet(this.#init.key, [a, b, c, d], count, ALLOWED_FAST)) {
+      if (!content.have.get(piece)) continue
+      peer.grantedFast.add(piece)
+      peer.send(out.encodeAllowedFast(piece))
+    }
+  }
+
+  // --- what peers say (PeerOwner)
+
+  piecesKnown(peer: Peer): void {
+    this.#ports.downloader.piecesKnown(peer)
+    this.#afterGain(peer)
+  }
+
+  pieceGained(peer: Peer, piece: PieceIndex): void {
+    this.#ports.downloader.pieceGained(peer, piece)
+    this.#afterGain(peer)
+  }
+
+  #afterGain(peer: Peer): void {
+    if (this.#bothDone(peer)) return peer.close('both-complete')
+    peer.setInterested(peer.interesting > 0)
+    this.#ports.downloader.fill(peer)
+  }
+
+  interestChanged(peer: Peer): void {
+    this.#ports.choker.interestChanged(peer, this.#peers.values())
+    this.#ports.uploader.pump(peer)
+  }
+
+  choked(peer: Peer): void {
+    peer.depth.onChoke()
+    this.#ports.downloader.choked(peer)
+    this.#refillOthers(peer)
+  }
+
+  unchoked(peer: Peer): void {
+    this.#ports.downloader.fill(peer)
+  }
+
+  requested(peer: Peer, piece: PieceIndex, begin: Bytes, length: Bytes): void {
+    this.#ports.uploader.request(peer, piece, begin, length)
+  }
+
+  cancelled(peer: Peer, piece: PieceIndex, begin: Bytes, length: Bytes): void {
+    this.#ports.uploader.cancel(peer, piece, begin, length)
+  }
+
+  blockStart(peer: Peer, piece: PieceIndex, begin: Bytes, length: Bytes): Buffer | null {
+    return this.#ports.downloader.blockStart(peer, piece, begin, length)
+  }
+
+  blockEnd(peer: Peer, piece: PieceIndex, begin: Bytes, length: Bytes): void {
+    this.#ports.downloader.blockEnd(peer, piece, begin, length)
+    this.#ports.downloader.fill(peer)
+  }
+
+  rejected(peer: Peer, piece: PieceIndex, begin: Bytes): void {
+    this.#ports.downloader.rejected(peer, piece, begin)
+  }
+
+  listensOn(peer: Peer, port: number): void {
+    if (peer.transport.direction !== 'in') return
+    this.#ports.candidates.add({ ...peer.transport.address, port }, 'incoming')
+  }
+
+  closed(peer: Peer, reason: string): void {
+    this.#peers.delete(peer.handle)
+    this.#freeHandles.push(peer.handle)
+    this.#ports.budget.give()
+    this.#ports.downloader.left(peer)
+    peer.uploads.length = 0
+    this.#ports.candidates.closed(peer.transport.address, this.#ports.clock.now(), peer.downloaded > 0)
+    this.#ports.log.debug({ peer: addressKey(peer.transport.address), reason }, 'peer closed')
+    this.#refillOthers(peer)
+    if (this.#closed) return
+    this.#ports.choker.fillSlots(this.#peers.values())
+    this.#ports.changed()
+    if (this.#peers.size === 0) this.#ports.empty()
+  }
+
+  // --- what the torrent says
+
+  /** A piece was verified: who has it has less to offer, who lacks it is told. */
+  verified(piece: PieceIndex, needed: boolean): void {
+    for (const peer of needed ? [...this.#peers.values()] : []) {
+      if (!peer.bits.get(piece)) continue
+      peer.interesting--
+      if (peer.interesting <= 0) peer.setInterested(false)
+    }
+    this.#haves.push(piece)
+    this.#haveTimer ??= this.#ports.clock.after(HAVE_BATCH, () => {
+      this.#haveTimer = null
+      this.#flushHaves()
+    })
+  }
+
+  /** Which pieces are needed changed in bulk: another choice of files, or lost pieces. */
+  needsChanged(): void {
+    for (const peer of [...this.#peers.values()]) {
+      this.#ports.downloader.recount(peer)
+      peer.setInterested(peer.interesting > 0)
+      this.#ports.downloader.fill(peer)
+    }
+  }
+
+  /** Everything wanted is recorded: peers that want nothing either are of no use. */
+  completed(): void {
+    for (const peer of [...this.#peers.values()]) if (this.#bothDone(peer)) peer.close('both-complete')
+  }
+
+  /** Slots came free: whoever waited for one asks on. */
+  refill(): void {
+    for (const peer of this.#peers.values()) this.#ports.downloader.fill(peer)
+  }
+
+  banned(peer: Peer): void {
+    this.#ports.candidates.ban(peer.transport.address)
+    peer.close('sent-bad-data')
+  }
+
+  byHandle(handle: number): Peer | undefined {
+    return this.#peers.get(handle)
+  }
+
+  #bothDone(peer: Peer): boolean {
+    return this.#ports.content.complete && peer.uploadOnly && !peer.peerInterested && peer.bits.complete
+  }
+
+  #refillOthers(gone: Peer): void {
+    if (this.#closed) return
+    for (const peer of this.#peers.values()) {
+      if (peer !== gone && !peer.peerChoking) this.#ports.downloader.fill(peer)
+    }
+  }
+
+  #flushHaves(): void {
+    const pieces = this.#haves
+    this.#haves = []
+    for (const peer of [...this.#peers.values()]) {
+      const lacking = peer.isSeed ? [] : pieces.filter((piece) => !peer.bits.get(piece))
+      if (lacking.length > 0) peer.send(out.encodeHaves(lacking))
+    }
+  }
+
+  #tick(): void {
+    const now = this.#ports.clock.now()
+    this.#ports.downloader.tick(now)
+    for (const peer of [...this.#peers.values()]) {
+      if (now - peer.lastHeard > GIVE_UP_AFTER) peer.close('silent')
+      else if (this.#isUseless(peer, now)) peer.close('useless')
+      else if (now - peer.lastSent > KEEP_ALIVE_AFTER) peer.send(out.KEEP_ALIVE)
+    }
+    this.#ports.choker.tick(now, this.#peers.values())
+    this.dialMore()
+    if (this.#peers.size > 0) this.#ports.changed()
+  }
+
+  #isUseless(peer: Peer, now: Millis): boolean {
+    if (peer.amInterested || peer.peerInterested) return false
+    return now - Math.max(peer.lastBlock, peer.connectedAt) > USELESS_AFTER
+  }
+}

@@ -1,0 +1,78 @@
+/** What is true of a torrent now. What the user wants (`desired`) is kept apart, in the store and the session. */
+import type { Millis, PieceIndex } from '../../shared/units.js'
+import type { StateKind } from '../../shared/views.js'
+import type { DiskFault } from '../ports/disk.js'
+
+/** Why a torrent cannot go on though it should. Each recovers by itself: see `Torrent`'s retry. */
+export type Fault =
+  /** The disk refused an operation. */
+  | { readonly kind: 'disk'; readonly fault: DiskFault }
+  /** The download folder itself is gone: an unplugged volume, most likely. */
+  | { readonly kind: 'folder'; readonly dir: string }
+  /** Recorded files are not where they were. */
+  | { readonly kind: 'files'; readonly count: number; readonly example: string }
+  /** The store cannot commit. */
+  | { readonly kind: 'store'; readonly code: string }
+
+export type TorrentState =
+  | { readonly kind: 'paused' }
+  | { readonly kind: 'queued'; readonly for: 'check' | 'download' | 'seed' }
+  | { readonly kind: 'fetchingMetadata' }
+  | {
+      readonly kind: 'checking'
+      /** How many of `total` pieces were looked at. */
+      readonly done: number
+      readonly total: number
+      readonly why: CheckReason
+    }
+  | { readonly kind: 'downloading' }
+  | { readonly kind: 'seeding' }
+  | { readonly kind: 'moving'; readonly job: number }
+  | { readonly kind: 'stopping'; readonly then: 'paused' | 'removed' | 'blocked' | 'exit' }
+  | { readonly kind: 'blocked'; readonly by: Fault; readonly since: Millis; readonly retryAt: Millis }
+
+export type CheckReason = 'added' | 'asked' | 'changed' | 'crash'
+
+/** A piece that a check looked at. */
+export interface Checked {
+  readonly piece: PieceIndex
+  readonly good: boolean
+}
+
+/** Type guard for the wire: `state` is the kind, a string. */
+export function kindOf(state: TorrentState): StateKind {
+  return state.kind
+}
+
+/** One sentence that says what is wrong and what helps. */
+export function faultSentence(by: Fault): string {
+  switch (by.kind) {
+    case 'disk':
+      return diskSentence(by.fault)
+    case 'folder':
+      return `The folder ${by.dir} is not there; the download goes on by itself when it comes back.`
+    case 'files':
+      return `${by.count === 1 ? 'A file is' : `${String(by.count)} files are`} missing or shorter than recorded (${by.example}); put it back, or run "torrentinoctl verify" to fetch it again.`
+    case 'store':
+      return `The database cannot be written (${by.code}); what is downloaded now is not recorded until it can.`
+  }
+}
+
+function diskSentence(fault: DiskFault): string {
+  switch (fault.code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return `No space left for ${fault.path}; the download goes on by itself when there is room.`
+    case 'EACCES':
+    case 'EPERM':
+      return `No permission to ${fault.operation} ${fault.path}.`
+    case 'EROFS':
+      return `The volume of ${fault.path} is read-only.`
+    case 'EEXIST':
+      return `Another file lies at ${fault.path}; move it away and the download finishes by itself.`
+    case 'ELOOP':
+      return `A symbolic link is in the way of ${fault.path}; Torrentino does not write through links.`
+    default:
+      return `The disk failed to ${fault.operation} ${fault.path} (${fault.code}).`
+  }
+}

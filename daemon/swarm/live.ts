@@ -1,0 +1,235 @@
+/** The parts of a torrent that exist only while its data are in use, and how they hang together. */
+import type { Bytes, Millis, SwarmKey } from '../../shared/units.js'
+import { Bitfield } from '../../shared/torrent/bitfield.js'
+import { Layout } from '../../shared/torrent/layout.js'
+import { type Metainfo, parseMetainfo } from '../../shared/torrent/metainfo.js'
+import type { PeerAddress } from '../base/address.js'
+import type { Log } from '../base/log.js'
+import { RateMeter } from '../base/rate.js'
+import type { Cancel, Clock } from '../ports/clock.js'
+import type { Disk, DiskFault, Storage } from '../ports/disk.js'
+import type { Random } from '../ports/random.js'
+import type { Store, TorrentRow } from '../ports/store.js'
+import type { Candidates } from './candidates.js'
+import { ChokerDriver } from './choker-driver.js'
+import { type ConnectionBudget, Connections } from './connections.js'
+import { Content } from './content.js'
+import { Downloader } from './download.js'
+import { Recorder } from './recorder.js'
+import { Uploader } from './upload.js'
+
+export interface LiveInit {
+  readonly row: TorrentRow
+  readonly key: SwarmKey
+  readonly peerId: Uint8Array
+  readonly version: string
+  readonly maxPeers: number
+  /** The .torrent, and what `Store.have` gave. */
+  readonly torrent: Uint8Array
+  readonly have: Awaited<ReturnType<Store['have']>>
+}
+
+/** What the parts tell the torrent. */
+export interface LiveListener {
+  /** Something that is shown changed. */
+  changed(): void
+  recorded(): void
+  downloaded(bytes: Bytes): void
+  uploaded(bytes: Bytes): void
+  wasted(bytes: Bytes): void
+  /** The disk refused: the torrent cannot go on. */
+  diskFault(fault: DiskFault): void
+  /** The store fails with this code, or works again. */
+  storeTrouble(code: string | null): void
+  /** Nobody is connected any more. */
+  empty(): void
+  dial(address: PeerAddress): Cancel
+}
+
+export interface LivePorts {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly disk: Disk
+  readonly store: Store
+  readonly candidates: Candidates
+  readonly budget: ConnectionBudget
+  readonly listenPort: () => number
+  readonly listener: LiveListener
+}
+
+export class Live {
+  readonly meta: Metainfo
+  readonly content: Content
+  readonly storage: Storage
+  readonly recorder: Recorder
+  readonly downloader: Downloader
+  readonly uploader: Uploader
+  readonly connections: Connections
+  /** Payload of the whole torrent, over 5 s: what a person watches. */
+  readonly down = new RateMeter({ window: 5000 })
+  readonly up = new RateMeter({ window: 5000 })
+  readonly #ports: LivePorts
+
+  constructor(init: LiveInit, ports: LivePorts) {
+    this.#ports = ports
+    const { clock, random, listener } = ports
+    this.meta = parseMetainfo(init.torrent)
+    const { files, pieceLength, digests, pieceCount } = this.meta
+    const layout = new Layout(files, pieceLength)
+    this.content = new Content({
+      layout,
+      files,
+      recorded: (init.have.bits && Bitfield.fromWire(init.have.bits, pieceCount)) ?? new Bitfield(pieceCount),
+      facts: init.have.files,
+      unwanted: init.have.wishes.filter((wish) => wish.priority === 0).map((wish) => wish.file),
+    })
+    this.storage = ports.disk.open(
+      { torrent: init.row.id, dir: init.row.dir, files, pieceLength, digests },
+      {
+        pieceGood: (piece) => {
+          this.downloader.pieceGood(piece)
+        },
+        pieceBad: (piece) => {
+          this.downloader.pieceBad(piece)
+        },
+        writeFailed: (piece, fault) => {
+          this.downloader.writeFailed(piece)
+          listener.diskFault(fault)
+        },
+      },
+    )
+    this.recorder = this.#makeRecorder(init)
+    this.downloader = this.#makeDownloader()
+    this.uploader = this.#makeUploader()
+    const choker = new ChokerDriver(
+      { pieceLength },
+      {
+        clock,
+        random,
+        seeding: () => this.content.complete,
+        uploadRate: () => this.up.rate(clock.now()),
+        dropRequests: (peer) => {
+          this.uploader.drop(peer)
+        },
+      },
+    )
+    this.connections = new Connections(
+      { key: init.key, peerId: init.peerId, version: init.version, maxPeers: init.maxPeers },
+      {
+        clock,
+        log: ports.log,
+        content: this.content,
+        candidates: ports.candidates,
+        downloader: this.downloader,
+        uploader: this.uploader,
+        choker,
+        budget: ports.budget,
+        dial: (address) => listener.dial(address),
+        listenPort: ports.listenPort,
+        changed: () => {
+          listener.changed()
+        },
+        empty: () => {
+          listener.empty()
+        },
+      },
+    )
+  }
+
+  /** Ends connections, commits what is verified, closes files; then calls `done`. */
+  close(reason: string, done: () => void): void {
+    this.connections.close(reason)
+    this.downloader.close()
+    this.recorder.close(() => {
+      this.storage.close().then(done, done)
+    })
+  }
+
+  #makeRecorder(init: LiveInit): Recorder {
+    const { clock, store, listener } = this.#ports
+    const { id, checked, completedAt } = init.row
+    return new Recorder(
+      { torrent: id, content: this.content, checked, completedAt },
+      {
+        clock,
+        store,
+        storage: this.storage,
+        listener: {
+          recorded: () => {
+            listener.recorded()
+          },
+          voided: (pieces, fault) => {
+            this.downloader.lost(pieces)
+            listener.diskFault(fault)
+          },
+          storeTrouble: (code) => {
+            listener.storeTrouble(code)
+          },
+          finishFailed: (fault) => {
+            listener.diskFault(fault)
+          },
+          marked: () => {
+            this.downloader.writable()
+          },
+        },
+      },
+    )
+  }
+
+  #makeDownloader(): Downloader {
+    const { clock, random, disk, listener } = this.#ports
+    return new Downloader(
+      { content: this.content },
+      {
+        clock,
+        random,
+        slab: disk.slab,
+        storage: this.storage,
+        recorder: this.recorder,
+        peer: (handle) => this.connections.byHandle(handle),
+        peers: () => this.connections.all(),
+        verified: (piece, needed) => {
+          this.connections.verified(piece, needed)
+        },
+        needsChanged: () => {
+          this.connections.needsChanged()
+        },
+        ban: (peer) => {
+          this.connections.banned(peer)
+        },
+        received: (peer, bytes) => {
+          const now = clock.now()
+          peer.downloaded += bytes
+          peer.lastBlock = now
+          peer.down.add(now, bytes)
+          this.down.add(now, bytes)
+          listener.downloaded(bytes)
+        },
+        wasted: (bytes) => {
+          listener.wasted(bytes)
+        },
+      },
+    )
+  }
+
+  #makeUploader(): Uploader {
+    const { clock, listener } = this.#ports
+    return new Uploader({
+      storage: this.storage,
+      has: (piece) => this.content.have.get(piece),
+      pieceSize: (piece) => this.content.layout.pieceSize(piece),
+      readFailed: (_piece, fault) => {
+        listener.diskFault(fault)
+      },
+      uploaded: (peer, bytes) => {
+        const now: Millis = clock.now()
+        peer.uploaded += bytes
+        peer.lastBlock = now
+        peer.up.add(now, bytes)
+        this.up.add(now, bytes)
+        listener.uploaded(bytes)
+      },
+    })
+  }
+}

@@ -1,0 +1,768 @@
+/**
+ * The owner of one torrent. Commands and completions are its only inputs, its methods are synchronous, and everything
+ * that happens later is checked against `#epoch`: what belongs to an earlier run is dropped.
+ */
+import type { Bytes, FileIndex, Hashes, Millis, PieceIndex, SwarmKey, TorrentId } from '../../shared/units.js'
+import { swarmKeys } from '../../shared/units.js'
+import type { Desired, FileView, PeerView, TorrentView, TrackerView } from '../../shared/views.js'
+import type { PeerAddress } from '../base/address.js'
+import type { Log } from '../base/log.js'
+import type { Cancel, Clock } from '../ports/clock.js'
+import type { Disk, DiskFault, FileFound } from '../ports/disk.js'
+import type { Random } from '../ports/random.js'
+import type { Store, TorrentRow, TotalsRow } from '../ports/store.js'
+import { Candidates } from './candidates.js'
+import { Check, type CheckGate } from './check.js'
+import type { ConnectionBudget } from './connections.js'
+import { type CheckReason, type Fault, faultSentence, type TorrentState } from './lifecycle.js'
+import { type Greeting, Link } from './link.js'
+import { Live } from './live.js'
+import { planSurvey } from './survey.js'
+import type { Dialer } from './transport.js'
+
+/** A seeding torrent that nobody asked for so long gives its memory back. */
+const DORMANT_AFTER: Millis = 60_000
+/** Links that wait while the torrent wakes. */
+const MAX_WAITING = 32
+/** A full disk is tried again once so much is free. */
+const ROOM_TO_GO_ON: Bytes = 32 * 1024 * 1024
+
+/** The tracker side of a torrent, as its owner sees it. */
+export interface Tracker {
+  start(): void
+  /** Says `stopped` where `started` was said; `done` after the answers, or the cap. */
+  stop(cap: Millis, done: () => void): void
+  completed(): void
+  announceNow(): void
+  addTrackers(tiers: readonly (readonly string[])[]): void
+  views(): TrackerView[]
+}
+
+/** What a tracker needs to know and whom it tells. */
+export interface TrackerAsks {
+  stats(): { readonly uploaded: Bytes; readonly downloaded: Bytes; readonly left: Bytes }
+  /** More peers would be of use now. */
+  wantsPeers(): boolean
+  found(peers: readonly PeerAddress[]): void
+  changed(): void
+}
+
+export interface TorrentListener {
+  /** Something that is shown changed. */
+  changed(torrent: Torrent): void
+  /** A fact for the journal. */
+  noted(torrent: Torrent, kind: string, data: Readonly<Record<string, unknown>>): void
+}
+
+export interface TorrentInit {
+  readonly row: TorrentRow
+  readonly peerId: Uint8Array
+  readonly version: string
+  readonly maxPeers: number
+  /** The last run ended in order: a complete torrent need not be looked at before a peer asks. */
+  readonly clean: boolean
+}
+
+export interface TorrentPorts {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly disk: Disk
+  readonly store: Store
+  readonly dialer: Dialer
+  readonly gate: CheckGate
+  readonly budget: ConnectionBudget
+  readonly listenPort: () => number
+  readonly tracker: (asks: TrackerAsks) => Tracker
+  readonly listener: TorrentListener
+}
+
+type After = 'pause' | 'exit' | 'start' | 'verify'
+
+export class Torrent {
+  readonly id: TorrentId
+  readonly hashes: Hashes
+  readonly keys: readonly SwarmKey[]
+  /** Bumped by the session at each change; see `torrent.list`. */
+  rev = 0
+  #row: TorrentRow
+  readonly #init: TorrentInit
+  readonly #ports: TorrentPorts
+  #state: TorrentState = { kind: 'paused' }
+  /** The user's word as far as it is known here; the session makes it durable. */
+  #desired: Desired
+  /** Rises at every start and stop. */
+  #epoch = 0
+  #live: Live | null = null
+  /** 'none', 'loading' or 'closing' while `#live` is null or on its way out; 'ready' in use. */
+  #data: 'none' | 'loading' | 'ready' | 'closing' = 'none'
+  /** What follows the stop under way. */
+  #after: After | null = null
+  /** Called when the stop under way is over. */
+  #stopped: (() => void)[] = []
+  #check: Check | null = null
+  #retry: Cancel | null = null
+  #sleepTimer: Cancel | null = null
+  /** Inbound links that wait for the data to be loaded. */
+  #waiting: { readonly link: Link; readonly greeting: Greeting }[] = []
+  readonly #candidates: Candidates
+  readonly #tracker: Tracker
+  /** Payload over the life of the torrent, and whether it moved since it was last saved. */
+  #downloaded: Bytes
+  #uploaded: Bytes
+  #wasted: Bytes
+  #totalsDirty = false
+  /** The user asked for a check: missing files are not a fault but missing pieces. */
+  #acceptLoss = false
+  /** The store's trouble, shown while the torrent goes on. */
+  #storeTrouble: string | null = null
+  #clean: boolean
+
+  constructor(init: TorrentInit, ports: TorrentPorts) {
+    this.id = init.row.id
+    this.hashes = init.row.hashes
+    this.keys = swarmKeys(init.row.hashes)
+    this.#row = init.row
+    this.#init = init
+    this.#ports = ports
+    this.#desired = init.row.desired
+    this.#clean = init.clean
+    this.#downloaded = init.row.downloaded
+    this.#uploaded = init.row.uploaded
+    this.#wasted = init.row.wasted
+    this.#candidates = new Candidates({}, { random: ports.random })
+    this.#tracker = ports.tracker({
+      stats: () => ({ uploaded: this.#uploaded, downloaded: this.#downloaded, left: this.#left }),
+      wantsPeers: () => this.#wantsPeers(),
+      found: (peers) => {
+        this.#found(peers)
+      },
+      changed: () => {
+        this.#changed()
+      },
+    })
+  }
+
+  get state(): TorrentState {
+    return this.#state
+  }
+  get desired(): Desired {
+    return this.#desired
+  }
+  get name(): string {
+    return this.#row.name
+  }
+  get dir(): string {
+    return this.#row.dir
+  }
+  get private(): boolean {
+    return this.#row.private
+  }
+  /** Where its files lie: for the question who writes what. */
+  get claim(): { readonly torrent: TorrentId; readonly dir: string; readonly root: string } {
+    return { torrent: this.id, dir: this.#row.dir, root: this.#row.name }
+  }
+  get wasted(): Bytes {
+    return this.#wasted
+  }
+  get connected(): number {
+    return this.#live?.connections.size ?? 0
+  }
+  get isRunning(): boolean {
+    return this.#state.kind === 'downloading' || this.#state.kind === 'seeding'
+  }
+  get #complete(): boolean {
+    if (this.#live !== null) return this.#live.content.complete
+    return this.#row.checked && this.#row.done >= this.#row.wanted
+  }
+  get #left(): Bytes {
+    const content = this.#live?.content
+    return content === undefined ? this.#row.wanted - this.#row.done : content.wantedBytes - content.doneBytes
+  }
+
+  // --- commands
+
+  /** Goes on, from whatever stopped it. */
+  start(): void {
+    this.#desired = 'running'
+    if (this.#after !== null) {
+      if (this.#after !== 'exit') this.#after = 'start'
+      return
+    }
+    if (this.#state.kind === 'blocked') return this.#tryAgain()
+    if (this.#state.kind !== 'paused') return
+    this.#begin()
+  }
+
+  /** Stops; `done` when every connection, job and announce has ended. */
+  pause(done: () => void = () => undefined): void {
+    this.#desired = 'paused'
+    this.#stop('pause', 5000, done)
+  }
+
+  /** Like `pause`, without touching what the user wants. `cap` bounds the announces. */
+  exit(cap: Millis, done: () => void): void {
+    this.#stop('exit', cap, done)
+  }
+
+  /** Hashes everything again. Missing files count as missing pieces. */
+  verify(): void {
+    this.#acceptLoss = true
+    if (this.#after !== null) {
+      this.#after = 'verify'
+      return
+    }
+    this.#stop('verify', 0, () => undefined)
+  }
+
+  /** Another choice of files; `wishes` are already durable. Answers the wanted and done bytes. */
+  select(wanted: (file: FileIndex) => boolean): void {
+    const live = this.#live
+    if (live === null) return
+    live.content.choose(wanted)
+    live.downloader.choiceChanged()
+    live.recorder.noteChoice()
+    live.connections.needsChanged()
+    this.#row = { ...this.#row, wanted: live.content.wantedBytes, done: live.content.doneBytes }
+    if (this.isRunning) this.#enterRun(live)
+  }
+
+  addTrackers(tiers: readonly (readonly string[])[]): void {
+    this.#tracker.addTrackers(tiers)
+    if (this.isRunning) this.#tracker.announceNow()
+  }
+
+  /** Calls `use` with the data loaded, loading them for it where needed; null where that failed. */
+  withLive(use: (live: Live | null) => void): void {
+    if (this.#live !== null && this.#data === 'ready') return use(this.#live)
+    if (this.#data === 'loading') {
+      this.#loadWaiters.push(use)
+      return
+    }
+    if (this.#data === 'closing') {
+      this.#ports.clock.after(50, () => {
+        this.withLive(use)
+      })
+      return
+    }
+    this.#loadWaiters.push(use)
+    this.#load()
+    this.#sleepSoon()
+  }
+  #loadWaiters: ((live: Live | null) => void)[] = []
+
+  /** Deletes the files; the torrent is stopped. Null: done. */
+  removeData(done: (fault: DiskFault | null) => void): void {
+    this.withLive((live) => {
+      if (live === null) return done(null)
+      live.recorder.abandon()
+      live.storage.remove().then(
+        (fault) => {
+          void live.storage.close().then(() => {
+            done(fault)
+          })
+        },
+        () => {
+          done(null)
+        },
+      )
+    })
+  }
+
+  /** An accepted connection for one of our swarms. */
+  accept(link: Link, greeting: Greeting): void {
+    if (!this.isRunning) return link.close('not-running')
+    if (this.#live !== null && this.#data === 'ready') {
+      return this.#live.connections.attach(link, greeting, 'incoming')
+    }
+    if (this.#waiting.length >= MAX_WAITING) return link.close('too-many-waiting')
+    this.#waiting.push({ link, greeting })
+    if (this.#waiting.length === 1) this.#wake()
+  }
+
+  /** Slots or connections came free. */
+  refill(): void {
+    if (this.isRunning) this.#live?.connections.refill()
+  }
+
+  // --- views
+
+  view(): TorrentView {
+    const now = this.#ports.clock.now()
+    const live = this.#live
+    const wanted = live?.content.wantedBytes ?? this.#row.wanted
+    const done = Math.min(wanted, live?.content.doneBytes ?? this.#row.done)
+    const downRate = live?.down.rate(now) ?? 0
+    return {
+      id: this.id,
+      infoHash: this.hashes.v1 ?? null,
+      infoHashV2: this.hashes.v2 ?? null,
+      name: this.#row.name,
+      state: this.#state.kind,
+      desired: this.#desired,
+      progress: wanted === 0 ? 1 : done / wanted,
+      checkProgress: this.#checkProgress(),
+      totalBytes: this.#row.total,
+      wantedBytes: wanted,
+      doneBytes: done,
+      downRate,
+      upRate: live?.up.rate(now) ?? 0,
+      downloaded: this.#downloaded,
+      uploaded: this.#uploaded,
+      ratio: ratioOf(this.#uploaded, this.#downloaded, done),
+      peers: this.connected,
+      seeds: live?.connections.seeds ?? 0,
+      eta: downRate > 0 && done < wanted ? Math.ceil((wanted - done) / downRate) : null,
+      dir: this.#row.dir,
+      private: this.#row.private,
+      pieceLength: this.#row.pieceLength,
+      pieceCount: this.#row.pieceCount,
+      addedAt: this.#row.addedAt,
+      completedAt: live === null ? this.#row.completedAt : live.recorder.completedAt,
+      error: this.#error(),
+    }
+  }
+
+  peers(): PeerView[] {
+    return this.#live?.connections.views() ?? []
+  }
+  trackers(): TrackerView[] {
+    return this.#tracker.views()
+  }
+
+  /** Totals that moved since the last call. */
+  takeTotals(): TotalsRow | null {
+    if (!this.#totalsDirty) return null
+    this.#totalsDirty = false
+    return { torrent: this.id, downloaded: this.#downloaded, uploaded: this.#uploaded, wasted: this.#wasted }
+  }
+
+  #checkProgress(): number | null {
+    const state = this.#state
+    if (state.kind !== 'checking') return null
+    return state.total === 0 ? 0 : state.done / state.total
+  }
+
+  #error(): string | null {
+    if (this.#state.kind === 'blocked') return faultSentence(this.#state.by)
+    return this.#storeTrouble === null ? null : faultSentence({ kind: 'store', code: this.#storeTrouble })
+  }
+
+  // --- starting
+
+  #begin(): void {
+    this.#epoch++
+    const asleep = this.#clean && this.#complete && !this.#acceptLoss && this.#data === 'none'
+    if (asleep) return this.#run(null)
+    this.#set({ kind: 'queued', for: this.#complete ? 'seed' : 'download' })
+    this.#wake()
+  }
+
+  /** Loads the data where needed, looks at the files, and goes on from what it sees. */
+  #wake(): void {
+    const epoch = this.#epoch
+    this.withLive((live) => {
+      if (epoch !== this.#epoch || this.#after !== null) return
+      if (live === null) return this.#block({ kind: 'store', code: 'unreadable' })
+      live.storage.survey().then(
+        (found) => {
+          if (epoch === this.#epoch && this.#after === null) this.#judge(live, found)
+        },
+        () => undefined,
+      )
+    })
+  }
+
+  #load(): void {
+    this.#data = 'loading'
+    const { store } = this.#ports
+    Promise.all([store.metainfo(this.id), store.have(this.id)]).then(
+      ([metainfo, have]) => {
+        this.#live = this.#assemble(metainfo.torrent, have)
+        this.#data = 'ready'
+        for (const use of this.#loadWaiters.splice(0)) use(this.#live)
+      },
+      (error: unknown) => {
+        this.#ports.log.error({ torrent: this.id, error: String(error) }, 'a torrent could not be loaded')
+        this.#data = 'none'
+        for (const use of this.#loadWaiters.splice(0)) use(null)
+      },
+    )
+  }
+
+  #assemble(torrent: Uint8Array, have: Awaited<ReturnType<Store['have']>>): Live {
+    const { clock, random, log, disk, store, budget, listenPort } = this.#ports
+    const key = this.keys[0]
+    if (key === undefined) throw new Error('a torrent without a hash')
+    const { peerId, version, maxPeers } = this.#init
+    return new Live(
+      { row: this.#row, key, peerId, version, maxPeers, torrent, have },
+      {
+        clock,
+        random,
+        log: log.child({ torrent: this.id }),
+        disk,
+        store,
+        candidates: this.#candidates,
+        budget,
+        listenPort,
+        listener: {
+          changed: () => {
+            this.#changed()
+          },
+          recorded: () => {
+            this.#recorded()
+          },
+          downloaded: (bytes) => {
+            this.#downloaded += bytes
+            this.#totalsDirty = true
+          },
+          uploaded: (bytes) => {
+            this.#uploaded += bytes
+            this.#totalsDirty = true
+          },
+          wasted: (bytes) => {
+            this.#wasted += bytes
+            this.#totalsDirty = true
+          },
+          diskFault: (fault) => {
+            this.#block({ kind: 'disk', fault })
+          },
+          storeTrouble: (code) => {
+            if (this.#storeTrouble === code) return
+            this.#storeTrouble = code
+            this.#changed()
+          },
+          empty: () => {
+            this.#sleepSoon()
+          },
+          dial: (address) => this.#dial(address),
+        },
+      },
+    )
+  }
+
+  #judge(live: Live, found: readonly FileFound[]): void {
+    const plan = planSurvey(live.content, found, this.#row.checked)
+    if (this.#acceptLoss) {
+      this.#acceptLoss = false
+      return this.#startCheck(live, allPieces(live.content.layout.pieceCount), 'asked')
+    }
+    const first = plan.lost[0]
+    if (first !== undefined) return this.#lostFiles(live, plan.lost.length, first)
+    if (plan.finish.length > 0) live.recorder.finish(plan.finish)
+    if (plan.check.length > 0) return this.#startCheck(live, plan.check, plan.why)
+    if (plan.sniff.length > 0) return this.#sniff(live, plan.sniff)
+    if (!this.#row.checked) return this.#recordEmpty(live, found)
+    this.#prepare(live)
+  }
+
+  /** Nothing lies there yet: that is a check, too, and a cheap one. */
+  #recordEmpty(live: Live, found: readonly FileFound[]): void {
+    const epoch = this.#epoch
+    live.recorder.recordCheck(found, () => {
+      this.#row = { ...this.#row, checked: true }
+      if (epoch === this.#epoch && this.#after === null) this.#prepare(live)
+    })
+  }
+
+  #sniff(live: Live, pieces: readonly PieceIndex[]): void {
+    const epoch = this.#epoch
+    live.storage.sniff(pieces).then(
+      (likely) => {
+        if (epoch !== this.#epoch || this.#after !== null) return
+        if (likely.length > 0) this.#startCheck(live, likely, 'crash')
+        else this.#prepare(live)
+      },
+      () => undefined,
+    )
+  }
+
+  #startCheck(live: Live, pieces: readonly PieceIndex[], why: CheckReason): void {
+    const total = pieces.length
+    this.#set({ kind: 'queued', for: 'check' })
+    this.#check = new Check(
+      { pieces },
+      {
+        content: live.content,
+        storage: live.storage,
+        recorder: live.recorder,
+        gate: this.#ports.gate,
+        begun: () => {
+          this.#set({ kind: 'checking', done: 0, total, why })
+        },
+        progress: (done) => {
+          this.#set({ kind: 'checking', done, total, why })
+        },
+        finished: (fault) => {
+          this.#check = null
+          if (fault !== null) return this.#block({ kind: 'disk', fault })
+          this.#row = { ...this.#row, checked: true }
+          this.#ports.listener.noted(this, 'checked', { why, pieces: total })
+          this.#finishNames(live)
+        },
+      },
+    )
+  }
+
+  /** After a check, complete files may still lie under their `.part` names. */
+  #finishNames(live: Live): void {
+    const epoch = this.#epoch
+    live.storage.survey().then(
+      (found) => {
+        if (epoch !== this.#epoch || this.#after !== null) return
+        const finish = found.filter((file) => file.name === 'part' && live.content.isFileComplete(file.file))
+        if (finish.length > 0) live.recorder.finish(finish.map((file) => file.file))
+        this.#prepare(live)
+      },
+      () => undefined,
+    )
+  }
+
+  #prepare(live: Live): void {
+    const epoch = this.#epoch
+    const files = live.content.files.flatMap((file, index) =>
+      !file.pad && live.content.isFileWanted(index) ? [index] : [],
+    )
+    live.storage.prepare(files).then(
+      (fault) => {
+        if (epoch !== this.#epoch || this.#after !== null) return
+        if (fault !== null) this.#block({ kind: 'disk', fault })
+        else this.#run(live)
+      },
+      () => undefined,
+    )
+  }
+
+  #run(live: Live | null): void {
+    // A check of a paused torrent ends where it began.
+    if (this.#desired === 'paused') return this.pause()
+    this.#clean = true
+    if (live !== null) live.downloader.open()
+    this.#enterRun(live)
+    this.#tracker.start()
+    for (const { link, greeting } of this.#waiting.splice(0)) {
+      if (live === null) link.close('not-running')
+      else live.connections.attach(link, greeting, 'incoming')
+    }
+    live?.connections.dialMore()
+  }
+
+  #enterRun(live: Live | null): void {
+    const complete = live === null ? this.#complete : live.content.complete
+    this.#set({ kind: complete ? 'seeding' : 'downloading' })
+    if (!complete) live?.connections.dialMore()
+  }
+
+  #recorded(): void {
+    const live = this.#live
+    if (live === null) return
+    this.#row = { ...this.#row, done: live.content.doneBytes, completedAt: live.recorder.completedAt }
+    if (this.#state.kind === 'downloading' && live.content.complete) {
+      this.#set({ kind: 'seeding' })
+      this.#tracker.completed()
+      live.connections.completed()
+      this.#ports.listener.noted(this, 'completed', { bytes: live.content.wantedBytes })
+    }
+    this.#changed()
+  }
+
+  // --- stopping
+
+  #stop(after: After, cap: Millis, done: () => void): void {
+    if (this.#state.kind === 'paused' && this.#data === 'none' && after !== 'verify') {
+      return done()
+    }
+    this.#stopped.push(done)
+    if (this.#after !== null) {
+      this.#after = after
+      return
+    }
+    this.#after = after
+    this.#epoch++
+    this.#endRun()
+    this.#set({ kind: 'stopping', then: after === 'exit' ? 'exit' : 'paused' })
+    let open = 2
+    const one = (): void => {
+      if (--open === 0) this.#stopDone()
+    }
+    if (after === 'verify') one()
+    else this.#tracker.stop(cap, one)
+    this.#closeLive('stopped', one)
+  }
+
+  #stopDone(): void {
+    const after = this.#after
+    this.#after = null
+    this.#set({ kind: 'paused' })
+    for (const done of this.#stopped.splice(0)) done()
+    if (after === 'start' || after === 'verify') this.#begin()
+  }
+
+  /** Ends what belongs to the run: timers, the check, links that wait. */
+  #endRun(): void {
+    this.#check?.cancel()
+    this.#check = null
+    this.#retry?.()
+    this.#retry = null
+    this.#sleepTimer?.()
+    this.#sleepTimer = null
+    for (const { link } of this.#waiting.splice(0)) link.close('stopped')
+  }
+
+  #closeLive(reason: string, done: () => void): void {
+    if (this.#data === 'loading') {
+      this.#loadWaiters.push(() => {
+        this.#closeLive(reason, done)
+      })
+      return
+    }
+    const live = this.#live
+    if (live === null || this.#data !== 'ready') return done()
+    this.#data = 'closing'
+    live.close(reason, () => {
+      this.#row = {
+        ...this.#row,
+        wanted: live.content.wantedBytes,
+        done: live.content.doneBytes,
+        completedAt: live.recorder.completedAt,
+      }
+      this.#live = null
+      this.#data = 'none'
+      done()
+    })
+  }
+
+  #sleepSoon(): void {
+    this.#sleepTimer?.()
+    this.#sleepTimer = this.#ports.clock.after(DORMANT_AFTER, () => {
+      this.#sleepTimer = null
+      const idle = this.#state.kind === 'seeding' || this.#state.kind === 'paused'
+      if (!idle || this.connected > 0 || this.#data !== 'ready') return
+      this.#closeLive('dormant', () => {
+        if (this.#waiting.length > 0) this.#wake()
+      })
+    })
+  }
+
+  // --- trouble
+
+  #lostFiles(live: Live, count: number, first: FileIndex): void {
+    const epoch = this.#epoch
+    this.#ports.disk.space(this.#row.dir).then(
+      (space) => {
+        if (epoch !== this.#epoch || this.#after !== null) return
+        if ('code' in space) this.#block({ kind: 'folder', dir: this.#row.dir })
+        else this.#block({ kind: 'files', count, example: live.content.files[first]?.path ?? '' })
+      },
+      () => undefined,
+    )
+  }
+
+  #block(by: Fault): void {
+    if (this.#after !== null || this.#state.kind === 'blocked') return
+    const now = this.#ports.clock.now()
+    const retryAt = now + retryDelay(by)
+    this.#epoch++
+    this.#endRun()
+    this.#set({ kind: 'blocked', by, since: now, retryAt })
+    this.#ports.log.warn({ torrent: this.id, fault: by }, faultSentence(by))
+    this.#ports.listener.noted(this, 'blocked', { reason: faultSentence(by) })
+    this.#closeLive('blocked', () => undefined)
+    this.#retry = this.#ports.clock.after(retryDelay(by), () => {
+      this.#retry = null
+      this.#tryAgain()
+    })
+  }
+
+  #tryAgain(): void {
+    const state = this.#state
+    if (state.kind !== 'blocked') return
+    this.#retry?.()
+    const epoch = ++this.#epoch
+    this.#ports.disk.space(this.#row.dir).then(
+      (space) => {
+        if (epoch !== this.#epoch) return
+        const full =
+          state.by.kind === 'disk' && (state.by.fault.code === 'ENOSPC' || state.by.fault.code === 'EDQUOT')
+        const still = 'code' in space || (full && space.freeBytes < Math.min(ROOM_TO_GO_ON, this.#left))
+        if (!still) {
+          this.#clean = false
+          return this.#begin()
+        }
+        this.#retry = this.#ports.clock.after(retryDelay(state.by), () => {
+          this.#retry = null
+          this.#tryAgain()
+        })
+      },
+      () => undefined,
+    )
+  }
+
+  // --- peers
+
+  #wantsPeers(): boolean {
+    return this.#state.kind === 'downloading' && this.connected < this.#init.maxPeers / 2
+  }
+
+  #found(peers: readonly PeerAddress[]): void {
+    for (const peer of peers) this.#candidates.add(peer, 'tracker')
+    if (!this.isRunning) return
+    if (this.#live !== null && this.#data === 'ready') return this.#live.connections.dialMore()
+    // Peers of a torrent that sleeps complete: they find us. Waking for seeds would wake for ever.
+  }
+
+  #dial(address: PeerAddress): Cancel {
+    const key = this.keys[0]
+    const live = this.#live
+    if (key === undefined || live === null) return () => undefined
+    let link: Link | null = null
+    const failed = (): void => {
+      live.connections.dialFailed(address)
+    }
+    const cancel = this.#ports.dialer.dial(address, (transport) => {
+      if (transport === null) return failed()
+      link = new Link(
+        { transport, peerId: this.#init.peerId, key },
+        {
+          clock: this.#ports.clock,
+          serves: () => true,
+          ready: (ready, greeting) => {
+            live.connections.attach(ready, greeting, 'tracker')
+          },
+          failed,
+        },
+      )
+    })
+    return () => {
+      cancel()
+      link?.close('stopped')
+    }
+  }
+
+  // --- telling
+
+  #set(state: TorrentState): void {
+    this.#state = state
+    this.#changed()
+  }
+
+  #changed(): void {
+    this.#ports.listener.changed(this)
+  }
+}
+
+function ratioOf(uploaded: Bytes, downloaded: Bytes, done: Bytes): number | null {
+  const base = downloaded > 0 ? downloaded : done
+  return base > 0 ? uploaded / base : null
+}
+
+function retryDelay(by: Fault): Millis {
+  if (by.kind === 'folder' || by.kind === 'files') return 5000
+  if (by.kind === 'disk' && (by.fault.code === 'ENOSPC' || by.fault.code === 'EDQUOT')) return 20_000
+  return 15_000
+}
+
+function allPieces(count: number): PieceIndex[] {
+  return Array.from({ length: count }, (_, piece) => piece)
+}
