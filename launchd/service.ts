@@ -6,7 +6,6 @@
 import { agentLabel, agentPlist, EXIT_SECONDS } from './plist.js'
 import { readPrint } from './launchctl.js'
 import type { PrintedService } from './launchctl.js'
-import type { Home } from '../shared/home.js'
 import { stableNode, stablePath } from './stable.js'
 import type { PathFacts } from './stable.js'
 
@@ -42,12 +41,6 @@ export interface ServiceInit {
   readonly execPath: string
   /** Absolute path of the daemon's entry file. */
   readonly entry: string
-}
-
-/** What the service of this home needs to know. `execPath` and `entry` as in `ServiceInit`. */
-export function serviceInit(home: Home, execPath: string, entry: string): ServiceInit {
-  const { named, state, logs } = home
-  return { home: named ? state : null, stateDir: state, logDir: logs, execPath, entry }
 }
 
 /** The person's fault or the machine's: one sentence that says what to do. */

@@ -1,48 +1,36 @@
 /** `torrentinoctl service install|uninstall|status`: the daemon at every login. */
+import { systemHost } from '../../launchd/host.js'
 import { install, NO_LAUNCHD, status, uninstall } from '../../launchd/service.js'
 import type { Host, Installed, ServiceInit, ServiceStatus, Uninstalled } from '../../launchd/service.js'
 import { escapeText } from '../../shared/text.js'
 import type { CommandModule } from 'yargs'
+import { type Globals, verb } from '../context.js'
+import { EXIT } from '../exit.js'
+import { serviceInit } from '../owner.js'
 
 const ACTIONS = ['install', 'uninstall', 'status'] as const
 
 export type ServiceAction = (typeof ACTIONS)[number]
 
-interface ServiceArgs {
-  readonly home: string | undefined
+interface ServiceArgs extends Globals {
   readonly action: ServiceAction
-  readonly json: boolean
 }
 
-export interface ServicePorts {
-  readonly host: Host
-  /** What holds for the home that `--home` named, or for the default one. */
-  readonly init: (home: string | undefined) => ServiceInit
-  /** To stdout, as it is. */
-  readonly print: (text: string) => void
-}
-
-/** Resolves when all is done; a ServiceError is a fault (exit 1), and its message the sentence. */
-export function serviceCommand(ports: ServicePorts): CommandModule<object, ServiceArgs> {
-  return {
-    command: 'service <action>',
-    describe: 'run the daemon at every login: install, uninstall, status',
-    builder: (yargs) =>
-      yargs
-        .positional('action', {
-          choices: ACTIONS,
-          demandOption: true,
-          describe: 'what to do with the login agent',
-        })
-        .option('home', { type: 'string', describe: 'one folder for state, socket, settings and logs' })
-        .option('json', { type: 'boolean', default: false, describe: 'one JSON object, for programs' }),
-    handler: async ({ action, home, json }) => {
-      const answer = await runService(action, ports.init(home), ports.host)
-      ports.print(
-        json ? `${JSON.stringify(answer.json)}\n` : answer.lines.map((line) => `${line}\n`).join(''),
-      )
-    },
-  }
+export const serviceCommand: CommandModule<Globals, ServiceArgs> = {
+  command: 'service <action>',
+  describe: 'run the daemon at every login: install, uninstall, status',
+  builder: (yargs) =>
+    yargs.positional('action', {
+      choices: ACTIONS,
+      demandOption: true,
+      describe: 'what to do with the login agent',
+    }),
+  handler: verb(async (context, { action }) => {
+    const answer = await runService(action, serviceInit(context), systemHost())
+    if (context.json) context.outJson(answer.json)
+    else context.out(answer.lines.map((line) => `${line}\n`).join(''))
+    return EXIT.ok
+  }),
 }
 
 /** What to print: one value for programs, the lines for people. ServiceError where it cannot be done. */

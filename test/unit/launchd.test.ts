@@ -7,10 +7,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemHost } from '../../launchd/host.js'
 import { readPrint } from '../../launchd/launchctl.js'
 import { agentLabel, agentPlist } from '../../launchd/plist.js'
-import { install, installedService, serviceInit, start, status, uninstall } from '../../launchd/service.js'
+import { install, installedService, start, status, uninstall } from '../../launchd/service.js'
 import type { Host, ServiceInit } from '../../launchd/service.js'
 import { stableNode, stablePath } from '../../launchd/stable.js'
-import { resolveHome } from '../../shared/home.js'
 import { readPlist } from '../support/plist-reader.js'
 import type { PlistDict } from '../support/plist-reader.js'
 
@@ -147,28 +146,6 @@ describe('what launchctl prints', () => {
 
   it('may be in a form nobody foresaw', () => {
     expect(readPrint('???')).toEqual({ state: null, pid: null, lastExit: null, lastSignal: null })
-  })
-})
-
-describe('what the service needs to know', () => {
-  const mac = { platform: 'darwin', homedir: '/Users/ann', cwd: '/Users/ann', env: {} }
-
-  it('names no home where it is the default one', () => {
-    expect(serviceInit(resolveHome(mac), '/node', '/bin.js')).toEqual({
-      home: null,
-      stateDir: '/Users/ann/Library/Application Support/torrentino',
-      logDir: '/Users/ann/Library/Logs/torrentino',
-      execPath: '/node',
-      entry: '/bin.js',
-    })
-  })
-
-  it('names a home that the person named, absolute', () => {
-    expect(serviceInit(resolveHome(mac, ['--home', 't']), '/node', '/bin.js')).toMatchObject({
-      home: '/Users/ann/t',
-      stateDir: '/Users/ann/t',
-      logDir: '/Users/ann/t/logs',
-    })
   })
 })
 

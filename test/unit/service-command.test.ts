@@ -118,34 +118,15 @@ describe('torrentinoctl service', () => {
 })
 
 describe('its arguments', () => {
-  /** What is printed and which home was asked for; rejects with what would be shown. */
-  async function parse(...args: string[]): Promise<{ printed: string; homes: (string | undefined)[] }> {
-    const homes: (string | undefined)[] = []
-    let printed = ''
-    const command = serviceCommand({
-      host: new Mac(),
-      init: (home) => {
-        homes.push(home)
-        return { ...init, home: home ?? null }
-      },
-      print: (text) => {
-        printed += text
-      },
-    })
-    await yargs(args).command(command).strict().fail(false).parseAsync()
-    return { printed, homes }
+  async function parse(...args: string[]): Promise<unknown> {
+    const globals = yargs(args)
+      .option('json', { type: 'boolean', default: false })
+      .option('home', { type: 'string' })
+    return globals.command(serviceCommand).strict().fail(false).exitProcess(false).parseAsync()
   }
 
-  it('print lines for people, and one JSON object for programs', async () => {
-    expect((await parse('service', 'install')).printed).toMatch(/^The daemon runs now.*\n(.+\n)+$/)
-    const { printed, homes } = await parse('service', 'status', '--json', '--home', '/other')
-    expect(JSON.parse(printed)).toMatchObject({ supported: true, installed: false })
-    expect(printed.endsWith('}\n')).toBe(true)
-    expect(homes).toEqual(['/other'])
-  })
-
   it('refuse another action, and none', async () => {
-    await expect(parse('service', 'restart')).rejects.toThrow(/install, uninstall, status|"install"/)
+    await expect(parse('service', 'restart')).rejects.toThrow(/install.*uninstall.*status/s)
     await expect(parse('service')).rejects.toThrow(/Not enough/)
   })
 })
