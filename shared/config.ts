@@ -46,7 +46,7 @@ export function parseConfig(text: string): { readonly values: ConfigValues } | C
       const checked: Checked<SettingValue> = SETTINGS[key].check(value)
       values[key] = unwrap(key, checked, placeOf(text, path))
     }
-    return { values: values as ConfigValues }
+    return { values: values }
   } catch (error) {
     if (error instanceof ConfigError) return error
     throw error

@@ -60,6 +60,12 @@ async function open(dir: string = home): Promise<OpenedStore> {
   return store
 }
 
+/** A store over a thread of this source. */
+function openOver(source: string, dead: Error[]): Promise<OpenedStore> {
+  const workerUrl = new URL(`data:text/javascript,${encodeURIComponent(source)}`)
+  return openStore({ file: 'none', lockFile: 'none', workerUrl, onBug: (error) => dead.push(error) })
+}
+
 async function faultOf(promise: Promise<unknown>): Promise<StoreFault> {
   const error: unknown = await promise.then(
     () => null,
@@ -312,17 +318,35 @@ describe('errors', () => {
     await store.setMeta('a', 'b')
   })
 
-  it('tells of a thread that died, once, and refuses what waits and what comes', async () => {
+  it('tells of a thread that cannot start', async () => {
     const dead: Error[] = []
-    const missing = new URL('./no-such-thread.js', import.meta.url)
-    const opened = openStore({
-      file: join(home, 'torrentino.db'),
-      lockFile: join(home, 'lock'),
-      workerUrl: missing,
-      onBug: (error) => dead.push(error),
-    })
-    expect((await faultOf(opened)).code).toBe('CRASHED')
-    expect(dead).toHaveLength(1)
+    expect((await faultOf(openOver('throw new Error("broken")', dead))).code).toBe('CRASHED')
+    expect(dead.map((error) => error.message)).toEqual(['broken'])
+  })
+
+  it('tells of a thread that died, once, and refuses what waits and what comes', async () => {
+    for (const end of ['throw new Error("broken")', 'process.exit(3)']) {
+      const dead: Error[] = []
+      const store = await openOver(
+        `import { parentPort } from 'node:worker_threads'
+         parentPort.on('message', () => { ${end} })
+         parentPort.postMessage({ kind: 'opened', facts: {} })`,
+        dead,
+      )
+      const waiting = [faultOf(store.setMeta('a', 'b')), faultOf(store.torrents())]
+      expect((await Promise.all(waiting)).map((fault) => fault.code)).toEqual(['CRASHED', 'CRASHED'])
+      expect((await faultOf(store.torrents())).code).toBe('CRASHED')
+      await store.close()
+      expect(dead).toHaveLength(1)
+    }
+  })
+
+  it('tells of a call that only a bug can have made, and lives on', async () => {
+    const store = await open()
+    const event = { at: 1, torrent: null, kind: 'k', caller: 'c', data: { big: 1n } }
+    expect((await faultOf(store.appendEvent(event))).code).toBe('BUG')
+    expect(bugs.splice(0).map((error) => error.message)).toEqual([expect.stringContaining('BigInt')])
+    await store.setMeta('a', 'b')
   })
 
   it('calls an edited bitfield unknown', async () => {
