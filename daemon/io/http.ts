@@ -112,7 +112,7 @@ class Fetch {
 
   go(target: string): void {
     const url = URL.canParse(target) ? new URL(target) : null
-    if (url === null || url.hostname === '') this.failLater('bad-url', 'the address is not a URL')
+    if (url === null) this.failLater('bad-url', 'the address is not a URL')
     else if (url.protocol !== 'http:' && url.protocol !== 'https:') {
       this.failLater('unsupported', `${url.protocol}// is not supported`)
     } else if (url.port === '0') this.failLater('bad-url', 'the port is 0')
@@ -266,7 +266,7 @@ class Fetch {
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? ''
       if (code === 'ERR_BUFFER_TOO_LARGE') this.fail('too-large', this.limitText())
-      else if (code.startsWith('Z_')) this.fail('broken', 'its answer is packed wrongly')
+      else if (code.startsWith('Z_')) this.fail('not-http', 'its answer is packed wrongly')
       else throw error
     }
   }
