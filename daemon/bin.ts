@@ -46,8 +46,9 @@ async function run(): Promise<void> {
     const around = { env: process.env, platform: process.platform, homedir: homedir(), cwd: process.cwd() }
     home = resolveHome(around, args)
   } catch (error) {
-    if (error instanceof HomeError) return end(EXIT.usage, error.message)
-    throw error
+    if (!(error instanceof HomeError)) throw error
+    end(EXIT.usage, error.message)
+    return
   }
   try {
     daemon = await startDaemon({ home, owner, onBug: bug, onShutdown: () => void stop() })

@@ -188,7 +188,7 @@ function takeRaw(server: net.Server, admit: (socket: net.Socket, reader: Reader)
     if (status !== 0 || raw === undefined) return
     const reader: Reader = { transport: null }
     const options = { handle: raw, readable: true, writable: true, onread: onread(reader) }
-    admit(new net.Socket(options as SocketOptions), reader)
+    admit(new net.Socket(options), reader)
   }
   return true
 }

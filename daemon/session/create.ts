@@ -78,12 +78,12 @@ function trackerOf(
   row: TorrentRow,
   asks: TrackerAsks,
 ): Tracker {
-  const tiers: string[][] = []
-  for (const { tier, url } of row.trackers) (tiers[tier] ??= []).push(url)
+  const tiers = new Map<number, string[]>()
+  for (const { tier, url } of row.trackers) tiers.set(tier, [...(tiers.get(tier) ?? []), url])
   const announcer = new Announcer(
     {
       swarmKeys: swarmKeys(row.hashes).slice(0, 1),
-      tiers: tiers.filter((tier) => tier !== undefined),
+      tiers: [...tiers].sort(([a], [b]) => a - b).map(([, urls]) => urls),
       peerId: init.peerId,
       port: ports.listenPort,
       key: init.trackerKey,

@@ -170,7 +170,7 @@ export class Session {
   /** A connection that somebody opened to us. */
   accept(transport: Transport): void {
     if (this.#stopping) return transport.close('stopping')
-    const link: Link = new Link(
+    new Link(
       { transport, peerId: this.#init.peerId, key: null },
       {
         clock: this.#ports.clock,
@@ -185,7 +185,6 @@ export class Session {
         },
       },
     )
-    void link
   }
 
   async #saveTotals(): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import type { Bytes, FileIndex, Hashes, Millis, PieceIndex, SwarmKey, TorrentId } from '../../shared/units.js'
 import { swarmKeys } from '../../shared/units.js'
-import type { Desired, FileView, PeerView, TorrentView, TrackerView } from '../../shared/views.js'
+import type { Desired, PeerView, TorrentView, TrackerView } from '../../shared/views.js'
 import type { PeerAddress } from '../base/address.js'
 import type { Log } from '../base/log.js'
 import type { Cancel, Clock } from '../ports/clock.js'
