@@ -1,7 +1,7 @@
 /**
  * A torrent's files as a worker sees them: names, the jail, descriptors.
  *
- * A file has two names: `<path>.part` while it is not finished, `<path>` then. While `.part` is there it is ours and
+ * A file has two names: `<path>.part` (see partSuffix) while it is not finished, `<path>` then. While `.part` is there it is ours and
  * what lies at the final name is a stranger's. No folder below `dir` may be a symbolic link, nor a file.
  */
 import * as fs from 'node:fs'
@@ -10,6 +10,7 @@ import type { FileIndex } from '../../shared/units.js'
 import type { FileFound, StorageFile } from '../ports/disk.js'
 import { attempt, refuse, unless } from './fault.js'
 import type { OpenAsk, StorageKey } from './jobs.js'
+import { partSuffix } from './names.js'
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = fs.constants
 /** A FIFO or a device in the place of a file must not hold the thread. */
@@ -57,6 +58,8 @@ export class Files {
   readonly layout: Layout
   readonly digests: Uint8Array
   private readonly files: readonly StorageFile[]
+  /** Behind the path of a file that is not finished. */
+  private readonly suffix: string
 
   constructor(
     ask: OpenAsk,
@@ -67,11 +70,17 @@ export class Files {
     this.files = ask.files
     this.digests = ask.digests
     this.layout = new Layout(ask.files, ask.pieceLength)
+    this.suffix = partSuffix(ask.files.filter(({ pad }) => !pad).map(({ path }) => path))
   }
 
-  /** The final name; `.part` comes behind it. */
+  /** The final name. */
   path(file: FileIndex): string {
     return `${this.dir}/${this.relative(file)}`
+  }
+
+  /** The name while it is not finished. */
+  part(file: FileIndex): string {
+    return `${this.path(file)}${this.suffix}`
   }
 
   /** The folders above a file and below `dir`, outermost first. */
@@ -96,9 +105,7 @@ export class Files {
 
   /** For writing: the `.part` file, which a lane has made. */
   forWriting(file: FileIndex): number {
-    return this.descriptors.get(this.key, file, 'write', () =>
-      this.openAt(file, `${this.path(file)}.part`, O_RDWR),
-    )
+    return this.descriptors.get(this.key, file, 'write', () => this.openAt(file, this.part(file), O_RDWR))
   }
 
   /** For writing back, under whichever name it has; the caller closes it. */
@@ -114,7 +121,7 @@ export class Files {
 
   /** An existing `.part`, to change its length. The caller closes it. */
   openPart(file: FileIndex): number {
-    return this.openAt(file, `${this.path(file)}.part`, O_RDWR)
+    return this.openAt(file, this.part(file), O_RDWR)
   }
 
   closeFile(file: FileIndex): void {
@@ -132,7 +139,7 @@ export class Files {
     const blocked = ['ENOENT', 'ENOTDIR', 'ELOOP']
     if (unless(blocked, () => (this.checkFolders(file), true)) === null) return missing
     for (const name of ['part', 'final'] as const) {
-      const stat = this.statAt(name === 'part' ? `${this.path(file)}.part` : this.path(file))
+      const stat = this.statAt(name === 'part' ? this.part(file) : this.path(file))
       if (stat?.isFile() === true) return foundOf(file, name, stat)
     }
     return missing
@@ -151,7 +158,7 @@ export class Files {
   }
 
   private openEither(file: FileIndex, flags: number = O_RDONLY): number {
-    const part = unless(['ENOENT'], () => this.openAt(file, `${this.path(file)}.part`, flags))
+    const part = unless(['ENOENT'], () => this.openAt(file, this.part(file), flags))
     return part ?? this.openAt(file, this.path(file), flags)
   }
 

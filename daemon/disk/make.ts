@@ -108,7 +108,7 @@ function makeEmpty(files: Files, file: FileIndex, folders: Set<string>): string 
 
 function makePart(files: Files, file: FileIndex, folders: Set<string>): string {
   const path = files.path(file)
-  const part = `${path}.part`
+  const part = files.part(file)
   const length = files.layout.fileLength(file)
   // Descriptors of this thread may lead to a file that is there no more.
   files.closeFile(file)

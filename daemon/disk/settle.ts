@@ -71,7 +71,7 @@ export function removeFiles(files: Files): DiskFault | null {
       const found = files.look(file)
       for (const folder of files.folders(file)) folders.add(folder)
       if (found.name === 'missing') continue
-      const path = found.name === 'part' ? `${files.path(file)}.part` : files.path(file)
+      const path = found.name === 'part' ? files.part(file) : files.path(file)
       unless(['ENOENT'], () => {
         attempt('unlink', path, () => {
           fs.unlinkSync(path)
@@ -110,7 +110,7 @@ function syncFolder(folder: string): void {
 /** True when it was renamed now. */
 function finishFile(files: Files, file: FileIndex): boolean {
   const path = files.path(file)
-  const part = `${path}.part`
+  const part = files.part(file)
   files.checkFolders(file)
   const from = files.statAt(part)
   const there = files.statAt(path)

@@ -227,6 +227,22 @@ for (const [name, makeWorld] of [
       expect(world.content('a')?.length).toBe(10_001)
     })
 
+    it('keeps apart a torrent that has both foo and foo.part', async () => {
+      const files = [
+        { path: 'foo', length: 50_000 },
+        { path: 'foo.part', length: 50_000 },
+        { path: 'foo.1.PART/x', length: 50_000 },
+      ]
+      const { torrent, storage } = start(files, 32 * KIB)
+      await handAll(world.disk, storage, torrent, events)
+      expect((await storage.finish([1])).fault).toBeNull()
+      expect((await verify(storage, torrent.pieces)).bad).toEqual([])
+      expect((await storage.finish([0, 2])).fault).toBeNull()
+      files.forEach(({ path }, i) => {
+        expect(world.content(path)?.equals(torrent.file(i))).toBe(true)
+      })
+    })
+
     it('syncs each written file once and answers the facts that stat has', async () => {
       const files = [
         { path: 'x/a', length: 40_000 },

@@ -11,6 +11,7 @@ import type {
   StorageSpec,
   VerifyJob,
 } from '../../daemon/ports/disk.js'
+import { partSuffix } from '../../daemon/disk/names.js'
 import { Layout } from '../../shared/torrent/layout.js'
 import { BLOCK_SIZE, EXTENT_SIZE, type FileIndex, type PieceIndex } from '../../shared/units.js'
 import type { FakeDisk } from './fake-disk.js'
@@ -29,6 +30,7 @@ export class FakeStorage implements Storage {
   /** Pieces submitted and not answered. */
   readonly runs = new Map<PieceIndex, Run>()
   private readonly dirty = new Set<FileIndex>()
+  private readonly suffix: string
   /** Rounds of sync asked, for tests that count them. */
   syncs = 0
 
@@ -38,6 +40,7 @@ export class FakeStorage implements Storage {
     private readonly disk: FakeDisk,
   ) {
     this.layout = new Layout(spec.files, spec.pieceLength)
+    this.suffix = partSuffix(spec.files.filter(({ pad }) => !pad).map(({ path }) => path))
   }
 
   submit(slot: Slot, piece: PieceIndex, extent: number, length: number): void {
@@ -226,7 +229,7 @@ export class FakeStorage implements Storage {
   /** The `.part` file at its full length, made or renamed back when it is not there. */
   private forWriting(file: FileIndex): FakeNode {
     const path = this.path(file)
-    const part = `${path}.part`
+    const part = this.part(file)
     this.makeParents(file)
     const length = this.layout.fileLength(file)
     const final = this.disk.fs.get(path)
@@ -315,7 +318,7 @@ export class FakeStorage implements Storage {
   private nodeOf(file: FileIndex): { node: FakeNode; path: string; name: 'part' | 'final' } | null {
     const final = this.path(file)
     for (const [name, path] of [
-      ['part', `${final}.part`],
+      ['part', this.part(file)],
       ['final', final],
     ] as const) {
       const node = this.disk.fs.get(path)
@@ -327,12 +330,12 @@ export class FakeStorage implements Storage {
   private rename(file: FileIndex): void {
     const final = this.path(file)
     this.disk.check('rename', final)
-    const part = this.disk.fs.get(`${final}.part`)
+    const part = this.disk.fs.get(this.part(file))
     const there = this.disk.fs.get(final)
     if (part === null && there?.kind === 'file' && there.bytes.length === this.layout.fileLength(file)) return
-    if (part === null) throw new FakeFileError('ENOENT', 'rename', `${final}.part`)
+    if (part === null) throw new FakeFileError('ENOENT', 'rename', this.part(file))
     if (there !== null) throw new FakeFileError('EEXIST', 'rename', final)
-    this.disk.fs.rename(`${final}.part`, final)
+    this.disk.fs.rename(this.part(file), final)
   }
 
   private makeParents(file: FileIndex): void {
@@ -378,6 +381,10 @@ export class FakeStorage implements Storage {
       if (this.disk.fs.get(path)?.kind === 'link') return path
     }
     return null
+  }
+
+  private part(file: FileIndex): string {
+    return `${this.path(file)}${this.suffix}`
   }
 
   private path(file: FileIndex): string {

@@ -1,0 +1,111 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { Checker } from '../../daemon/disk/content.js'
+import { Descriptors, Files } from '../../daemon/disk/files.js'
+import type { Made } from '../../daemon/disk/jobs.js'
+import { MadeFiles } from '../../daemon/disk/made.js'
+import { partSuffix } from '../../daemon/disk/names.js'
+import { syncFiles } from '../../daemon/disk/settle.js'
+import { Dirty } from '../../daemon/disk/sync.js'
+import { KitTorrent } from '../support/storage-kit.js'
+
+describe('what a round of sync covers', () => {
+  it('is what was written before it; what comes later belongs to the next', () => {
+    const dirty = new Dirty()
+    expect(dirty.begin()).toBeNull()
+    dirty.addFile(1)
+    dirty.addFile(1)
+    dirty.addFolders(['/d'])
+    expect(dirty.begin()).toEqual({ files: [1], folders: ['/d'] })
+    dirty.addFile(2)
+    expect(dirty.begin()).toEqual({ files: [2], folders: [] })
+    expect(dirty.begin()).toBeNull()
+  })
+
+  it('comes back whole after a failure, and its files are tainted', () => {
+    const dirty = new Dirty()
+    dirty.addFile(1)
+    const round = dirty.begin()
+    dirty.addFile(2)
+    if (round !== null) dirty.failed(round)
+    expect(dirty.begin()?.files).toEqual([2, 1])
+    expect([dirty.isTainted(1), dirty.isTainted(2)]).toEqual([true, false])
+  })
+})
+
+describe('files that a lane makes', () => {
+  it('are asked for once a turn, and known to be lost when they come back as another file', async () => {
+    const asked: number[][] = []
+    const answers: ((made: Made) => void)[] = []
+    const again: number[][] = []
+    const files = new MadeFiles({
+      make: (wanted, done) => {
+        asked.push([...wanted])
+        answers.push(done)
+      },
+      onMade: (_, before) => again.push([...before]),
+    })
+    const made = (ino: string): Made => ({ made: [{ file: 4, ino }], failed: [], folders: [] })
+    files.want(4)
+    files.want(4)
+    await Promise.resolve()
+    expect(asked).toEqual([[4]])
+    expect(files.isReady(4)).toBe(false)
+    answers[0]?.(made('10'))
+    expect([files.isReady(4), files.inoOf(4)]).toEqual([true, '10'])
+    for (const ino of ['10', '11']) {
+      files.invalidate(4)
+      files.want(4)
+      await Promise.resolve()
+      answers.at(-1)?.(made(ino))
+    }
+    expect(asked).toHaveLength(3)
+    expect(again).toEqual([[], [4], [4]])
+    expect(files.takeLost()).toEqual([4])
+    expect(files.takeLost()).toEqual([])
+  })
+})
+
+describe('on real files', () => {
+  it('a check of a tainted file writes back what it read, whole pieces over several chunks', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'torrentino-taint-'))
+    const torrent = new KitTorrent({ dir, files: [{ path: 'a', length: 3_000_000 }], pieceLength: 3_000_000 })
+    writeFileSync(join(dir, 'a.part'), torrent.bytes)
+    const files = new Files({ key: 1, ...torrent.spec }, new Descriptors())
+    const before = files.look(0)
+    const part = { piece: 0, offset: 0, length: 3_000_000, last: true }
+    const check = (rewrite: boolean): unknown =>
+      new Checker().run(files, { key: 1, verify: 'x', parts: [part], rewrite })
+    expect(check(false)).toEqual({ results: [{ piece: 0, good: true }], rewritten: [], fault: null })
+    expect(files.look(0)).toEqual(before)
+    expect(check(true)).toEqual({ results: [{ piece: 0, good: true }], rewritten: [0], fault: null })
+    expect(files.look(0).mtimeNs).not.toBe(before.mtimeNs)
+    expect(readFileSync(join(dir, 'a.part')).equals(torrent.bytes)).toBe(true)
+    files.closeAll()
+    rmSync(dir, { recursive: true })
+  })
+
+  it('a sync of a file that is not the one we made is a fault', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'torrentino-stale-'))
+    const torrent = new KitTorrent({ dir, files: [{ path: 'a', length: 9 }], pieceLength: 16_384 })
+    writeFileSync(join(dir, 'a.part'), torrent.bytes)
+    const files = new Files({ key: 1, ...torrent.spec }, new Descriptors())
+    const sync = (ino: string): unknown =>
+      syncFiles(files, { key: 1, files: [{ file: 0, ino }], folders: [] }).fault
+    expect(sync(files.look(0).ino)).toBeNull()
+    expect(sync('1')).toMatchObject({ code: 'ESTALE', operation: 'sync' })
+    files.closeAll()
+    rmSync(dir, { recursive: true })
+  })
+})
+
+describe('the name of an unfinished file', () => {
+  it('is never that of another file or folder of the torrent', () => {
+    expect(partSuffix(['a', 'b/c'])).toBe('.part')
+    expect(partSuffix(['a.part', 'b'])).toBe('.part')
+    expect(partSuffix(['a', 'A.Part'])).toBe('.1.part')
+    expect(partSuffix(['a', 'a.part/x', 'a.1.part'])).toBe('.2.part')
+  })
+})
