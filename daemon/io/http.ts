@@ -48,8 +48,8 @@ export interface HttpInit {
 
 export interface HttpPorts {
   readonly clock: Clock
-  readonly dialer: SocketDialer
-  readonly resolver: Resolver
+  readonly dialer: Pick<SocketDialer, 'allows' | 'dial'>
+  readonly resolver: Pick<Resolver, 'resolve'>
 }
 
 /** Null, or why this URL may not be asked at this address. */

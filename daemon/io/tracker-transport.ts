@@ -13,9 +13,9 @@ import type { UdpAnnouncer } from './udp-announce.js'
 
 export interface TrackerPorts {
   readonly clock: Clock
-  readonly http: Http
-  readonly resolver: Resolver
-  readonly udp: UdpAnnouncer
+  readonly http: Pick<Http, 'get'>
+  readonly resolver: Pick<Resolver, 'resolve'>
+  readonly udp: Pick<UdpAnnouncer, 'announce'>
   /** Whether the scope in force lets us talk to that host. */
   readonly allows: (address: { readonly host: string }) => boolean
 }
@@ -87,7 +87,6 @@ export class NetTrackers implements TrackerTransport {
   }
 
   private overUdp(url: string, request: AnnounceRequest, done: Done): Cancel {
-    // URL knows no ports of udp: and leaves them out of nothing; its host is not normalised, which we do not need.
     const parsed = URL.canParse(url) ? new URL(url) : null
     const port = Number(parsed?.port ?? '')
     if (parsed === null || parsed.hostname === '' || !(port > 0)) {
