@@ -1,0 +1,60 @@
+/** Words of a command line to values. */
+import type { TorrentRef, TorrentRefs } from '../shared/rpc/contract.js'
+import { EXIT, Failure } from './exit.js'
+
+/** More digits than a torrent's number has: a hash that happens to have digits only. */
+const NUMBER = /^[0-9]{1,9}$/
+
+/** A number is an id; anything else is a hash or its beginning, which the daemon resolves. */
+export function readRef(word: string): TorrentRef {
+  if (word === '') throw new Failure(EXIT.usage, 'an id is missing; torrentinoctl list shows them')
+  if (!NUMBER.test(word)) return word.slice(0, 64)
+  const id = Number(word)
+  if (id === 0)
+    throw new Failure(EXIT.noSuchTorrent, 'no torrent 0; torrentinoctl list shows those there are')
+  return id
+}
+
+/** Several, or the one word `all`. */
+export function readRefs(words: readonly string[]): TorrentRefs {
+  if (words.includes('all')) {
+    if (words.length > 1) throw new Failure(EXIT.usage, 'all stands alone: it is every torrent already')
+    return 'all'
+  }
+  return words.map(readRef)
+}
+
+const MOST_FILES = 200_000
+
+/** `1,3-5` as people count to indexes from 0, in order, each once. */
+export function readFileNumbers(words: readonly string[]): number[] {
+  const chosen = new Set<number>()
+  for (const part of words.flatMap((word) => word.split(','))) {
+    const match = /^\s*([0-9]{1,6})(?:-([0-9]{1,6}))?\s*$/.exec(part)
+    const first = Number(match?.[1])
+    const last = Number(match?.[2] ?? match?.[1])
+    if (match === null || first < 1 || last < first || last > MOST_FILES) {
+      throw new Failure(
+        EXIT.usage,
+        `${JSON.stringify(part)} is no choice of files; write 1,3-5, counted from 1`,
+      )
+    }
+    for (let number = first; number <= last; number += 1) chosen.add(number - 1)
+  }
+  if (chosen.size === 0) throw new Failure(EXIT.usage, 'no file was chosen; write 1,3-5, counted from 1')
+  return [...chosen].sort((a, b) => a - b)
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+/** What a timer takes: 24.8 days. */
+const LONGEST = 2_147_483_647
+
+/** `60s`, `5m`, `2h`, `1500ms`; a bare number is seconds. In milliseconds. */
+export function readDuration(word: string): number {
+  const match = /^([0-9]{1,10}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)?$/.exec(word)
+  const ms = Number(match?.[1]) * (UNITS[match?.[2] ?? 's'] ?? Number.NaN)
+  if (!(ms > 0 && ms <= LONGEST)) {
+    throw new Failure(EXIT.usage, `${JSON.stringify(word)} is no time; write 60s, 5m or 2h, at most 24 days`)
+  }
+  return Math.ceil(ms)
+}

@@ -1,0 +1,97 @@
+/** `wait`: for scripts that go on when a torrent is complete. */
+import type { Argv } from 'yargs'
+import { escapeText, formatPercent } from '../../shared/text.js'
+import type { TorrentView } from '../../shared/views.js'
+import { readDuration, readRefs } from '../arguments.js'
+import type { Client } from '../client.js'
+import { type Context, type Globals, verb } from '../context.js'
+import { EXIT, type ExitStatus, Failure } from '../exit.js'
+import { withDaemon } from '../owner.js'
+import { stateText } from '../render/list.js'
+import { isComplete, Watch } from '../torrents.js'
+import { idsOption } from './many.js'
+
+const GOALS = {
+  complete: isComplete,
+  paused: (torrent: TorrentView) => torrent.state === 'paused',
+} as const
+
+type Goal = keyof typeof GOALS
+
+export function waitCommand(cli: Argv<Globals>): Argv<Globals> {
+  return cli.command(
+    'wait <ids..>',
+    'Wait until torrents are complete; exit status 8 when it takes too long',
+    (command) =>
+      idsOption(command)
+        .option('for', {
+          choices: Object.keys(GOALS) as Goal[],
+          default: 'complete',
+          describe: 'What to wait for',
+        })
+        .option('timeout', { type: 'string', requiresArg: true, describe: 'How long: 60s, 5m, 2h' }),
+    verb(async (context, argv) => {
+      const timeout = argv.timeout === undefined ? null : readDuration(argv.timeout)
+      const ids = readRefs(argv.ids)
+      return withDaemon(context, 'never', (client) =>
+        runWait(context, client, { ids, goal: argv.for, timeout, word: argv.timeout ?? '' }),
+      )
+    }),
+  )
+}
+
+interface Wait {
+  readonly ids: ReturnType<typeof readRefs>
+  readonly goal: Goal
+  /** Milliseconds, or null: for ever. */
+  readonly timeout: number | null
+  /** The time as it was written. */
+  readonly word: string
+}
+
+async function runWait(context: Context, client: Client, wait: Wait): Promise<ExitStatus> {
+  const reached = GOALS[wait.goal]
+  const watch = await Watch.open(client, wait.ids)
+  const lost = client.gone.then(() => 'lost' as const)
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<'late'>((resolve) => {
+    if (wait.timeout !== null) timer = setTimeout(() => resolve('late'), wait.timeout)
+  })
+  try {
+    for (;;) {
+      if (watch.removed.size > 0) {
+        throw new Failure(
+          EXIT.noSuchTorrent,
+          `torrent ${[...watch.removed].join(', ')} was removed meanwhile`,
+        )
+      }
+      const torrents = [...watch.torrents.values()]
+      const missing = torrents.filter((torrent) => !reached(torrent))
+      if (missing.length === 0) return conclude(context, torrents, wait.goal)
+      const end = await Promise.race([watch.changed(), lost, late])
+      if (end === 'lost')
+        throw new Failure(EXIT.noDaemon, 'torrentinod went away; torrentinoctl daemon start starts it again')
+      if (end === 'late') throw new Failure(EXIT.waitTimedOut, lateSentence(watch, reached, wait))
+    }
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function lateSentence(watch: Watch, reached: (torrent: TorrentView) => boolean, wait: Wait): string {
+  const missing = [...watch.torrents.values()].filter((torrent) => !reached(torrent))
+  const some = missing.slice(0, 3).map((torrent) => {
+    const why = torrent.error === null ? '' : `, ${torrent.error}`
+    return `torrent ${torrent.id} is ${stateText(torrent)} at ${formatPercent(torrent.progress)}${why}`
+  })
+  const more = missing.length > some.length ? `, and ${missing.length - some.length} more` : ''
+  return `not ${wait.goal} after ${wait.word}: ${some.join(', ')}${more}`
+}
+
+function conclude(context: Context, torrents: readonly TorrentView[], goal: Goal): ExitStatus {
+  for (const torrent of torrents) {
+    if (context.json) context.outJson(torrent)
+    else context.out(`${torrent.id} ${escapeText(torrent.name)}: ${goal}\n`)
+  }
+  return EXIT.ok
+}

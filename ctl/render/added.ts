@@ -1,0 +1,21 @@
+/** What `add` tells: what it is, where it goes, whether there is room, and what to type next. */
+import type { Result } from '../../shared/rpc/contract.js'
+import { escapeText, formatBytes } from '../../shared/text.js'
+import { paint, plural, type Style } from './style.js'
+
+export function renderAdded(added: Result<'torrent.add'>, style: Style): string {
+  const name = paint(escapeText(added.name), 'bold', style)
+  if (added.duplicate) {
+    const trackers = added.addedTrackers === 0 ? '' : `; ${plural(added.addedTrackers, 'tracker')} added`
+    return `Torrent ${added.id}, ${name}, is a duplicate: it was here already${trackers}.\n  torrentinoctl show ${added.id}\n`
+  }
+  const size =
+    added.wantedBytes === added.totalBytes
+      ? formatBytes(added.totalBytes)
+      : `${formatBytes(added.wantedBytes)} of ${formatBytes(added.totalBytes)}`
+  return (
+    `Added torrent ${added.id}: ${name}, ${size}\n` +
+    `  into ${escapeText(added.dir)} (${formatBytes(added.freeBytes)} free)\n` +
+    `  torrentinoctl show ${added.id}\n`
+  )
+}

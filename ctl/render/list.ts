@@ -1,0 +1,73 @@
+/** Torrents in a table; what keeps one from working is told below it. */
+import { escapeText, formatBytes, formatDuration, formatPercent, formatRate } from '../../shared/text.js'
+import type { StateKind, TorrentView } from '../../shared/views.js'
+import { type Look, paint, plural, type Style } from './style.js'
+import { type Column, renderTable } from './table.js'
+
+const STATE_WORDS: Readonly<Record<StateKind, string>> = {
+  paused: 'paused',
+  queued: 'queued',
+  fetchingMetadata: 'metadata',
+  checking: 'checking',
+  downloading: 'downloading',
+  seeding: 'seeding',
+  moving: 'moving',
+  stopping: 'stopping',
+  blocked: 'blocked',
+}
+
+const STATE_LOOKS: Readonly<Partial<Record<StateKind, Look>>> = {
+  blocked: 'red',
+  seeding: 'green',
+  downloading: 'cyan',
+  paused: 'dim',
+}
+
+/** One word, with how far a check is. */
+export function stateText(torrent: TorrentView): string {
+  const word = STATE_WORDS[torrent.state]
+  return torrent.checkProgress === null ? word : `${word} ${formatPercent(torrent.checkProgress)}`
+}
+
+export function stateLook(torrent: TorrentView): Look | null {
+  return STATE_LOOKS[torrent.state] ?? null
+}
+
+export function ratioText(ratio: number | null): string {
+  return ratio === null ? '-' : ratio.toFixed(2)
+}
+
+const rate = (value: number): string => (value === 0 ? '-' : formatRate(value))
+
+const COLUMNS: readonly Column<TorrentView>[] = [
+  { title: 'ID', align: 'right', cell: (torrent) => String(torrent.id) },
+  { title: 'NAME', flexible: true, cell: (torrent) => escapeText(torrent.name) },
+  { title: 'STATE', cell: stateText, look: stateLook },
+  { title: 'DONE', align: 'right', cell: (torrent) => formatPercent(torrent.progress) },
+  { title: 'SIZE', align: 'right', cell: (torrent) => formatBytes(torrent.wantedBytes) },
+  { title: 'DOWN', align: 'right', cell: (torrent) => rate(torrent.downRate) },
+  { title: 'UP', align: 'right', from: 100, cell: (torrent) => rate(torrent.upRate) },
+  { title: 'PEERS', align: 'right', from: 100, cell: (torrent) => `${torrent.seeds}/${torrent.peers}` },
+  { title: 'RATIO', align: 'right', from: 110, cell: (torrent) => ratioText(torrent.ratio) },
+  { title: 'ETA', align: 'right', cell: (torrent) => formatDuration(torrent.eta) },
+]
+
+export function renderList(torrents: readonly TorrentView[], style: Style): string {
+  if (torrents.length === 0) return 'No torrents yet. Add one: torrentinoctl add FILE\n'
+  const faults = torrents
+    .filter((torrent) => torrent.error !== null)
+    .map((torrent) => paint(`${torrent.id}: ${escapeText(torrent.error ?? '')}`, 'red', style) + '\n')
+  return renderTable(torrents, COLUMNS, style) + faults.join('')
+}
+
+/** One line on torrents that are done: `12 more are complete: 10 seeding, 2 paused`. */
+export function renderRest(torrents: readonly TorrentView[]): string {
+  if (torrents.length === 0) return ''
+  const counts = new Map<string, number>()
+  for (const torrent of torrents) {
+    const word = STATE_WORDS[torrent.state]
+    counts.set(word, (counts.get(word) ?? 0) + 1)
+  }
+  const states = [...counts].map(([word, count]) => `${count} ${word}`).join(', ')
+  return `${plural(torrents.length, 'torrent')} complete: ${states}\n`
+}

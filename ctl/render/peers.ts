@@ -1,0 +1,34 @@
+/** The peers of a torrent. */
+import { escapeText, formatBytes, formatPercent, formatRate } from '../../shared/text.js'
+import type { PeerView } from '../../shared/views.js'
+import type { Style } from './style.js'
+import { type Column, renderTable } from './table.js'
+
+const rate = (value: number): string => (value === 0 ? '-' : formatRate(value))
+
+const COLUMNS: readonly Column<PeerView>[] = [
+  { title: 'PEER', cell: (peer) => escapeText(peer.address) },
+  { title: 'CLIENT', flexible: true, cell: (peer) => escapeText(peer.client) || '-' },
+  { title: 'HAS', align: 'right', cell: (peer) => formatPercent(peer.progress) },
+  { title: 'DOWN', align: 'right', cell: (peer) => rate(peer.downRate) },
+  { title: 'UP', align: 'right', cell: (peer) => rate(peer.upRate) },
+  { title: 'GOT', align: 'right', from: 100, cell: (peer) => formatBytes(peer.downloaded) },
+  { title: 'GAVE', align: 'right', from: 100, cell: (peer) => formatBytes(peer.uploaded) },
+  { title: 'FLAGS', cell: flags },
+  { title: 'FROM', from: 100, cell: (peer) => peer.source },
+]
+
+const LEGEND = 'FLAGS: D it gives us, d it would not yet; U we give it, u we would not yet; I it called us\n'
+
+export function renderPeers(peers: readonly PeerView[], style: Style): string {
+  return peers.length === 0 ? 'No peers are connected.\n' : renderTable(peers, COLUMNS, style) + LEGEND
+}
+
+/** The letters that other clients use. */
+function flags(peer: PeerView): string {
+  let letters = ''
+  if (peer.amInterested) letters += peer.peerChoking ? 'd' : 'D'
+  if (peer.peerInterested) letters += peer.amChoking ? 'u' : 'U'
+  if (peer.direction === 'in') letters += 'I'
+  return letters === '' ? '-' : letters
+}

@@ -1,0 +1,52 @@
+/** Everything about one torrent. */
+import type { TorrentDetail } from '../../shared/rpc/contract.js'
+import { escapeText, formatBytes, formatDuration, formatPercent, formatRate } from '../../shared/text.js'
+import { ratioText, stateLook, stateText } from './list.js'
+import { formatTime, paint, plural, type Style } from './style.js'
+import { renderPairs } from './table.js'
+import { trackerLine } from './trackers.js'
+
+export function renderShow(torrent: TorrentDetail, style: Style): string {
+  const look = stateLook(torrent)
+  const state = look === null ? stateText(torrent) : paint(stateText(torrent), look, style)
+  const pairs: [string, string][] = [
+    ['Torrent', String(torrent.id)],
+    ['Name', escapeText(torrent.name)],
+    ['State', state + (torrent.desired === 'paused' && torrent.state !== 'paused' ? ' (to be paused)' : '')],
+  ]
+  if (torrent.error !== null) pairs.push(['Problem', paint(escapeText(torrent.error), 'red', style)])
+  pairs.push(...figures(torrent), ...origin(torrent))
+  return renderPairs(pairs, style)
+}
+
+function figures(torrent: TorrentDetail): [string, string][] {
+  const done = `${formatPercent(torrent.progress)}  ${formatBytes(torrent.doneBytes)} of ${formatBytes(torrent.wantedBytes)}`
+  const chosen = torrent.wantedFileCount < torrent.fileCount ? `${torrent.wantedFileCount} of ` : ''
+  return [
+    ['Done', torrent.eta === null ? done : `${done}, ${formatDuration(torrent.eta)} left`],
+    ['Down', `${formatRate(torrent.downRate)}, ${formatBytes(torrent.downloaded)} in all`],
+    ['Up', `${formatRate(torrent.upRate)}, ${formatBytes(torrent.uploaded)} in all`],
+    ['Ratio', ratioText(torrent.ratio)],
+    ['Wasted', formatBytes(torrent.wasted)],
+    ['Peers', `${torrent.peers}, ${plural(torrent.seeds, 'seed')} among them`],
+    ['Files', chosen + plural(torrent.fileCount, 'file')],
+    [
+      'Size',
+      `${formatBytes(torrent.totalBytes)} in ${torrent.pieceCount} pieces of ${formatBytes(torrent.pieceLength)}`,
+    ],
+  ]
+}
+
+function origin(torrent: TorrentDetail): [string, string][] {
+  const pairs: [string, string][] = [['Folder', escapeText(torrent.dir)]]
+  if (torrent.infoHash !== null) pairs.push(['Info hash', torrent.infoHash])
+  if (torrent.infoHashV2 !== null) pairs.push(['Info hash v2', torrent.infoHashV2])
+  pairs.push(['Private', torrent.private ? 'yes' : 'no'], ['Added', formatTime(torrent.addedAt)])
+  if (torrent.completedAt !== null) pairs.push(['Completed', formatTime(torrent.completedAt)])
+  if (torrent.createdAt !== null) pairs.push(['Created', formatTime(torrent.createdAt)])
+  if (torrent.createdBy !== null) pairs.push(['Created by', escapeText(torrent.createdBy)])
+  if (torrent.comment !== null) pairs.push(['Comment', escapeText(torrent.comment)])
+  torrent.trackers.forEach((tracker, at) => pairs.push([at === 0 ? 'Trackers' : '', trackerLine(tracker)]))
+  torrent.webSeeds.forEach((url, at) => pairs.push([at === 0 ? 'Web seeds' : '', escapeText(url)]))
+  return pairs
+}

@@ -1,0 +1,58 @@
+/** The daemon itself, on one line and on many. */
+import { escapeText, formatBytes, formatDuration, formatRate } from '../../shared/text.js'
+import type { DaemonView } from '../../shared/views.js'
+import { paint, plural, type Style } from './style.js'
+import { renderPairs } from './table.js'
+
+/** The first line of `torrentinoctl` without arguments. */
+export function renderStatusLine(daemon: DaemonView, style: Style): string {
+  const parts = [
+    `torrentinod ${escapeText(daemon.version)}`,
+    plural(daemon.torrents.total, 'torrent'),
+    plural(daemon.connections, 'peer'),
+    `down ${formatRate(daemon.downRate)}`,
+    `up ${formatRate(daemon.upRate)}`,
+  ]
+  const line = parts.join(', ') + '\n'
+  return daemon.listen.error === null ? line : line + portLine(daemon, style)
+}
+
+export function renderStatus(daemon: DaemonView, style: Style): string {
+  const states = Object.entries(daemon.torrents.byState).map(([state, count]) => `${count} ${state}`)
+  const detail = states.length === 0 ? '' : ` (${states.join(', ')})`
+  const pairs: [string, string][] = [
+    ['Version', `${escapeText(daemon.version)}, contract ${escapeText(daemon.contract)}`],
+    [
+      'Process',
+      `${daemon.pid}, up ${formatDuration(daemon.uptime)}, ${formatBytes(daemon.rssBytes)} of memory`,
+    ],
+    ['Owner', daemon.owner === 'service' ? 'the service manager' : 'you, started by hand'],
+    ['Home', escapeText(daemon.home)],
+    ['Downloads', escapeText(daemon.downloadDir)],
+    ['Listens', `${escapeText(daemon.listen.host)} port ${daemon.listen.port}`],
+    ['Network', daemon.scope],
+    ['Torrents', `${daemon.torrents.total}${detail}`],
+    ['Peers', String(daemon.connections)],
+    ['Down', formatRate(daemon.downRate)],
+    ['Up', formatRate(daemon.upRate)],
+  ]
+  const problem = daemon.listen.error === null ? '' : portLine(daemon, style)
+  return renderPairs(pairs, style) + problem
+}
+
+/** What `torrentinoctl` without arguments says when no daemon answers. */
+export function renderWelcome(style: Style): string {
+  const line = (command: string, what: string): string =>
+    `  ${paint(command.padEnd(28), 'bold', style)}${what}\n`
+  return (
+    'Torrentino downloads and seeds torrents: torrentinod does the work, torrentinoctl tells it what to do.\n' +
+    'torrentinod is not running.\n' +
+    line('torrentinoctl add FILE', 'start it and download a torrent') +
+    line('torrentinoctl daemon start', 'start it and go on with the torrents it has') +
+    line('torrentinoctl --help', 'everything else')
+  )
+}
+
+function portLine(daemon: DaemonView, style: Style): string {
+  return paint(`Peers cannot reach us: ${escapeText(daemon.listen.error ?? '')}`, 'yellow', style) + '\n'
+}

@@ -1,0 +1,28 @@
+/** How something is drawn: what a renderer knows of the terminal. */
+import { styleText } from 'node:util'
+
+export interface Style {
+  /** Width in cells; Infinity where the output is not a terminal. */
+  readonly columns: number
+  readonly colour: boolean
+  /** Milliseconds since 1970, for what is told as an age. */
+  readonly now: number
+}
+
+export type Look = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
+
+export function paint(text: string, look: Look, style: Style): string {
+  // Whether colour is wanted was decided once, for the whole output.
+  return style.colour ? styleText(look, text, { validateStream: false }) : text
+}
+
+/** `1 file`, `2 files`. */
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
+/** `2023-11-14 22:13:20Z`. */
+export function formatTime(ms: number): string {
+  const date = new Date(ms)
+  return Number.isNaN(date.getTime()) ? '-' : `${date.toISOString().slice(0, 19).replace('T', ' ')}Z`
+}

@@ -1,0 +1,62 @@
+/** Where a .torrent comes from: a file, standard input (`-`), or the web. */
+import { open } from 'node:fs/promises'
+import { formatBytes } from '../shared/text.js'
+import { MAX_METAINFO_SIZE } from '../shared/torrent/metainfo.js'
+import { EXIT, Failure } from './exit.js'
+import { fetchTorrent } from './fetch.js'
+
+export async function readSource(source: string): Promise<Buffer> {
+  if (source === '-') return readStdin()
+  if (/^https?:/i.test(source)) return fetchTorrent(source)
+  if (/^magnet:/i.test(source)) {
+    throw new Failure(EXIT.usage, 'magnet links are not supported; give the .torrent file or its address')
+  }
+  return readTorrentFile(source)
+}
+
+/** Bytes of a file of at most 10 MB; Failure with status 2 for what cannot be read. */
+export async function readTorrentFile(path: string): Promise<Buffer> {
+  const file = await open(path, 'r').catch((error: unknown) => {
+    throw unreadable(path, error)
+  })
+  try {
+    const stat = await file.stat()
+    if (stat.isDirectory()) throw new Failure(EXIT.usage, `${path} is a folder; give the .torrent file`)
+    return await readAll(file.createReadStream({ autoClose: false }), path)
+  } catch (error) {
+    throw error instanceof Failure ? error : unreadable(path, error)
+  } finally {
+    await file.close()
+  }
+}
+
+function readStdin(): Promise<Buffer> {
+  if (process.stdin.isTTY) {
+    throw new Failure(EXIT.usage, 'standard input is the terminal; write torrentinoctl add - < file.torrent')
+  }
+  return readAll(process.stdin, 'standard input')
+}
+
+async function readAll(stream: AsyncIterable<Buffer | string>, name: string): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of stream) {
+    const bytes = Buffer.from(chunk)
+    length += bytes.length
+    if (length > MAX_METAINFO_SIZE) {
+      throw new Failure(
+        EXIT.usage,
+        `${name} is no torrent: it is larger than ${formatBytes(MAX_METAINFO_SIZE)}`,
+      )
+    }
+    chunks.push(bytes)
+  }
+  return Buffer.concat(chunks)
+}
+
+function unreadable(path: string, error: unknown): Failure {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  if (code === 'ENOENT') return new Failure(EXIT.usage, `there is no file ${path}`)
+  if (code === 'EACCES') return new Failure(EXIT.usage, `${path} may not be read; look at its mode`)
+  return new Failure(EXIT.usage, `${path} cannot be read (${code === '' ? String(error) : code})`)
+}

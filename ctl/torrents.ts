@@ -1,0 +1,98 @@
+/** Torrents as the daemon lists them, page by page, and as they change. */
+import type { TorrentRefs, TorrentRow } from '../shared/rpc/contract.js'
+import type { TorrentId } from '../shared/units.js'
+import type { TorrentView } from '../shared/views.js'
+import type { Client } from './client.js'
+import { EXIT, Failure } from './exit.js'
+
+const PAGE = 1000
+
+/** Every torrent, or those named; RemoteError when a name is nobody's. */
+export async function listTorrents(client: Client, ids?: TorrentRefs): Promise<TorrentView[]> {
+  const torrents: TorrentView[] = []
+  let after = 0
+  for (;;) {
+    const named = ids === undefined ? {} : { ids }
+    const page = await client.call('torrent.list', { ...named, after, limit: PAGE })
+    torrents.push(...page.torrents.map(whole))
+    const last = page.torrents.at(-1)
+    if (!page.more || last === undefined) return torrents
+    after = last.id
+  }
+}
+
+/** No `fields` were asked for, so all of them are there. */
+function whole(row: TorrentRow): TorrentView {
+  if (!isWhole(row)) throw new Failure(EXIT.fault, `torrentinod left fields of torrent ${row.id} out`)
+  return row
+}
+
+function isWhole(row: TorrentRow): row is TorrentView {
+  return (
+    row.name !== undefined &&
+    row.state !== undefined &&
+    row.progress !== undefined &&
+    row.addedAt !== undefined
+  )
+}
+
+/** Nothing that is wanted is missing, and nothing is being read again. */
+export function isComplete(torrent: TorrentView): boolean {
+  return torrent.progress >= 1 && torrent.state !== 'checking' && torrent.state !== 'fetchingMetadata'
+}
+
+/** Some torrents as they are now. */
+export class Watch {
+  /** By id, in the order of the list; those removed meanwhile are gone from it. */
+  readonly torrents = new Map<TorrentId, TorrentView>()
+  /** Removed since. */
+  readonly removed = new Set<TorrentId>()
+  readonly #client: Client
+  /** Those who wait for the next change. */
+  #waiting: (() => void)[] = []
+  /** The torrents asked for; empty until the first list. */
+  #ids: TorrentId[] = []
+
+  private constructor(client: Client) {
+    this.#client = client
+  }
+
+  /** Subscribes first and lists then: no change falls between the two. */
+  static async open(client: Client, ids: TorrentRefs): Promise<Watch> {
+    const watch = new Watch(client)
+    client.on('changed', ({ torrents, removed }) => watch.#apply(torrents, removed))
+    client.on('gap', () => void watch.#listAgain())
+    await client.call('events.subscribe', { changes: true })
+    const torrents = await listTorrents(client, ids)
+    watch.#ids = torrents.map((torrent) => torrent.id)
+    for (const torrent of torrents) watch.torrents.set(torrent.id, torrent)
+    return watch
+  }
+
+  /** Resolves at the next change. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  #apply(torrents: readonly TorrentView[], removed: readonly TorrentId[]): void {
+    for (const torrent of torrents) if (this.torrents.has(torrent.id)) this.torrents.set(torrent.id, torrent)
+    for (const id of removed) if (this.torrents.delete(id)) this.removed.add(id)
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const resolve of waiting) resolve()
+  }
+
+  /** Something was missed. All are listed: one of ours may be gone, and its name an error. */
+  async #listAgain(): Promise<void> {
+    try {
+      const torrents = await listTorrents(this.#client)
+      const there = new Set(torrents.map((torrent) => torrent.id))
+      this.#apply(
+        torrents,
+        this.#ids.filter((id) => !there.has(id)),
+      )
+    } catch {
+      // The daemon went away: whoever watches waits for `gone` too.
+    }
+  }
+}
