@@ -283,6 +283,7 @@ describe('errors', () => {
       for (const n of stored) expect(await again.getMeta(`key ${n}`)).toHaveLength(8192)
       await again.close()
     } finally {
+      for (const store of stores) await store.close()
       execFileSync('umount', [home])
     }
   })
@@ -306,6 +307,7 @@ describe('errors', () => {
       expect(await store.getMeta('c')).toBe('d')
       await store.close()
     } finally {
+      for (const store of stores) await store.close()
       execFileSync('umount', [home])
     }
   })
