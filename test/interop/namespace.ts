@@ -53,7 +53,7 @@ function whyNoLab(): string | undefined {
   for (const program of ['unshare', 'nsenter', 'setpriv', 'ip']) {
     if (!installed(program)) return `${program} is not installed`
   }
-  const trial = 'ip link add br0 type bridge && ip link add a type veth peer name b'
+  const trial = 'ip link add br0 type bridge && ip link add veth-a type veth peer name veth-b'
   const run = spawnSync('unshare', [...UNSHARE, '--', 'sh', '-c', trial], { env: ENV })
   return run.status === 0 ? undefined : 'this user may not make network namespaces'
 }

@@ -1,6 +1,7 @@
 /** A swarm of several clients fed by one seed that does not stay. */
 import type { MadeTorrent } from '../support/make-torrent.js'
 import type { Client, PeerBytes } from './clients/client.js'
+import type { LibtorrentClient } from './clients/libtorrent.js'
 import { poll } from './poll.js'
 
 /** Sums what a client counts by connection into what it counts by host: a new connection starts at zero. */
@@ -32,11 +33,12 @@ const plus = (a: PeerBytes, b: PeerBytes): PeerBytes => ({
 
 export interface SwarmInit {
   readonly torrent: MadeTorrent
-  readonly seed: Client
+  /** Super-seeding (BEP 16): a plain seed has not given away every piece after 1.2 copies, whoever asks it. */
+  readonly seed: LibtorrentClient
   readonly members: readonly Client[]
   /** The member whose counters of each peer are kept. */
   readonly watched: Client
-  /** The seed leaves when it has sent so many times the content. */
+  /** The seed leaves when every piece is with somebody else, and at the latest after so many copies. */
   readonly copies: number
   /** Milliseconds for everything. */
   readonly timeout: number
@@ -46,42 +48,51 @@ export interface SwarmOutcome {
   readonly ledger: Ledger
   /** Payload bytes the seed had sent when it left. */
   readonly seedSent: number
+  /** Bytes all the members together still lacked then. */
+  readonly lacked: number
   /** Seconds until each member had everything, by name. */
   readonly finished: ReadonlyMap<string, number>
 }
 
 /** The members have the torrent added already. Rejects, with each one's progress, when time runs out. */
 export async function runSwarm(init: SwarmInit): Promise<SwarmOutcome> {
-  const { torrent, seed, members } = init
+  const { torrent, members } = init
   const start = Date.now()
   const ledger = new Ledger()
   const finished = new Map<string, number>()
-  let seedSent = 0
-  let left = false
-  let progress = ''
+  let left: { sent: number; lacked: number } | undefined
+  let story = ''
 
   const round = async (): Promise<boolean> => {
-    if (!left) {
-      seedSent = (await seed.transfer(torrent)).uploaded
-      if (seedSent >= init.copies * torrent.totalBytes) {
-        await seed.stop()
-        left = true
+    const progress = await Promise.all(members.map(async (each) => (await each.transfer(torrent)).progress))
+    story = members.map((member, index) => `${member.name} ${progress[index]}`).join(', ')
+    if (left === undefined) {
+      const sent = await seedMayLeave(init)
+      if (sent !== null) {
+        await init.seed.stop()
+        left = { sent, lacked: progress.reduce((sum, part) => sum + (1 - part) * torrent.totalBytes, 0) }
       }
     }
     ledger.feed((await init.watched.peers(torrent)) ?? [])
-    const states = await Promise.all(members.map((member) => member.transfer(torrent)))
     members.forEach((member, index) => {
-      if (states[index]?.progress === 1 && !finished.has(member.name)) {
+      if (progress[index] === 1 && !finished.has(member.name)) {
         finished.set(member.name, (Date.now() - start) / 1000)
       }
     })
-    progress = members.map((member, index) => `${member.name} ${states[index]?.progress}`).join(', ')
-    return left && finished.size === members.length
+    return left !== undefined && finished.size === members.length
   }
+
   await poll({ what: 'the swarm finishes', timeout: init.timeout, every: 300 }, round).catch(
     (error: unknown) => {
-      throw new Error(`${String(error)}; seed sent ${seedSent} of ${torrent.totalBytes}; ${progress}`)
+      throw new Error(`${String(error)}; the seed left after ${left?.sent ?? '-'}; ${story}`)
     },
   )
-  return { ledger, seedSent, finished }
+  return { ledger, seedSent: left?.sent ?? 0, lacked: left?.lacked ?? 0, finished }
+}
+
+/** The bytes the seed has sent if it has done its part, or null. */
+async function seedMayLeave({ seed, torrent, copies }: SwarmInit): Promise<number | null> {
+  const sent = (await seed.transfer(torrent)).uploaded
+  const out = await seed.piecesOut(torrent)
+  return out === torrent.pieceCount || sent >= copies * torrent.totalBytes ? sent : null
 }

@@ -19,8 +19,16 @@ interface Reply {
   readonly error?: string
 }
 
+export interface LibtorrentClient extends Client {
+  /** How many pieces at least one connected peer has. */
+  piecesOut(torrent: MadeTorrent): Promise<number>
+}
+
 /** libtorrent through its Python binding, with a driver script of ours. */
-export async function startLibtorrent(host: Host, init: { superSeeding?: boolean } = {}): Promise<Client> {
+export async function startLibtorrent(
+  host: Host,
+  init: { superSeeding?: boolean } = {},
+): Promise<LibtorrentClient> {
   const program = host.spawn(PYTHON, ['-u', DRIVER, host.address])
   const waiting = new Map<number, (reply: Reply) => void>()
   let asked = 0
@@ -58,6 +66,7 @@ export async function startLibtorrent(host: Host, init: { superSeeding?: boolean
     },
     transfer: async (torrent) => (await call('transfer', { hash: torrent.infoHash })) as Transfer,
     peers: async (torrent) => (await call('peers', { hash: torrent.infoHash })) as PeerBytes[],
+    piecesOut: async (torrent: MadeTorrent) => Number(await call('piecesOut', { hash: torrent.infoHash })),
     stop: () => program.stop(),
   }
 }

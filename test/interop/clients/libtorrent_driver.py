@@ -63,7 +63,13 @@ def peers(ask):
     ]
 
 
-VERBS = {"add": add, "transfer": transfer, "peers": peers, "version": lambda ask: lt.version}
+def pieces_out(ask):
+    """How many pieces at least one connected peer has."""
+    held = [peer.pieces for peer in handles[ask["hash"]].get_peer_info()]
+    return sum(1 for column in zip(*held) if any(column))
+
+
+VERBS = {"piecesOut": pieces_out, "add": add, "transfer": transfer, "peers": peers, "version": lambda ask: lt.version}
 
 for line in sys.stdin:
     question = json.loads(line)
