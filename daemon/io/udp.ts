@@ -14,6 +14,8 @@ export class Datagrams {
   /** The open sockets; one that failed is dropped and opened again by the next send. */
   private readonly sockets = new Map<4 | 6, dgram.Socket>()
   private closed = false
+  /** Who is to be told where a socket fails before it has sent: binding fails after `send` returned. */
+  private readonly unsent = new Map<dgram.Socket, Set<(reason: string) => void>>()
 
   constructor(init: NetInit, listener: DatagramListener) {
     this.init = init
@@ -39,15 +41,27 @@ export class Datagrams {
       })
       return
     }
-    this.socket(to.family, local).send(packet, to.port, to.host, (error) => {
-      if (error !== null) failed((error as NodeJS.ErrnoException).code ?? 'EIO')
+    const socket = this.socket(to.family, local)
+    const unsent = this.unsent.get(socket)
+    unsent?.add(failed)
+    socket.send(packet, to.port, to.host, (error) => {
+      const told = unsent?.delete(failed) === false
+      if (error !== null && !told) failed((error as NodeJS.ErrnoException).code ?? 'EIO')
     })
   }
 
   close(): void {
     this.closed = true
-    for (const socket of this.sockets.values()) socket.close()
+    for (const socket of this.sockets.values()) this.drop(socket, null)
     this.sockets.clear()
+  }
+
+  private drop(socket: dgram.Socket, reason: string | null): void {
+    const unsent = [...(this.unsent.get(socket) ?? [])]
+    this.unsent.get(socket)?.clear()
+    this.unsent.delete(socket)
+    socket.close()
+    if (reason !== null) for (const failed of unsent) failed(reason)
   }
 
   private socket(family: 4 | 6, local: string | undefined): dgram.Socket {
@@ -56,14 +70,15 @@ export class Datagrams {
     const socket =
       family === 4 ? dgram.createSocket('udp4') : dgram.createSocket({ type: 'udp6', ipv6Only: true })
     this.sockets.set(family, socket)
+    this.unsent.set(socket, new Set())
     socket.on('message', (packet, remote) => {
       const from = makeAddress(remote.address, remote.port)
       if (from !== null) this.listener(packet, from)
     })
-    socket.on('error', () => {
+    socket.on('error', (error: NodeJS.ErrnoException) => {
       if (this.sockets.get(family) !== socket) return
       this.sockets.delete(family)
-      socket.close()
+      this.drop(socket, error.code ?? 'EIO')
     })
     socket.bind({ port: 0, ...(local === undefined ? {} : { address: local }) })
     // An open socket is no reason for the process to go on.

@@ -175,6 +175,22 @@ describe('Datagrams', () => {
   })
 })
 
+describe('Datagrams that cannot be bound', () => {
+  it('tell each sender once, and again at the next try', async () => {
+    const datagrams = new Datagrams({ scope: 'loopback', localHosts: ['203.0.113.1'] }, () => undefined)
+    const told: string[] = []
+    const to = { host: '127.0.0.1', port: 9, family: 4 } as const
+    datagrams.send(Buffer.from('x'), to, (reason) => told.push(`a ${reason}`))
+    datagrams.send(Buffer.from('x'), to, (reason) => told.push(`b ${reason}`))
+    await expect.poll(() => told).toEqual(['a EADDRNOTAVAIL', 'b EADDRNOTAVAIL'])
+    datagrams.send(Buffer.from('x'), to, (reason) => told.push(`c ${reason}`))
+    await expect.poll(() => told.length).toBe(3)
+    datagrams.close()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(told).toHaveLength(3)
+  })
+})
+
 describe('system clock and randomness', () => {
   it('has whole milliseconds that go on, and timers that can be taken back', async () => {
     const clock = systemClock()
