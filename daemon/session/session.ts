@@ -7,6 +7,7 @@ import type { Disk } from '../ports/disk.js'
 import type { Random } from '../ports/random.js'
 import type { Store, TorrentRow } from '../ports/store.js'
 import { type Greeting, Link } from '../swarm/link.js'
+import { SlotShare } from '../swarm/slot-share.js'
 import { Torrent, type Tracker, type TrackerAsks } from '../swarm/torrent.js'
 import type { Dialer, Transport } from '../swarm/transport.js'
 import { Budget, Turnstile } from './budget.js'
@@ -44,6 +45,7 @@ export class Session {
   readonly #init: SessionInit
   readonly #ports: SessionPorts
   readonly #gate = new Turnstile()
+  readonly #slots: SlotShare
   readonly #torrents = new Map<TorrentId, Torrent>()
   /** v1 and v2 keys alike: a hybrid is found under both. */
   readonly #byKey = new Map<SwarmKey, Torrent>()
@@ -59,9 +61,7 @@ export class Session {
     this.budget = new Budget({ max: init.maxConnections })
     const { clock, store, log } = ports
     this.journal = new Journal({ clock, store, log, changesSince: (rev) => this.changesSince(rev) })
-    ports.disk.slab.onFree(() => {
-      for (const torrent of this.#torrents.values()) torrent.refill()
-    })
+    this.#slots = new SlotShare(ports.disk.slab)
   }
 
   /** Brings back every torrent of the store; one that cannot be started never stops the others. */
@@ -109,6 +109,7 @@ export class Session {
         random,
         log,
         disk,
+        slots: this.#slots,
         store,
         dialer,
         gate: this.#gate,

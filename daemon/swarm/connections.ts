@@ -351,7 +351,7 @@ export class Connections implements PeerOwner {
 
   /** Slots came free: whoever waited for one asks on. */
   refill(): void {
-    for (const peer of this.#peers.values()) this.#ports.downloader.fill(peer)
+    if (!this.#closed) for (const peer of this.#peers.values()) this.#ports.downloader.fill(peer)
   }
 
   banned(peer: Peer): void {

@@ -6,7 +6,7 @@
 import { BLOCK_SIZE, type Bytes, EXTENT_SIZE, type Millis, type PieceIndex } from '../../shared/units.js'
 import * as out from '../codec/wire-writer.js'
 import type { Clock } from '../ports/clock.js'
-import type { Slab, Storage } from '../ports/disk.js'
+import type { Storage } from '../ports/disk.js'
 import type { Random } from '../ports/random.js'
 import type { Content } from './content.js'
 import type { Peer } from './peer.js'
@@ -14,6 +14,7 @@ import { Picker } from './picker.js'
 import { OpenPieces } from './pieces.js'
 import type { Recorder } from './recorder.js'
 import { PieceMemory } from './slots.js'
+import type { SlotSource } from './slot-share.js'
 
 const BLOCKS_PER_EXTENT = EXTENT_SIZE / BLOCK_SIZE
 /** In endgame a block is asked of another peer once it was waited for so long. */
@@ -28,7 +29,8 @@ const STALE_AFTER: Millis = 20_000
 export interface DownloaderPorts {
   readonly clock: Clock
   readonly random: Random
-  readonly slab: Slab
+  /** Memory for blocks on their way. */
+  readonly slots: SlotSource
   readonly storage: Storage
   readonly recorder: Recorder
   readonly peer: (handle: number) => Peer | undefined
@@ -70,7 +72,7 @@ export class Downloader {
     const { layout } = init.content
     this.#picker = new Picker({ pieceCount: layout.pieceCount }, { random: ports.random })
     this.#pieces = new OpenPieces({ pieceSize: (piece) => layout.pieceSize(piece) })
-    this.#memory = new PieceMemory(ports.slab)
+    this.#memory = new PieceMemory(ports.slots)
   }
 
   /** Slots held by blocks on their way. */
@@ -92,6 +94,7 @@ export class Downloader {
     this.#active = false
     this.#held = []
     for (const piece of this.#memory.pieces()) this.#abandon(piece)
+    this.#ports.slots.leave()
   }
 
   /** The user wants other files. */
@@ -328,6 +331,7 @@ export class Downloader {
     this.#alone.delete(piece)
     this.#content.have.set(piece)
     this.#picker.setDone(piece)
+    if (this.#picker.wantedMissing === 0) this.#ports.slots.leave()
     this.#ports.recorder.add(piece)
     this.#ports.verified(piece, needed)
   }
@@ -376,7 +380,7 @@ export class Downloader {
       peer.snubbed = true
       peer.depth.snub()
     })
-    if (this.#ports.slab.available === 0) this.#dropStale(now)
+    if (this.#ports.slots.exhausted) this.#dropStale(now)
     for (const peer of this.#ports.peers()) this.fill(peer)
   }
 

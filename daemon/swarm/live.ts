@@ -16,6 +16,7 @@ import { type ConnectionBudget, Connections } from './connections.js'
 import { Content } from './content.js'
 import { Downloader } from './download.js'
 import { Recorder } from './recorder.js'
+import type { SlotShare } from './slot-share.js'
 import { Uploader } from './upload.js'
 
 export interface LiveInit {
@@ -51,6 +52,7 @@ export interface LivePorts {
   readonly random: Random
   readonly log: Log
   readonly disk: Disk
+  readonly slots: SlotShare
   readonly store: Store
   readonly candidates: Candidates
   readonly budget: ConnectionBudget
@@ -178,13 +180,15 @@ export class Live {
   }
 
   #makeDownloader(): Downloader {
-    const { clock, random, disk, listener } = this.#ports
+    const { clock, random, slots, listener } = this.#ports
     return new Downloader(
       { content: this.content },
       {
         clock,
         random,
-        slab: disk.slab,
+        slots: slots.join(() => {
+          this.connections.refill()
+        }),
         storage: this.storage,
         recorder: this.recorder,
         peer: (handle) => this.connections.byHandle(handle),

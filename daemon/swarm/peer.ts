@@ -14,7 +14,6 @@ import { WireParser, type WireHandler } from '../codec/wire.js'
 import { PipelineDepth } from './requests.js'
 import type { LinkHandler } from './link.js'
 import type { Transport } from './transport.js'
-import type { UploadRequest } from './upload.js'
 
 /** What the peer tells its owner. */
 export interface PeerOwner {
@@ -48,6 +47,13 @@ export interface PeerInit {
   readonly extensions: boolean
   readonly source: PeerView['source']
   readonly now: Millis
+}
+
+/** One request of a peer, waiting to be read. */
+export interface UploadRequest {
+  readonly piece: PieceIndex
+  readonly begin: Bytes
+  readonly length: Bytes
 }
 
 /** Requests answered with a refusal before the peer is taken for hostile. */

@@ -1,6 +1,7 @@
 /** The memory of the open pieces: which extent has a slot, and which block of it is being received right now. */
 import { BLOCK_SIZE, EXTENT_SIZE, type PieceIndex } from '../../shared/units.js'
-import type { Slab, Slot } from '../ports/disk.js'
+import type { Slot } from '../ports/disk.js'
+import type { SlotSource } from './slot-share.js'
 
 const BLOCKS_PER_EXTENT = EXTENT_SIZE / BLOCK_SIZE
 
@@ -14,13 +15,13 @@ interface PieceSlots {
 }
 
 export class PieceMemory {
-  readonly #slab: Slab
+  readonly #source: SlotSource
   readonly #pieces = new Map<PieceIndex, PieceSlots>()
   /** Slots held here: taken and not handed on. */
   #held = 0
 
-  constructor(slab: Slab) {
-    this.#slab = slab
+  constructor(source: SlotSource) {
+    this.#source = source
   }
 
   get held(): number {
@@ -42,7 +43,7 @@ export class PieceMemory {
     const extent = Math.floor(block / BLOCKS_PER_EXTENT)
     if (entry === undefined || entry.submitted[extent] !== 0) return false
     if (entry.slots[extent] !== null) return true
-    const slot = this.#slab.take()
+    const slot = this.#source.take()
     if (slot === null) return false
     entry.slots[extent] = slot
     this.#held++
@@ -75,6 +76,7 @@ export class PieceMemory {
     entry.slots[extent] = null
     entry.submitted[extent] = 1
     this.#held--
+    this.#source.handed()
     return slot
   }
 
@@ -86,7 +88,7 @@ export class PieceMemory {
     for (const slot of entry.slots) {
       if (slot === null) continue
       this.#held--
-      this.#slab.free(slot)
+      this.#source.free(slot)
     }
   }
 

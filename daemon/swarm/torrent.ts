@@ -17,6 +17,7 @@ import type { ConnectionBudget } from './connections.js'
 import { type CheckReason, type Fault, faultSentence, type TorrentState } from './lifecycle.js'
 import { type Greeting, Link } from './link.js'
 import { Live } from './live.js'
+import type { SlotShare } from './slot-share.js'
 import { planSurvey } from './survey.js'
 import type { Dialer } from './transport.js'
 
@@ -68,6 +69,7 @@ export interface TorrentPorts {
   readonly random: Random
   readonly log: Log
   readonly disk: Disk
+  readonly slots: SlotShare
   readonly store: Store
   readonly dialer: Dialer
   readonly gate: CheckGate
@@ -280,11 +282,6 @@ export class Torrent {
     if (this.#waiting.length === 1) this.#wake()
   }
 
-  /** Slots or connections came free. */
-  refill(): void {
-    if (this.isRunning) this.#live?.connections.refill()
-  }
-
   // --- views
 
   view(): TorrentView {
@@ -391,7 +388,7 @@ export class Torrent {
   }
 
   #assemble(torrent: Uint8Array, have: Awaited<ReturnType<Store['have']>>): Live {
-    const { clock, random, log, disk, store, budget, listenPort } = this.#ports
+    const { clock, random, log, disk, slots, store, budget, listenPort } = this.#ports
     const key = this.keys[0]
     if (key === undefined) throw new Error('a torrent without a hash')
     const { peerId, version, maxPeers } = this.#init
@@ -402,6 +399,7 @@ export class Torrent {
         random,
         log: log.child({ torrent: this.id }),
         disk,
+        slots,
         store,
         candidates: this.#candidates,
         budget,
@@ -709,7 +707,9 @@ export class Torrent {
     for (const peer of peers) this.#candidates.add(peer, 'tracker')
     if (!this.isRunning) return
     if (this.#live !== null && this.#data === 'ready') return this.#live.connections.dialMore()
-    // Peers of a torrent that sleeps complete: they find us. Waking for seeds would wake for ever.
+    // Asleep and complete: only somebody who lacks something is worth waking for.
+    const lacking = this.#tracker.views().some((tracker) => tracker.leechers !== 0)
+    if (lacking && this.#data === 'none' && this.#candidates.size > 0) this.#wake()
   }
 
   #dial(address: PeerAddress): Cancel {

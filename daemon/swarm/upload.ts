@@ -4,7 +4,7 @@
  */
 import { type Bytes, type PieceIndex } from '../../shared/units.js'
 import type { DiskFault, Storage } from '../ports/disk.js'
-import type { Peer } from './peer.js'
+import type { Peer, UploadRequest } from './peer.js'
 
 /** What we advertise as `reqq` (BEP 10) and keep of one peer's requests. */
 export const MAX_QUEUED_REQUESTS = 2000
@@ -14,13 +14,6 @@ const RUN_BYTES = 256 * 1024
 const PEER_WINDOW = 1024 * 1024
 /** Largest block served; others ask for up to 128 KiB though 16 KiB is the rule. */
 const MAX_BLOCK = 128 * 1024
-
-/** One request of a peer, waiting. */
-export interface UploadRequest {
-  readonly piece: PieceIndex
-  readonly begin: Bytes
-  readonly length: Bytes
-}
 
 export interface UploaderPorts {
   readonly storage: Storage
