@@ -6,7 +6,8 @@
 import { createHash, type Hash } from 'node:crypto'
 import { EXTENT_SIZE, type PieceIndex } from '../../shared/units.js'
 import { FaultError } from './fault.js'
-import { Descriptors, Files, readFully, writeFully } from './files.js'
+import type { Descriptors } from './files.js'
+import { Files, readFully, writeFully } from './files.js'
 import type { ExtentAsk, Handlers, HashJobs, OpenAsk, Outcome, RunEnd, StorageKey } from './jobs.js'
 
 /** An extent that is not hashed yet. */

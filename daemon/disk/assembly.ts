@@ -38,6 +38,8 @@ export interface Run {
   readonly owner: Owner
   /** The thread that hashes it: the same for all its extents. */
   readonly hasher: Hasher
+  /** The same, when it is a hash worker: those have to be told of a storage. */
+  readonly worker: Thread<HashJobs> | null
   /** An extent was sent. */
   sent: boolean
 }
@@ -77,15 +79,16 @@ export class Assembly {
   }
 
   begin(key: StorageKey, owner: Owner, piece: PieceIndex): Run {
-    const hasher = this.choose(owner, piece)
-    const run: Run = { id: (this.lastRun += 1), key, piece, owner, hasher, sent: false }
+    const worker = this.choose(owner, piece)
+    const hasher = worker ?? owner.lane()
+    const run: Run = { id: (this.lastRun += 1), key, piece, owner, hasher, worker, sent: false }
     this.runs.set(run.id, run)
     return run
   }
 
   /** Sends an extent whose slot was handed over; its files are there. */
   send(run: Run, slot: Slot, memory: SharedArrayBuffer, extent: number, length: number): void {
-    if (run.hasher instanceof Thread) this.openIn(run, run.hasher)
+    if (run.worker !== null) this.openIn(run, run.worker)
     const ticket = (this.lastTicket += 1)
     this.tickets.set(ticket, { slot, run, extent, length })
     const { id, key, piece } = run
@@ -144,13 +147,13 @@ export class Assembly {
     }
   }
 
-  /** By piece, so that all extents of one meet; past a stuck worker to the volume's own lane. */
-  private choose(owner: Owner, piece: PieceIndex): Hasher {
+  /** By piece, so that all extents of one meet; null, the volume's own lane, in the place of a stuck worker. */
+  private choose(owner: Owner, piece: PieceIndex): Thread<HashJobs> | null {
     if (this.threads.length === 0) this.start()
     const mixed = (Math.imul(owner.torrent, 0x9e3779b1) + piece) >>> 0
     const thread = this.threads[mixed % this.threads.length]
     if (thread === undefined) throw new Error('assembly: no hash worker')
-    return thread.oldest > STUCK ? owner.lane() : thread
+    return thread.oldest > STUCK ? null : thread
   }
 
   private openIn(run: Run, thread: Thread<HashJobs>): void {

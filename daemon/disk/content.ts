@@ -96,23 +96,26 @@ export class Checker {
   }
 }
 
-/** Those whose first 16 KiB lie on the disk and are not all zero. */
+/** Those whose first 16 KiB lie on the disk and are not all zero. A refused read claims nothing. */
 export function sniffPieces(files: Files, pieces: readonly PieceIndex[]): PieceIndex[] {
-  const scratch = Buffer.allocUnsafe(BLOCK_SIZE)
-  return pieces.filter((piece) => {
-    let some = false
-    const length = Math.min(BLOCK_SIZE, files.layout.pieceSize(piece))
-    // A refused read claims nothing: the piece is fetched or checked later.
-    const fault = faultOf(() => {
-      for (const span of files.layout.spans(piece, 0, length)) {
-        if (span.pad) continue
-        const bytes = scratch.subarray(0, span.length)
-        readSpan(files, span.file, span.fileOffset, bytes, null)
-        some ||= bytes.some((byte) => byte !== 0)
-      }
+  const found: PieceIndex[] = []
+  for (const piece of pieces) {
+    faultOf(() => {
+      if (hasContent(files, piece)) found.push(piece)
     })
-    return fault === null && some
-  })
+  }
+  return found
+}
+
+function hasContent(files: Files, piece: PieceIndex): boolean {
+  const start = Buffer.alloc(Math.min(BLOCK_SIZE, files.layout.pieceSize(piece)))
+  let at = 0
+  for (const span of files.layout.spans(piece, 0, start.length)) {
+    const part = start.subarray(at, at + span.length)
+    if (!span.pad) readSpan(files, span.file, span.fileOffset, part, null)
+    at += span.length
+  }
+  return start.some((byte) => byte !== 0)
 }
 
 function readSpan(

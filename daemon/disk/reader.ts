@@ -58,7 +58,7 @@ export class Reader {
     const name = `${String(key)}:${String(run.piece)}:${String(run.offset)}:${run.lengths.join()}`
     const known = this.byName.get(name)
     if (known?.waiting === null) this.give(known, done, true)
-    else if (known !== undefined) known.waiting?.push(done)
+    else if (known !== undefined) known.waiting.push(done)
     else {
       const { piece, offset, lengths } = run
       const length = lengths.reduce((sum, block) => sum + HEADER + block, 0)

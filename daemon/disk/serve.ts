@@ -6,7 +6,7 @@ export function serve<J extends Table<J>>(handlers: Handlers<J>): void {
   const port = parentPort
   if (port === null) throw new Error('this file is the entry of a worker thread')
   port.on('message', (message: Envelope<J>) => {
-    const handler = handlers[message.kind] as (ask: unknown) => unknown
+    const handler = handlers[message.kind]
     port.postMessage(handler(message.ask))
     if (message.kind === 'stop') port.close()
   })

@@ -79,7 +79,7 @@ export class Thread<J extends Table<J> & { stop: { ask: null; answer: unknown } 
   }
 
   private send<K extends keyof J>(kind: K, ask: unknown, done: (answer: Answer<J, K>) => void): void {
-    this.pending.push({ since: this.clock.now(), done: done as (answer: unknown) => void })
+    this.pending.push({ since: this.clock.now(), done: done })
     const message: Envelope<J> = { kind, ask }
     this.worker.postMessage(message)
   }

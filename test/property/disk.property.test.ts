@@ -45,7 +45,7 @@ for (const [name, world, runs] of [
             const storage = here.disk.open(torrent.spec, events)
             expect(await storage.prepare(named.map((_, i) => i))).toBeNull()
 
-            const roll = (): number => dice.next().value ?? 0
+            const roll = (): number => Number(dice.next().value)
             const submissions = shuffled(
               torrent.pieces.flatMap((piece) => torrent.extents(piece).map((extent) => ({ piece, extent }))),
               roll,
