@@ -331,9 +331,12 @@ export class Downloader {
     this.#alone.delete(piece)
     this.#content.have.set(piece)
     this.#picker.setDone(piece)
-    if (this.#picker.wantedMissing === 0) this.#ports.slots.leave()
     this.#ports.recorder.add(piece)
     this.#ports.verified(piece, needed)
+    if (this.#picker.wantedMissing > 0) return
+    // Nothing more will come: the last round need not wait for its time.
+    this.#ports.slots.leave()
+    this.#ports.recorder.flush(() => undefined)
   }
 
   pieceBad(piece: PieceIndex): void {
