@@ -1,7 +1,7 @@
 /** The lab itself, without our daemon: what fails here is not our client's fault. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectContent } from '../support/make-torrent.js'
-import { lacking, startForeign } from './clients/all.js'
+import { lacking, startForeign, titled } from './clients/all.js'
 import { SEATS } from './clients/client.js'
 import { startTracker } from './clients/tracker.js'
 import { type Lab, openLab } from './namespace.js'
@@ -9,7 +9,7 @@ import { fetchOne, makePairs, seedOne } from './transfers.js'
 
 const without = lacking('libtorrent', 'aria2')
 
-describe.skipIf(without !== '')(`the lab ${without}`, () => {
+describe.skipIf(without !== '')(titled('the lab', without), () => {
   let lab: Lab
 
   beforeAll(async () => {

@@ -1,7 +1,7 @@
 /** Our daemon ends in the middle of a download, gently and not, and nothing is lost. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectSameFiles, makeTorrent, type MadeTorrent } from '../support/make-torrent.js'
-import { lacking } from './clients/all.js'
+import { lacking, titled } from './clients/all.js'
 import { SEATS } from './clients/client.js'
 import { type LibtorrentClient, startLibtorrent } from './clients/libtorrent.js'
 import { startTorrentino, type Torrentino } from './clients/torrentino.js'
@@ -14,7 +14,7 @@ const without = lacking('libtorrent')
 /** Bytes a second: the download takes 10 s, so that there is a middle. */
 const RATE = 2_000_000
 
-describe.skipIf(without !== '')(`a restart in the middle ${without}`, () => {
+describe.skipIf(without !== '')(titled('a restart in the middle', without), () => {
   let lab: Lab
   let tracker: Tracker
   let seed: LibtorrentClient

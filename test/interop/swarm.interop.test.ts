@@ -1,7 +1,7 @@
 /** Five clients finish what one seed has sent little more than once. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectContent, expectSameFiles, makeTorrent } from '../support/make-torrent.js'
-import { FOREIGN, lacking, startForeign } from './clients/all.js'
+import { FOREIGN, lacking, startForeign, titled } from './clients/all.js'
 import { type Client, SEATS } from './clients/client.js'
 import { startLibtorrent } from './clients/libtorrent.js'
 import { startTorrentino } from './clients/torrentino.js'
@@ -15,7 +15,7 @@ const COPIES = 1.2
 /** Bytes a second. At this pace Transmission, which begins after 10 s, still gets pieces nobody else has. */
 const SEED_RATE = 1_000_000
 
-describe.skipIf(without !== '')(`a mixed swarm ${without}`, () => {
+describe.skipIf(without !== '')(titled('a mixed swarm', without), () => {
   let lab: Lab
   const rows: Row[] = []
 

@@ -1,7 +1,7 @@
 /** We download from each of four clients, and each downloads from us. */
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { expectContent, expectSameFiles } from '../support/make-torrent.js'
-import { FOREIGN, type ForeignName, lacking, startForeign } from './clients/all.js'
+import { FOREIGN, type ForeignName, lacking, startForeign, titled } from './clients/all.js'
 import { type Client, SEATS } from './clients/client.js'
 import { startTorrentino, type Torrentino } from './clients/torrentino.js'
 import { startTracker, type Tracker } from './clients/tracker.js'
@@ -82,11 +82,7 @@ class Stage {
 function each(text: (name: ForeignName) => string, stage: () => Stage): void {
   for (const name of FOREIGN) {
     const without = lacking(name)
-    it.skipIf(without !== '')(
-      `${text(name)}${without === '' ? '' : ` (${without})`}`,
-      () => stage().outcome(name),
-      180_000,
-    )
+    it.skipIf(without !== '')(titled(text(name), without), () => stage().outcome(name), 180_000)
   }
 }
 

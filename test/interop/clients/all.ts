@@ -40,3 +40,8 @@ export async function startForeign(lab: Lab, name: ForeignName): Promise<Client>
       return startQbittorrent(host)
   }
 }
+
+/** The title of a test with what keeps it from running, where something does. */
+export function titled(text: string, without: string): string {
+  return without === '' ? text : `${text} (${without})`
+}
