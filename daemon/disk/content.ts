@@ -17,7 +17,10 @@ const CHUNK = 1 << 20
 /** A file that is not there, or not all of it, is no fault of the disk: its pieces are bad. */
 const ABSENT = ['ENOENT', 'ENOTDIR', 'EOF']
 
-/** Reads a run into wire frames. A missing or short file is a fault, never zeros. */
+/**
+ * Reads a run into wire frames. A missing or short file is a fault, never zeros; so is a finished one that changed
+ * since the last survey or finish (ESTALE): what it holds now may not hash.
+ */
 export function readRun(files: Files, ask: ReadAsk): DiskFault | null {
   return faultOf(() => {
     const blocks = frameBlocks(ask)
@@ -39,6 +42,7 @@ export function readRun(files: Files, ask: ReadAsk): DiskFault | null {
       }
       if (span.pad) for (const view of views) view.fill(0)
       else readViews(files, span.file, span.fileOffset, views)
+      if (!span.pad) files.checkUnchanged(span.file, files.forReading(span.file))
     }
   })
 }
@@ -132,6 +136,7 @@ function readSpan(
     writeFully(fd, bytes, position, path)
   })
   rewritten.add(file)
+  files.disown(file)
 }
 
 /** Writes the headers into the frame; answers where each block belongs. */

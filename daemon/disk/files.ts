@@ -58,6 +58,8 @@ export class Files {
   readonly layout: Layout
   readonly digests: Uint8Array
   private readonly files: readonly StorageFile[]
+  /** Finished files as they were when they were last looked at for the main side. */
+  private readonly known = new Map<FileIndex, FileFound>()
   /** Behind the path of a file that is not finished. */
   private readonly suffix: string
 
@@ -130,6 +132,29 @@ export class Files {
 
   closeAll(): void {
     this.descriptors.close(this.key)
+  }
+
+  /** Like `look`; from now on a finished file is served only as long as it stays as it is. */
+  note(file: FileIndex): FileFound {
+    const found = this.look(file)
+    if (found.name === 'final') this.known.set(file, found)
+    else this.known.delete(file)
+    return found
+  }
+
+  /** We change it ourselves. */
+  disown(file: FileIndex): void {
+    this.known.delete(file)
+  }
+
+  /** Refuses with ESTALE when a finished file is no longer the one that was noted. */
+  checkUnchanged(file: FileIndex, fd: number): void {
+    const known = this.known.get(file)
+    if (known === undefined) return
+    const path = this.path(file)
+    const { size, mtimeNs, ino } = attempt('stat', path, () => fs.fstatSync(fd, { bigint: true }))
+    if (Number(size) === known.size && String(mtimeNs) === known.mtimeNs && String(ino) === known.ino) return
+    refuse('ESTALE', 'read', path)
   }
 
   /** What is there, without opening it. */

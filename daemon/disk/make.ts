@@ -112,6 +112,7 @@ function makePart(files: Files, file: FileIndex, folders: Set<string>): string {
   const length = files.layout.fileLength(file)
   // Descriptors of this thread may lead to a file that is there no more.
   files.closeFile(file)
+  files.disown(file)
   if (files.statAt(part) === null) {
     const final = files.statAt(path)
     folders.add(files.folder(file))

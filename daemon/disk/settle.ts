@@ -31,7 +31,7 @@ export function surveyFiles(files: Files): FileFound[] {
   return Array.from({ length: files.layout.fileCount }, (_, file) => {
     let found: FileFound = { file, name: 'missing', size: 0, mtimeNs: '0', ino: '0' }
     faultOf(() => {
-      found = files.look(file)
+      found = files.note(file)
     })
     return found
   })
@@ -49,7 +49,7 @@ export function finishFiles(files: Files, wanted: readonly FileIndex[]): Settled
     for (const file of wanted) {
       if (files.layout.isPad(file)) continue
       if (finishFile(files, file)) folders.add(files.folder(file))
-      done.push(files.look(file))
+      done.push(files.note(file))
     }
   })
   const unsynced = faultOf(() => {

@@ -158,6 +158,29 @@ for (const [name, makeWorld] of [
       expect((await read(storage, run)).fault?.code).toBe('ENOENT')
     })
 
+    it('does not serve a finished file that was changed since it was looked at', async () => {
+      const { torrent, storage } = start([{ path: 'a', length: 40_000 }], 32 * KIB)
+      world.put('a', torrent.bytes)
+      await storage.survey()
+      const run = { piece: 0, offset: 0, lengths: [16 * KIB] }
+      const first = await read(storage, run)
+      first.frame?.release()
+      expect(first.fault).toBeNull()
+      world.put('a', Buffer.concat([torrent.bytes, Buffer.from('more')]))
+      expect((await read(storage, run)).fault?.code).toBe('ESTALE')
+      world.put('a', torrent.bytes)
+      await storage.survey()
+      expect((await verify(storage, [0, 1])).good).toEqual([0, 1])
+      const last = await read(storage, run)
+      expect(last.frame?.bytes.equals(torrent.frame(run))).toBe(true)
+      last.frame?.release()
+      handPiece(world.disk, storage, torrent, 1)
+      await events.until(1)
+      const ours = await read(storage, run)
+      expect(ours.fault).toBeNull()
+      ours.frame?.release()
+    })
+
     it('checks pieces: whole, changed, short, missing', async () => {
       const files = [
         { path: 'whole', length: 64 * KIB },

@@ -31,6 +31,8 @@ export class FakeStorage implements Storage {
   readonly runs = new Map<PieceIndex, Run>()
   private readonly dirty = new Set<FileIndex>()
   private readonly suffix: string
+  /** Finished files as the last survey or finish found them: changed ones are not read. */
+  private readonly known = new Map<FileIndex, string>()
   /** Rounds of sync asked, for tests that count them. */
   syncs = 0
 
@@ -79,7 +81,7 @@ export class FakeStorage implements Storage {
   }
 
   survey(): Promise<FileFound[]> {
-    return this.disk.ask('stat', () => this.spec.files.map((_, file) => this.found(file)))
+    return this.disk.ask('stat', () => this.spec.files.map((_, file) => this.note(file)))
   }
 
   prepare(files: readonly FileIndex[]): Promise<DiskFault | null> {
@@ -118,7 +120,7 @@ export class FakeStorage implements Storage {
         for (const file of files) {
           if (this.layout.isPad(file)) continue
           this.rename(file)
-          done.push(this.found(file))
+          done.push(this.note(file))
         }
       })
       return { files: done, fault }
@@ -233,6 +235,7 @@ export class FakeStorage implements Storage {
     this.makeParents(file)
     const length = this.layout.fileLength(file)
     const final = this.disk.fs.get(path)
+    this.known.delete(file)
     if (this.disk.fs.get(part) === null && final !== null) {
       if (final.kind === 'link') throw new FakeFileError('ELOOP', 'open', path)
       if (final.kind === 'folder' || final.bytes.length > length)
@@ -273,6 +276,10 @@ export class FakeStorage implements Storage {
   private frame(run: ReadRun): Buffer {
     const parts: Buffer[] = []
     let offset = run.offset
+    const whole = run.lengths.reduce((sum, length) => sum + length, 0)
+    for (const { file, pad } of this.layout.spans(run.piece, offset, whole)) {
+      if (!pad && this.nodeOf(file) !== null) this.checkUnchanged(file)
+    }
     for (const length of run.lengths) {
       const block = this.bytes(run.piece, offset, length)
       if (block === null) throw this.absence(run.piece, offset, length)
@@ -285,6 +292,19 @@ export class FakeStorage implements Storage {
       offset += length
     }
     return Buffer.concat(parts)
+  }
+
+  private note(file: FileIndex): FileFound {
+    const found = this.found(file)
+    if (found.name === 'final') this.known.set(file, JSON.stringify(found))
+    else this.known.delete(file)
+    return found
+  }
+
+  private checkUnchanged(file: FileIndex): void {
+    const known = this.known.get(file)
+    if (known === undefined || known === JSON.stringify(this.found(file))) return
+    throw new FakeFileError('ESTALE', 'read', this.path(file))
   }
 
   private absence(piece: PieceIndex, offset: number, length: number): FakeFileError {
