@@ -105,15 +105,16 @@ function trackerOf(
   )
   return {
     start: () => {
-      announcer.setNeed(asks.wantsPeers() ? 'urgent' : 'some')
       announcer.start()
     },
     stop: (cap, done) => {
       announcer.stop(cap, done)
     },
     completed: () => {
-      announcer.setNeed('some')
       announcer.complete()
+    },
+    need: (level) => {
+      announcer.setNeed(level)
     },
     announceNow: () => {
       announcer.announceNow()

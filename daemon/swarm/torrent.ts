@@ -34,16 +34,18 @@ export interface Tracker {
   /** Says `stopped` where `started` was said; `done` after the answers, or the cap. */
   stop(cap: Millis, done: () => void): void
   completed(): void
+  /** How much peers are wanted: 'urgent' asks again sooner than the tracker's interval. */
+  need(level: Need): void
   announceNow(): void
   addTrackers(tiers: readonly (readonly string[])[]): void
   views(): TrackerView[]
 }
 
+export type Need = 'none' | 'some' | 'urgent'
+
 /** What a tracker needs to know and whom it tells. */
 export interface TrackerAsks {
   stats(): { readonly uploaded: Bytes; readonly downloaded: Bytes; readonly left: Bytes }
-  /** More peers would be of use now. */
-  wantsPeers(): boolean
   found(peers: readonly PeerAddress[]): void
   changed(): void
 }
@@ -119,6 +121,8 @@ export class Torrent {
   /** The store's trouble, shown while the torrent goes on. */
   #storeTrouble: string | null = null
   #clean: boolean
+  /** What the tracker was last told. */
+  #need: Need = 'some'
 
   constructor(init: TorrentInit, ports: TorrentPorts) {
     this.id = init.row.id
@@ -135,7 +139,6 @@ export class Torrent {
     this.#candidates = new Candidates({}, { random: ports.random })
     this.#tracker = ports.tracker({
       stats: () => ({ uploaded: this.#uploaded, downloaded: this.#downloaded, left: this.#left }),
-      wantsPeers: () => this.#wantsPeers(),
       found: (peers) => {
         this.#found(peers)
       },
@@ -375,6 +378,8 @@ export class Torrent {
     const { store } = this.#ports
     Promise.all([store.metainfo(this.id), store.have(this.id)]).then(
       ([metainfo, have]) => {
+        // A record that claims a check and holds no bits was tampered with: look again.
+        if (have.bits === null) this.#row = { ...this.#row, checked: false }
         this.#live = this.#assemble(metainfo.torrent, have)
         this.#data = 'ready'
         for (const use of this.#loadWaiters.splice(0)) use(this.#live)
@@ -558,7 +563,8 @@ export class Torrent {
     this.#row = { ...this.#row, done: live.content.doneBytes, completedAt: live.recorder.completedAt }
     if (this.#state.kind === 'downloading' && live.content.complete) {
       this.#set({ kind: 'seeding' })
-      this.#tracker.completed()
+      // Told only of a torrent that is whole: a chosen part of it is no new copy in the swarm.
+      if (live.content.full) this.#tracker.completed()
       live.connections.completed()
       this.#ports.listener.noted(this, 'completed', { bytes: live.content.wantedBytes })
     }
@@ -699,8 +705,14 @@ export class Torrent {
 
   // --- peers
 
-  #wantsPeers(): boolean {
-    return this.#state.kind === 'downloading' && this.connected < this.#init.maxPeers / 2
+  /** A download without peers starves; one with a full house, and a seed with one, want nobody. */
+  #tellNeed(): void {
+    const full = this.connected >= this.#init.maxPeers
+    const starving = this.#state.kind === 'downloading' && this.connected === 0
+    const need = full ? 'none' : starving ? 'urgent' : 'some'
+    if (need === this.#need) return
+    this.#need = need
+    this.#tracker.need(need)
   }
 
   #found(peers: readonly PeerAddress[]): void {
@@ -748,6 +760,7 @@ export class Torrent {
   }
 
   #changed(): void {
+    if (this.isRunning) this.#tellNeed()
     this.#ports.listener.changed(this)
   }
 }
