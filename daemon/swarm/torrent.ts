@@ -16,6 +16,7 @@ import { Check, type CheckGate } from './check.js'
 import type { ConnectionBudget } from './connections.js'
 import { type CheckReason, type Fault, faultSentence, type TorrentState } from './lifecycle.js'
 import { type Greeting, Link } from './link.js'
+import { LiveHolder } from './holder.js'
 import { Live } from './live.js'
 import type { SlotShare } from './slot-share.js'
 import { planSurvey } from './survey.js'
@@ -97,9 +98,8 @@ export class Torrent {
   #desired: Desired
   /** Rises at every start and stop. */
   #epoch = 0
-  #live: Live | null = null
-  /** 'none', 'loading' or 'closing' while `#live` is null or on its way out; 'ready' in use. */
-  #data: 'none' | 'loading' | 'ready' | 'closing' = 'none'
+  /** The data, loaded while they are in use. */
+  readonly #data: LiveHolder
   /** What follows the stop under way. */
   #after: After | null = null
   /** Called when the stop under way is over. */
@@ -137,6 +137,15 @@ export class Torrent {
     this.#uploaded = init.row.uploaded
     this.#wasted = init.row.wasted
     this.#candidates = new Candidates({}, { random: ports.random })
+    this.#data = new LiveHolder({
+      load: () => this.#load(),
+      closed: (live) => {
+        this.#remember(live)
+      },
+      failed: (error) => {
+        ports.log.error({ torrent: this.id, error: String(error) }, 'a torrent could not be loaded')
+      },
+    })
     this.#tracker = ports.tracker({
       stats: () => ({ uploaded: this.#uploaded, downloaded: this.#downloaded, left: this.#left }),
       found: (peers) => {
@@ -171,17 +180,17 @@ export class Torrent {
     return this.#wasted
   }
   get connected(): number {
-    return this.#live?.connections.size ?? 0
+    return this.#data.live?.connections.size ?? 0
   }
   get isRunning(): boolean {
     return this.#state.kind === 'downloading' || this.#state.kind === 'seeding'
   }
   get #complete(): boolean {
-    if (this.#live !== null) return this.#live.content.complete
+    if (this.#data.live !== null) return this.#data.live.content.complete
     return this.#row.checked && this.#row.done >= this.#row.wanted
   }
   get #left(): Bytes {
-    const content = this.#live?.content
+    const content = this.#data.live?.content
     return content === undefined ? this.#row.wanted - this.#row.done : content.wantedBytes - content.doneBytes
   }
 
@@ -222,7 +231,7 @@ export class Torrent {
 
   /** Another choice of files; `wishes` are already durable. Answers the wanted and done bytes. */
   select(wanted: (file: FileIndex) => boolean): void {
-    const live = this.#live
+    const live = this.#data.live
     if (live === null) return
     live.content.choose(wanted)
     live.downloader.choiceChanged()
@@ -239,22 +248,9 @@ export class Torrent {
 
   /** Calls `use` with the data loaded, loading them for it where needed; null where that failed. */
   withLive(use: (live: Live | null) => void): void {
-    if (this.#live !== null && this.#data === 'ready') return use(this.#live)
-    if (this.#data === 'loading') {
-      this.#loadWaiters.push(use)
-      return
-    }
-    if (this.#data === 'closing') {
-      this.#ports.clock.after(50, () => {
-        this.withLive(use)
-      })
-      return
-    }
-    this.#loadWaiters.push(use)
-    this.#load()
-    this.#sleepSoon()
+    this.#data.use(use)
+    if (!this.isRunning || this.connected === 0) this.#sleepSoon()
   }
-  #loadWaiters: ((live: Live | null) => void)[] = []
 
   /** Deletes the files; the torrent is stopped. Null: done. */
   removeData(done: (fault: DiskFault | null) => void): void {
@@ -277,9 +273,8 @@ export class Torrent {
   /** An accepted connection for one of our swarms. */
   accept(link: Link, greeting: Greeting): void {
     if (!this.isRunning) return link.close('not-running')
-    if (this.#live !== null && this.#data === 'ready') {
-      return this.#live.connections.attach(link, greeting, 'incoming')
-    }
+    const live = this.#data.live
+    if (live !== null) return live.connections.attach(link, greeting, 'incoming')
     if (this.#waiting.length >= MAX_WAITING) return link.close('too-many-waiting')
     this.#waiting.push({ link, greeting })
     if (this.#waiting.length === 1) this.#wake()
@@ -289,7 +284,7 @@ export class Torrent {
 
   view(): TorrentView {
     const now = this.#ports.clock.now()
-    const live = this.#live
+    const live = this.#data.live
     const wanted = live?.content.wantedBytes ?? this.#row.wanted
     const done = Math.min(wanted, live?.content.doneBytes ?? this.#row.done)
     const downRate = live?.down.rate(now) ?? 0
@@ -324,7 +319,7 @@ export class Torrent {
   }
 
   peers(): PeerView[] {
-    return this.#live?.connections.views() ?? []
+    return this.#data.live?.connections.views() ?? []
   }
   trackers(): TrackerView[] {
     return this.#tracker.views()
@@ -352,7 +347,7 @@ export class Torrent {
 
   #begin(): void {
     this.#epoch++
-    const asleep = this.#clean && this.#complete && !this.#acceptLoss && this.#data === 'none'
+    const asleep = this.#clean && this.#complete && !this.#acceptLoss && this.#data.empty
     if (asleep) return this.#run(null)
     this.#set({ kind: 'queued', for: this.#complete ? 'seed' : 'download' })
     this.#wake()
@@ -373,23 +368,13 @@ export class Torrent {
     })
   }
 
-  #load(): void {
-    this.#data = 'loading'
+  #load(): Promise<Live> {
     const { store } = this.#ports
-    Promise.all([store.metainfo(this.id), store.have(this.id)]).then(
-      ([metainfo, have]) => {
-        // A record that claims a check and holds no bits was tampered with: look again.
-        if (have.bits === null) this.#row = { ...this.#row, checked: false }
-        this.#live = this.#assemble(metainfo.torrent, have)
-        this.#data = 'ready'
-        for (const use of this.#loadWaiters.splice(0)) use(this.#live)
-      },
-      (error: unknown) => {
-        this.#ports.log.error({ torrent: this.id, error: String(error) }, 'a torrent could not be loaded')
-        this.#data = 'none'
-        for (const use of this.#loadWaiters.splice(0)) use(null)
-      },
-    )
+    return Promise.all([store.metainfo(this.id), store.have(this.id)]).then(([metainfo, have]) => {
+      // A record that claims a check and holds no bits was tampered with: look again.
+      if (have.bits === null) this.#row = { ...this.#row, checked: false }
+      return this.#assemble(metainfo.torrent, have)
+    })
   }
 
   #assemble(torrent: Uint8Array, have: Awaited<ReturnType<Store['have']>>): Live {
@@ -558,7 +543,7 @@ export class Torrent {
   }
 
   #recorded(): void {
-    const live = this.#live
+    const live = this.#data.live
     if (live === null) return
     this.#row = { ...this.#row, done: live.content.doneBytes, completedAt: live.recorder.completedAt }
     if (this.#state.kind === 'downloading' && live.content.complete) {
@@ -574,7 +559,7 @@ export class Torrent {
   // --- stopping
 
   #stop(after: After, cap: Millis, done: () => void): void {
-    if (this.#state.kind === 'paused' && this.#data === 'none' && after !== 'verify') {
+    if (this.#state.kind === 'paused' && this.#data.empty && after !== 'verify') {
       return done()
     }
     this.#stopped.push(done)
@@ -592,7 +577,7 @@ export class Torrent {
     }
     if (after === 'verify') one()
     else this.#tracker.stop(cap, one)
-    this.#closeLive('stopped', one)
+    this.#data.close('stopped', one)
   }
 
   #stopDone(): void {
@@ -614,27 +599,11 @@ export class Torrent {
     for (const { link } of this.#waiting.splice(0)) link.close('stopped')
   }
 
-  #closeLive(reason: string, done: () => void): void {
-    if (this.#data === 'loading') {
-      this.#loadWaiters.push(() => {
-        this.#closeLive(reason, done)
-      })
-      return
-    }
-    const live = this.#live
-    if (live === null || this.#data !== 'ready') return done()
-    this.#data = 'closing'
-    live.close(reason, () => {
-      this.#row = {
-        ...this.#row,
-        wanted: live.content.wantedBytes,
-        done: live.content.doneBytes,
-        completedAt: live.recorder.completedAt,
-      }
-      this.#live = null
-      this.#data = 'none'
-      done()
-    })
+  /** What is shown while the data are not loaded. */
+  #remember(live: Live): void {
+    const { content, recorder } = live
+    const { wantedBytes: wanted, doneBytes: done } = content
+    this.#row = { ...this.#row, wanted, done, completedAt: recorder.completedAt }
   }
 
   #sleepSoon(): void {
@@ -642,8 +611,8 @@ export class Torrent {
     this.#sleepTimer = this.#ports.clock.after(DORMANT_AFTER, () => {
       this.#sleepTimer = null
       const idle = this.#state.kind === 'seeding' || this.#state.kind === 'paused'
-      if (!idle || this.connected > 0 || this.#data !== 'ready') return
-      this.#closeLive('dormant', () => {
+      if (!idle || this.connected > 0 || this.#data.live === null) return
+      this.#data.close('dormant', () => {
         if (this.#waiting.length > 0) this.#wake()
       })
     })
@@ -672,7 +641,7 @@ export class Torrent {
     this.#set({ kind: 'blocked', by, since: now, retryAt })
     this.#ports.log.warn({ torrent: this.id, fault: by }, faultSentence(by))
     this.#ports.listener.noted(this, 'blocked', { reason: faultSentence(by) })
-    this.#closeLive('blocked', () => undefined)
+    this.#data.close('blocked', () => undefined)
     this.#retry = this.#ports.clock.after(retryDelay(by), () => {
       this.#retry = null
       this.#tryAgain()
@@ -718,15 +687,15 @@ export class Torrent {
   #found(peers: readonly PeerAddress[]): void {
     for (const peer of peers) this.#candidates.add(peer, 'tracker')
     if (!this.isRunning) return
-    if (this.#live !== null && this.#data === 'ready') return this.#live.connections.dialMore()
+    if (this.#data.live !== null) return this.#data.live.connections.dialMore()
     // Asleep and complete: only somebody who lacks something is worth waking for.
     const lacking = this.#tracker.views().some((tracker) => tracker.leechers !== 0)
-    if (lacking && this.#data === 'none' && this.#candidates.size > 0) this.#wake()
+    if (lacking && this.#data.empty && this.#candidates.size > 0) this.#wake()
   }
 
   #dial(address: PeerAddress): Cancel {
     const key = this.keys[0]
-    const live = this.#live
+    const live = this.#data.live
     if (key === undefined || live === null) return () => undefined
     let link: Link | null = null
     const failed = (): void => {
