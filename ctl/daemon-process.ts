@@ -53,7 +53,7 @@ export async function waitForDaemon(
   context: Context,
   problem: () => string | null = () => null,
 ): Promise<Client> {
-  for (const until = Date.now() + START_WITHIN; Date.now() < until; ) {
+  for (const until = Date.now() + START_WITHIN; Date.now() < until;) {
     const client = await Client.connect(context.home.socket)
     if (client !== null) return client
     const sentence = problem()

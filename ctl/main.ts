@@ -89,7 +89,7 @@ function commandLine(words: readonly string[]): Argv<Globals> {
     .wrap(Math.min(100, process.stdout.columns || 100))
     .exitProcess(false)
     .fail((message, error: Error | undefined) => {
-      throw error ?? new Failure(EXIT.usage, `${oneLine(message)}; torrentinoctl --help shows what there is`)
+      throw error ?? new Failure(EXIT.usage, usageSentence(message, words))
     })
 }
 
@@ -106,9 +106,14 @@ async function runDefault(context: Context, argv: AddArguments): Promise<ExitSta
   return runAdd(context, argv)
 }
 
-/** yargs writes its complaints on several lines. */
-function oneLine(message: string): string {
-  return message.trim().replace(/\s*\n\s*/g, ' ')
+/** yargs writes its complaints on several lines, and counts arguments where a person wants to know which. */
+function usageSentence(message: string, words: readonly string[]): string {
+  const verbs = words.filter((word) => /^[a-z]+$/.test(word)).slice(0, 1)
+  const help = ['torrentinoctl', ...verbs, '--help'].join(' ')
+  const missing = message.startsWith('Not enough non-option arguments')
+  return missing
+    ? `an argument is missing; ${help} shows which`
+    : `${message.trim().replace(/\s*\n\s*/g, ' ')}; ${help} shows what there is`
 }
 
 async function main(words: readonly string[]): Promise<void> {

@@ -7,6 +7,7 @@ import {
   formatPercent,
   formatRate,
   padCells,
+  truncateCells,
   truncateMiddle,
 } from '../../shared/text.js'
 import type { TorrentView } from '../../shared/views.js'
@@ -19,14 +20,22 @@ const NAME_SHARE = 0.3
 /** Exactly one line, without its newline, never wider than the terminal. */
 export function renderBar(torrent: TorrentView, style: Style): string {
   const percent = padCells(formatPercent(torrent.progress), 6, 'right')
-  const figures = torrent.error === null ? progressText(torrent) : escapeText(torrent.error)
-  const rest = ` ${percent}  ${figures}`
+  if (torrent.error !== null) return problemBar(torrent, percent, style)
+  const rest = ` ${percent}  ${progressText(torrent)}`
   const room = style.columns - cellWidth(rest) - BAR_CELLS - 3
   const nameCells = Math.max(8, Math.min(room, Math.floor(style.columns * NAME_SHARE)))
   const name = padCells(truncateMiddle(escapeText(torrent.name), nameCells), nameCells)
   const bar = room >= 8 ? ` ${drawn(torrent, style)}` : ''
   if (bar === '') return truncateMiddle(name + rest, style.columns)
   return `${name}${bar}${rest}`
+}
+
+/** What keeps it from working takes the place of bar and figures. */
+function problemBar(torrent: TorrentView, percent: string, style: Style): string {
+  const cells = Math.min(24, Math.floor(style.columns * NAME_SHARE))
+  const name = truncateMiddle(escapeText(torrent.name), cells)
+  const line = truncateCells(`${name} ${percent}  ${escapeText(torrent.error ?? '')}`, style.columns)
+  return paint(line, 'red', style)
 }
 
 function drawn(torrent: TorrentView, style: Style): string {

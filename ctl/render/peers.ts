@@ -18,7 +18,7 @@ const COLUMNS: readonly Column<PeerView>[] = [
   { title: 'FROM', from: 100, cell: (peer) => peer.source },
 ]
 
-const LEGEND = 'FLAGS: D it gives us, d it would not yet; U we give it, u we would not yet; I it called us\n'
+const LEGEND = 'FLAGS: D it gives to us, d not yet; U it takes from us, u not yet; I it called us\n'
 
 export function renderPeers(peers: readonly PeerView[], style: Style): string {
   return peers.length === 0 ? 'No peers are connected.\n' : renderTable(peers, COLUMNS, style) + LEGEND

@@ -1,0 +1,427 @@
+import { describe, expect, it } from 'vitest'
+import { renderAdded } from '../../ctl/render/added.js'
+import { renderBar, renderProgressLine } from '../../ctl/render/bar.js'
+import { renderFiles } from '../../ctl/render/files.js'
+import { renderList, renderRest } from '../../ctl/render/list.js'
+import { renderPeers } from '../../ctl/render/peers.js'
+import { renderSettings } from '../../ctl/render/settings.js'
+import { renderShow } from '../../ctl/render/show.js'
+import { renderStatus, renderStatusLine, renderWelcome } from '../../ctl/render/status.js'
+import type { Style } from '../../ctl/render/style.js'
+import { renderTrackers } from '../../ctl/render/trackers.js'
+import type { TorrentDetail } from '../../shared/rpc/contract.js'
+import { cellWidth } from '../../shared/text.js'
+import type { TorrentId } from '../../shared/units.js'
+import type { DaemonView, FileView, PeerView, TrackerView } from '../../shared/views.js'
+import { torrentView } from '../support/fake-handlers.js'
+
+const at = (columns: number, colour = false): Style => ({ columns, colour, now: 1_700_000_600_000 })
+const NARROW = at(80)
+const WIDE = at(120)
+
+const HOSTILE = 'ubuntu\u001b]0;pwned\u0007\u001b[2J\r\n\u202egpj.exe \u0000\u009b31m'
+/** What a terminal would act on. */
+const HARMFUL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/
+
+const torrents = [
+  torrentView(1, { name: 'debian-12.9.0-amd64-netinst.iso', eta: 384 }),
+  torrentView(2, {
+    name: 'Some Very Long Name of a Series (2024) Season 01 [1080p] complete with everything.mkv',
+    state: 'seeding',
+    progress: 1,
+    doneBytes: 1_073_741_824,
+    downRate: 0,
+    upRate: 1_048_576,
+    eta: null,
+    ratio: 1.5,
+  }),
+  torrentView(13, {
+    name: '映画のサウンドトラック 🎬 完全版',
+    state: 'checking',
+    checkProgress: 0.42,
+    downRate: 0,
+    eta: null,
+  }),
+  torrentView(104, {
+    name: 'full-disk',
+    state: 'blocked',
+    error: 'no space left in /data/torrents: 3.2 GiB are missing; it goes on by itself when there is room',
+    downRate: 0,
+    eta: null,
+    ratio: null,
+  }),
+]
+
+const detail: TorrentDetail = {
+  ...torrentView(3, { name: 'show', error: null, completedAt: null }),
+  fileCount: 3,
+  wantedFileCount: 2,
+  comment: 'made for a test',
+  createdBy: 'mktorrent 1.1',
+  createdAt: 1_600_000_000_000,
+  trackers: [
+    {
+      tier: 0,
+      url: 'http://tracker.example/announce',
+      status: 'failing',
+      message: 'the server answers 503',
+      lastAnswerAt: null,
+      nextAnnounceAt: 1_700_000_900_000,
+      seeds: null,
+      leechers: null,
+      peers: null,
+    },
+  ],
+  webSeeds: ['http://mirror.example/show/'],
+  wasted: 16_384,
+}
+
+const files: FileView[] = [
+  { index: 0, path: 'show/one.mkv', length: 1_000_000_000, doneBytes: 1_000_000_000, wanted: true },
+  {
+    index: 1,
+    path: 'show/extras/a rather long name for a file that lies deep in folders and tells much.mkv',
+    length: 2_000_000_000,
+    doneBytes: 500_000_000,
+    wanted: true,
+  },
+  { index: 11, path: 'show/notes.txt', length: 0, doneBytes: 0, wanted: false },
+]
+
+const daemon: DaemonView = {
+  version: '0.1.0',
+  contract: '1.0',
+  pid: 4711,
+  home: '/home/kim/.local/state/torrentino',
+  owner: 'person',
+  uptime: 3661,
+  listen: { host: '0.0.0.0', port: 20_000, error: null },
+  torrents: { total: 4, byState: { downloading: 1, seeding: 3 } },
+  connections: 12,
+  downRate: 2_097_152,
+  upRate: 10_240,
+  downloadDir: '/home/kim/Downloads',
+  scope: 'internet',
+  rssBytes: 83_886_080,
+}
+
+function lines(text: string): string[] {
+  expect(text.endsWith('\n')).toBe(true)
+  return text.slice(0, -1).split('\n')
+}
+
+describe('list', () => {
+  it('at 80 columns', () => {
+    expect(renderList(torrents, NARROW)).toMatchInlineSnapshot(`
+      " ID  NAME                          STATE            DONE   SIZE     DOWN     ETA
+        1  debian-12.9.0-…4-netinst.iso  downloading     25.0%  1 GiB  2 MiB/s  6m 24s
+        2  Some Very Long…verything.mkv  seeding          100%  1 GiB        -       -
+       13  映画のサウンド…ク 🎬 完全版   checking 42.0%  25.0%  1 GiB        -       -
+      104  full-disk                     blocked         25.0%  1 GiB        -       -
+      104: no space left in /data/torrents: 3.2 GiB are missing; it goes on by itself when there is room
+      "
+    `)
+  })
+
+  it('at 120 columns', () => {
+    expect(renderList(torrents, WIDE)).toMatchInlineSnapshot(`
+      " ID  NAME                                          STATE            DONE   SIZE     DOWN        UP  PEERS  RATIO     ETA
+        1  debian-12.9.0-amd64-netinst.iso               downloading     25.0%  1 GiB  2 MiB/s  10 KiB/s   4/12   0.10  6m 24s
+        2  Some Very Long Name of…e with everything.mkv  seeding          100%  1 GiB        -   1 MiB/s   4/12   1.50       -
+       13  映画のサウンドトラック 🎬 完全版              checking 42.0%  25.0%  1 GiB        -  10 KiB/s   4/12   0.10       -
+      104  full-disk                                     blocked         25.0%  1 GiB        -  10 KiB/s   4/12      -       -
+      104: no space left in /data/torrents: 3.2 GiB are missing; it goes on by itself when there is room
+      "
+    `)
+  })
+
+  it.each([60, 80, 100, 110, 120, 200])('keeps its table within %i cells', (columns) => {
+    const table = lines(renderList(torrents, at(columns))).slice(0, torrents.length + 1)
+    for (const line of table) expect(cellWidth(line)).toBeLessThanOrEqual(columns)
+  })
+
+  it('cuts nothing in a pipe', () => {
+    expect(renderList(torrents, at(Infinity))).toContain(torrents[1]?.name)
+  })
+
+  it('colours without moving a cell', () => {
+    const coloured = renderList(torrents, at(80, true))
+    expect(coloured).toContain('\u001b[32mseeding')
+    expect(coloured.replaceAll(/\u001b\[\d+m/g, '')).toBe(renderList(torrents, NARROW))
+  })
+
+  it('says what to do where there is nothing', () => {
+    expect(renderList([], NARROW)).toBe('No torrents yet. Add one: torrentinoctl add FILE\n')
+  })
+
+  it('tells the rest in one line', () => {
+    expect(renderRest(torrents.slice(1, 3))).toBe('2 torrents complete: 1 seeding, 1 checking\n')
+    expect(renderRest([])).toBe('')
+  })
+})
+
+describe('show', () => {
+  it('at 80 columns', () => {
+    expect(renderShow(detail, NARROW)).toMatchInlineSnapshot(`
+      "Torrent     3
+      Name        show
+      State       downloading
+      Done        25.0%  256 MiB of 1 GiB, 6m 24s left
+      Down        2 MiB/s, 286 MiB in all
+      Up          10 KiB/s, 28.6 MiB in all
+      Ratio       0.10
+      Wasted      16 KiB
+      Peers       12, 4 seeds among them
+      Files       2 of 3 files
+      Size        1 GiB in 4096 pieces of 256 KiB
+      Folder      /data/torrents
+      Info hash   e5b0b1295e11f3576ccaee63db5b43abc8ba7fab
+      Private     no
+      Added       2023-11-14 22:13:20Z
+      Created     2020-09-13 12:26:40Z
+      Created by  mktorrent 1.1
+      Comment     made for a test
+      Trackers    http://tracker.example/announce  failing: the server answers 503
+      Web seeds   http://mirror.example/show/
+      "
+    `)
+  })
+
+  it('at 120 columns is the same: it has no table', () => {
+    expect(renderShow(detail, WIDE)).toBe(renderShow(detail, NARROW))
+  })
+
+  it('tells the problem, and a pause that is under way', () => {
+    const text = renderShow({ ...detail, state: 'blocked', desired: 'paused', error: 'no room' }, NARROW)
+    expect(text).toContain('State       blocked (to be paused)')
+    expect(text).toContain('Problem     no room')
+  })
+})
+
+describe('files', () => {
+  it('at 80 columns', () => {
+    expect(renderFiles(files, NARROW)).toMatchInlineSnapshot(`
+      "NO  FILE                                                     SIZE   DONE  WANTED
+       1  show/one.mkv                                          954 MiB   100%  yes
+       2  show/extras/a rather long …olders and tells much.mkv  1.9 GiB  25.0%  yes
+      12  show/notes.txt                                            0 B   100%  no
+      "
+    `)
+  })
+
+  it('at 120 columns', () => {
+    expect(renderFiles(files, WIDE)).toMatchInlineSnapshot(`
+      "NO  FILE                                                                                       SIZE   DONE  WANTED
+       1  show/one.mkv                                                                            954 MiB   100%  yes
+       2  show/extras/a rather long name for a file that lies deep in folders and tells much.mkv  1.9 GiB  25.0%  yes
+      12  show/notes.txt                                                                              0 B   100%  no
+      "
+    `)
+  })
+})
+
+describe('peers, trackers, settings, status', () => {
+  const peer: PeerView = {
+    address: '[2001:db8::7]:51413',
+    client: 'qBittorrent 4.6.7',
+    direction: 'in',
+    source: 'incoming',
+    progress: 0.5,
+    downRate: 1_048_576,
+    upRate: 0,
+    downloaded: 100_000_000,
+    uploaded: 0,
+    amChoking: true,
+    amInterested: true,
+    peerChoking: false,
+    peerInterested: true,
+  }
+  const [tracker] = detail.trackers
+
+  it('peers', () => {
+    expect(renderPeers([peer], NARROW)).toMatchInlineSnapshot(`
+      "PEER                 CLIENT               HAS     DOWN  UP  FLAGS
+      [2001:db8::7]:51413  qBittorrent 4.6.7  50.0%  1 MiB/s   -  DuI
+      FLAGS: D it gives to us, d not yet; U it takes from us, u not yet; I it called us
+      "
+    `)
+    expect(renderPeers([], NARROW)).toBe('No peers are connected.\n')
+  })
+
+  it('trackers', () => {
+    expect(renderTrackers([tracker as TrackerView], NARROW)).toMatchInlineSnapshot(`
+      "TIER  TRACKER                          STATUS   SEEDS  OTHERS    NEXT
+         1  http://tracker.example/announce  failing      -       -  5m 00s
+      http://tracker.example/announce: the server answers 503
+      "
+    `)
+    expect(renderTrackers([], NARROW)).toBe('This torrent has no trackers.\n')
+  })
+
+  it('settings', () => {
+    const setting = {
+      key: 'listen.port',
+      value: 20_000,
+      default: 0,
+      source: 'file',
+      applies: 'restart',
+      summary: 'The port for peers',
+    } as const
+    expect(renderSettings([setting], WIDE)).toMatchInlineSnapshot(`
+      "SETTING      VALUE  FROM  WHAT
+      listen.port  20000  file  The port for peers
+      "
+    `)
+  })
+
+  it('status', () => {
+    expect(renderStatus(daemon, NARROW)).toMatchInlineSnapshot(`
+      "Version    0.1.0, contract 1.0
+      Process    4711, up 1h 01m, 80 MiB of memory
+      Owner      you, started by hand
+      Home       /home/kim/.local/state/torrentino
+      Downloads  /home/kim/Downloads
+      Listens    0.0.0.0 port 20000
+      Network    internet
+      Torrents   4 (1 downloading, 3 seeding)
+      Peers      12
+      Down       2 MiB/s
+      Up         10 KiB/s
+      "
+    `)
+    expect(renderStatusLine(daemon, NARROW)).toBe(
+      'torrentinod 0.1.0, 4 torrents, 12 peers, down 2 MiB/s, up 10 KiB/s\n',
+    )
+    const deaf = { ...daemon, listen: { host: '0.0.0.0', port: 20_000, error: 'port 20000 is taken' } }
+    expect(renderStatusLine(deaf, NARROW)).toContain('\nPeers cannot reach us: port 20000 is taken\n')
+  })
+
+  it('welcome', () => {
+    expect(renderWelcome(NARROW)).toMatchInlineSnapshot(`
+      "Torrentino downloads and seeds torrents: torrentinod does the work, torrentinoctl tells it what to do.
+      torrentinod is not running.
+        torrentinoctl add FILE      start it and download a torrent
+        torrentinoctl daemon start  start it and go on with the torrents it has
+        torrentinoctl --help        everything else
+      "
+    `)
+  })
+})
+
+describe('what add tells', () => {
+  const added = {
+    id: 3 as TorrentId,
+    infoHash: 'a'.repeat(40),
+    infoHashV2: null,
+    name: 'show',
+    duplicate: false,
+    dir: '/data',
+    freeBytes: 5_368_709_120,
+    totalBytes: 3_221_225_472,
+    wantedBytes: 1_073_741_824,
+    addedTrackers: 0,
+  }
+
+  it('of a new one', () => {
+    expect(renderAdded(added, NARROW)).toMatchInlineSnapshot(`
+      "Added torrent 3: show, 1 GiB of 3 GiB
+        into /data (5 GiB free)
+        torrentinoctl show 3
+      "
+    `)
+  })
+
+  it('of a duplicate', () => {
+    expect(renderAdded({ ...added, duplicate: true, addedTrackers: 2 }, NARROW)).toMatchInlineSnapshot(`
+      "Torrent 3, show, is a duplicate: it was here already; 2 trackers added.
+        torrentinoctl show 3
+      "
+    `)
+  })
+})
+
+describe('a bar', () => {
+  it('draws what is done', () => {
+    expect(torrents.map((torrent) => renderBar(torrent, WIDE)).join('\n')).toMatchInlineSnapshot(`
+      "debian-12.9.0-amd64-netinst.iso      ━━━━────────────  25.0%  256 MiB/1 GiB  ↓2 MiB/s ↑10 KiB/s  12p  6m 24s
+      Some Very Long Nam…th everything.mkv ━━━━━━━━━━━━━━━━   100%  1 GiB/1 GiB  seeding
+      映画のサウンドトラック 🎬 完全版     ━━━━────────────  25.0%  256 MiB/1 GiB  checking 42.0%
+      full-disk  25.0%  no space left in /data/torrents: 3.2 GiB are missing; it goes on by itself when there is room"
+    `)
+  })
+
+  it.each([20, 40, 60, 80, 120, 200])('is one line within %i cells', (columns) => {
+    for (const torrent of [...torrents, torrentView(9, { name: HOSTILE })]) {
+      const line = renderBar(torrent, at(columns))
+      expect(line).not.toContain('\n')
+      expect(cellWidth(line)).toBeLessThanOrEqual(columns)
+    }
+  })
+
+  it('in a pipe is a sentence', () => {
+    expect(renderProgressLine(torrentView(1))).toMatchInlineSnapshot(`
+      "1 torrent-1.iso: downloading 25.0%, 256 MiB/1 GiB, down 2 MiB/s, up 10 KiB/s, 12 peers, 6m 24s left
+      "
+    `)
+  })
+})
+
+it('nothing from outside reaches the terminal as it is', () => {
+  const torrent = torrentView(1, { name: HOSTILE, dir: HOSTILE, error: HOSTILE })
+  const tracker: TrackerView = { ...(detail.trackers[0] as TrackerView), url: HOSTILE, message: HOSTILE }
+  const texts = [
+    renderList([torrent], NARROW),
+    renderShow(
+      {
+        ...detail,
+        ...torrent,
+        comment: HOSTILE,
+        createdBy: HOSTILE,
+        trackers: [tracker],
+        webSeeds: [HOSTILE],
+      },
+      NARROW,
+    ),
+    renderFiles([{ ...(files[0] as FileView), path: HOSTILE }], NARROW),
+    renderTrackers([tracker], NARROW),
+    renderPeers(
+      [
+        {
+          address: HOSTILE,
+          client: HOSTILE,
+          direction: 'in',
+          source: 'incoming',
+          progress: 0,
+          downRate: 0,
+          upRate: 0,
+          downloaded: 0,
+          uploaded: 0,
+          amChoking: true,
+          amInterested: false,
+          peerChoking: true,
+          peerInterested: false,
+        },
+      ],
+      NARROW,
+    ),
+    renderBar(torrent, NARROW),
+    renderProgressLine(torrent),
+    renderAdded(
+      {
+        id: 1 as TorrentId,
+        infoHash: null,
+        infoHashV2: null,
+        name: HOSTILE,
+        duplicate: false,
+        dir: HOSTILE,
+        freeBytes: 0,
+        totalBytes: 0,
+        wantedBytes: 0,
+        addedTrackers: 0,
+      },
+      NARROW,
+    ),
+    renderStatus({ ...daemon, home: HOSTILE, downloadDir: HOSTILE }, NARROW),
+  ]
+  for (const text of texts) expect(text).not.toMatch(HARMFUL)
+})
