@@ -139,8 +139,9 @@ export class DiskStorage implements Storage, Owner {
     return made.failed[0]?.fault ?? null
   }
 
-  async sync(): Promise<Settled> {
+  async sync(also: readonly FileIndex[] = []): Promise<Settled> {
     if (this.closed) return { files: [], fault: this.cancelled('sync') }
+    for (const file of also) this.dirty.addFile(file)
     const lost = this.made.takeLost()[0]
     const round = this.dirty.begin()
     if (round === null) return { files: [], fault: null }

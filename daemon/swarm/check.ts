@@ -70,13 +70,24 @@ export class Check {
     if (fault !== null) return this.#end(fault)
     // What was found is not ours to believe synced: it may have been copied there a second ago.
     this.#ports.storage.sync(this.#files()).then(
-      ({ files, fault: unsynced }) => {
+      ({ fault: unsynced }) => {
         if (this.#over) return
         if (unsynced !== null) return this.#end(unsynced)
-        const { content, recorder } = this.#ports
+        this.#record()
+      },
+      () => undefined,
+    )
+  }
+
+  /** The facts of every file, those with nothing good in them too: they were looked at, and need not be again. */
+  #record(): void {
+    const { content, recorder, storage } = this.#ports
+    storage.survey().then(
+      (found) => {
+        if (this.#over) return
         for (const piece of this.#bad) content.lose(piece)
         for (const piece of this.#good) content.record(piece)
-        recorder.recordCheck(files, () => {
+        recorder.recordCheck(found, () => {
           if (!this.#over) this.#end(null)
         })
       },

@@ -68,6 +68,8 @@ function diskSentence(fault: DiskFault): string {
       return `No permission to ${fault.operation} ${fault.path}.`
     case 'EROFS':
       return `The volume of ${fault.path} is read-only.`
+    case 'ESTALE':
+      return `${fault.path} was changed by another program; it is checked again.`
     case 'EEXIST':
       return `Another file lies at ${fault.path}; move it away and the download finishes by itself.`
     case 'ELOOP':

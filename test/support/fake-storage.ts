@@ -96,8 +96,9 @@ export class FakeStorage implements Storage {
     )
   }
 
-  sync(): Promise<{ files: FileFound[]; fault: DiskFault | null }> {
+  sync(also: readonly FileIndex[] = []): Promise<{ files: FileFound[]; fault: DiskFault | null }> {
     this.syncs += 1
+    for (const file of also) this.dirty.add(file)
     return this.disk.ask('sync', () => {
       const files = [...this.dirty]
       const fault = faultOf(() => {
