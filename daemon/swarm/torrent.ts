@@ -12,14 +12,14 @@ import type { Disk, DiskFault, FileFound } from '../ports/disk.js'
 import type { Random } from '../ports/random.js'
 import type { Store, TorrentRow, TotalsRow } from '../ports/store.js'
 import { Candidates } from './candidates.js'
-import { Check, type CheckGate } from './check.js'
+import type { CheckGate } from './check.js'
 import type { ConnectionBudget } from './connections.js'
-import { type CheckReason, type Fault, faultSentence, type TorrentState } from './lifecycle.js'
+import { type Fault, faultSentence, type TorrentState } from './lifecycle.js'
 import { type Greeting, Link } from './link.js'
 import { LiveHolder } from './holder.js'
 import { Live } from './live.js'
+import { Readiness } from './readiness.js'
 import type { SlotShare } from './slot-share.js'
-import { planSurvey } from './survey.js'
 import type { Dialer } from './transport.js'
 
 /** A seeding torrent that nobody asked for so long gives its memory back. */
@@ -104,7 +104,8 @@ export class Torrent {
   #after: After | null = null
   /** Called when the stop under way is over. */
   #stopped: (() => void)[] = []
-  #check: Check | null = null
+  /** What has to be done before it may run. */
+  #readiness: Readiness | null = null
   #retry: Cancel | null = null
   #sleepTimer: Cancel | null = null
   /** Inbound links that wait for the data to be loaded. */
@@ -359,13 +360,36 @@ export class Torrent {
     this.withLive((live) => {
       if (epoch !== this.#epoch || this.#after !== null) return
       if (live === null) return this.#block({ kind: 'store', code: 'unreadable' })
-      live.storage.survey().then(
-        (found) => {
-          if (epoch === this.#epoch && this.#after === null) this.#judge(live, found)
-        },
-        () => undefined,
-      )
+      this.#readiness?.cancel()
+      this.#readiness = this.#makeReady(live)
     })
+  }
+
+  #makeReady(live: Live): Readiness {
+    const asked = this.#acceptLoss
+    this.#acceptLoss = false
+    return new Readiness(
+      { live, checked: this.#row.checked, asked },
+      {
+        gate: this.#ports.gate,
+        state: (state) => {
+          this.#set(state)
+        },
+        checked: (why, pieces) => {
+          this.#row = { ...this.#row, checked: true }
+          this.#ports.listener.noted(this, 'checked', { why, pieces })
+        },
+        ready: () => {
+          this.#run(live)
+        },
+        lost: (count, first) => {
+          this.#lostFiles(live, count, first)
+        },
+        refused: (fault) => {
+          this.#block({ kind: 'disk', fault })
+        },
+      },
+    )
   }
 
   #load(): Promise<Live> {
@@ -427,98 +451,6 @@ export class Torrent {
           dial: (address) => this.#dial(address),
         },
       },
-    )
-  }
-
-  #judge(live: Live, found: readonly FileFound[]): void {
-    const plan = planSurvey(live.content, found, this.#row.checked)
-    if (this.#acceptLoss) {
-      this.#acceptLoss = false
-      return this.#startCheck(live, allPieces(live.content.layout.pieceCount), 'asked')
-    }
-    const first = plan.lost[0]
-    if (first !== undefined) return this.#lostFiles(live, plan.lost.length, first)
-    if (plan.finish.length > 0) live.recorder.finish(plan.finish)
-    if (plan.check.length > 0) return this.#startCheck(live, plan.check, plan.why)
-    if (plan.sniff.length > 0) return this.#sniff(live, plan.sniff)
-    if (!this.#row.checked) return this.#recordEmpty(live, found)
-    this.#prepare(live)
-  }
-
-  /** Nothing lies there yet: that is a check, too, and a cheap one. */
-  #recordEmpty(live: Live, found: readonly FileFound[]): void {
-    const epoch = this.#epoch
-    live.recorder.recordCheck(found, () => {
-      this.#row = { ...this.#row, checked: true }
-      if (epoch === this.#epoch && this.#after === null) this.#prepare(live)
-    })
-  }
-
-  #sniff(live: Live, pieces: readonly PieceIndex[]): void {
-    const epoch = this.#epoch
-    live.storage.sniff(pieces).then(
-      (likely) => {
-        if (epoch !== this.#epoch || this.#after !== null) return
-        if (likely.length > 0) this.#startCheck(live, likely, 'crash')
-        else this.#prepare(live)
-      },
-      () => undefined,
-    )
-  }
-
-  #startCheck(live: Live, pieces: readonly PieceIndex[], why: CheckReason): void {
-    const total = pieces.length
-    this.#set({ kind: 'queued', for: 'check' })
-    this.#check = new Check(
-      { pieces },
-      {
-        content: live.content,
-        storage: live.storage,
-        recorder: live.recorder,
-        gate: this.#ports.gate,
-        begun: () => {
-          this.#set({ kind: 'checking', done: 0, total, why })
-        },
-        progress: (done) => {
-          this.#set({ kind: 'checking', done, total, why })
-        },
-        finished: (fault) => {
-          this.#check = null
-          if (fault !== null) return this.#block({ kind: 'disk', fault })
-          this.#row = { ...this.#row, checked: true }
-          this.#ports.listener.noted(this, 'checked', { why, pieces: total })
-          this.#finishNames(live)
-        },
-      },
-    )
-  }
-
-  /** After a check, complete files may still lie under their `.part` names. */
-  #finishNames(live: Live): void {
-    const epoch = this.#epoch
-    live.storage.survey().then(
-      (found) => {
-        if (epoch !== this.#epoch || this.#after !== null) return
-        const finish = found.filter((file) => file.name === 'part' && live.content.isFileComplete(file.file))
-        if (finish.length > 0) live.recorder.finish(finish.map((file) => file.file))
-        this.#prepare(live)
-      },
-      () => undefined,
-    )
-  }
-
-  #prepare(live: Live): void {
-    const epoch = this.#epoch
-    const files = live.content.files.flatMap((file, index) =>
-      !file.pad && live.content.isFileWanted(index) ? [index] : [],
-    )
-    live.storage.prepare(files).then(
-      (fault) => {
-        if (epoch !== this.#epoch || this.#after !== null) return
-        if (fault !== null) this.#block({ kind: 'disk', fault })
-        else this.#run(live)
-      },
-      () => undefined,
     )
   }
 
@@ -590,8 +522,8 @@ export class Torrent {
 
   /** Ends what belongs to the run: timers, the check, links that wait. */
   #endRun(): void {
-    this.#check?.cancel()
-    this.#check = null
+    this.#readiness?.cancel()
+    this.#readiness = null
     this.#retry?.()
     this.#retry = null
     this.#sleepTimer?.()
@@ -745,8 +677,4 @@ function retryDelay(by: Fault): Millis {
   if (by.kind === 'disk' && (by.fault.code === 'ESTALE' || by.fault.code === 'ENOENT')) return 1000
   if (by.kind === 'disk' && (by.fault.code === 'ENOSPC' || by.fault.code === 'EDQUOT')) return 20_000
   return 15_000
-}
-
-function allPieces(count: number): PieceIndex[] {
-  return Array.from({ length: count }, (_, piece) => piece)
 }
