@@ -2,13 +2,13 @@
  * The owner of one torrent. Commands and completions are its only inputs, its methods are synchronous, and everything
  * that happens later is checked against `#epoch`: what belongs to an earlier run is dropped.
  */
-import type { Bytes, FileIndex, Hashes, Millis, PieceIndex, SwarmKey, TorrentId } from '../../shared/units.js'
+import type { Bytes, FileIndex, Hashes, Millis, SwarmKey, TorrentId } from '../../shared/units.js'
 import { swarmKeys } from '../../shared/units.js'
 import type { Desired, PeerView, TorrentView, TrackerView } from '../../shared/views.js'
 import type { PeerAddress } from '../base/address.js'
 import type { Log } from '../base/log.js'
 import type { Cancel, Clock } from '../ports/clock.js'
-import type { Disk, DiskFault, FileFound } from '../ports/disk.js'
+import type { Disk, DiskFault } from '../ports/disk.js'
 import type { Random } from '../ports/random.js'
 import type { Store, TorrentRow, TotalsRow } from '../ports/store.js'
 import { Candidates } from './candidates.js'
