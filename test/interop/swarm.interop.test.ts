@@ -67,7 +67,7 @@ describe.skipIf(without !== '')(titled('a mixed swarm', without), () => {
       const traded = outcome.ledger.with(other.address)
       expect(traded.downloaded, `from ${other.name}`).toBeGreaterThanOrEqual(torrent.pieceLength)
       expect(traded.uploaded, `to ${other.name}`).toBeGreaterThanOrEqual(torrent.pieceLength)
-      const seconds = outcome.finished.get(other.name) ?? 0
+      const seconds = outcome.finished.get(other.address) ?? 0
       const content = `finished after ${seconds.toFixed(1)} s`
       rows.push(
         { client: other, direction: 'it to us', content, bytes: traded.downloaded, seconds },

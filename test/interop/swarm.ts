@@ -50,7 +50,7 @@ export interface SwarmOutcome {
   readonly seedSent: number
   /** Bytes all the members together still lacked then. */
   readonly lacked: number
-  /** Seconds until each member had everything, by name. */
+  /** Seconds until each member had everything, by address. */
   readonly finished: ReadonlyMap<string, number>
 }
 
@@ -75,8 +75,8 @@ export async function runSwarm(init: SwarmInit): Promise<SwarmOutcome> {
     }
     ledger.feed((await init.watched.peers(torrent)) ?? [])
     members.forEach((member, index) => {
-      if (progress[index] === 1 && !finished.has(member.name)) {
-        finished.set(member.name, (Date.now() - start) / 1000)
+      if (progress[index] === 1 && !finished.has(member.address)) {
+        finished.set(member.address, (Date.now() - start) / 1000)
       }
     })
     return left !== undefined && finished.size === members.length
