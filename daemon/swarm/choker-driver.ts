@@ -2,7 +2,7 @@
 import type { Bytes, Millis, Rate } from '../../shared/units.js'
 import type { Clock } from '../ports/clock.js'
 import type { Random } from '../ports/random.js'
-import { Choker, type ChokerPeer, ROUND_INTERVAL } from './choker.js'
+import { Choker, type ChokerPeer, ROUND_INTERVAL, SNUB_AFTER } from './choker.js'
 import type { Peer } from './peer.js'
 
 export interface ChokerDriverPorts {
@@ -85,7 +85,7 @@ function standingOf(peer: Peer, now: Millis): Standing {
     upRate: peer.up.rate(now),
     uploadedSinceUnchoke: peer.uploaded - peer.uploadedAtUnchoke,
     connectedAt: peer.connectedAt,
-    snubbed: peer.snubbed,
+    snubbed: peer.outstanding > 0 && now - Math.max(peer.lastBlock, peer.connectedAt) > SNUB_AFTER,
     uploadOnly: peer.uploadOnly,
   }
 }

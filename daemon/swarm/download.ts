@@ -266,7 +266,6 @@ export class Downloader {
     const receiving = peer.receiving
     const now = this.#ports.clock.now()
     this.#ports.received(peer, length)
-    peer.snubbed = false
     if (receiving?.piece !== piece || receiving.block !== block) {
       this.#settleRequest(peer, piece, block, now)
       return this.#ports.wasted(length)
@@ -380,7 +379,6 @@ export class Downloader {
       if (peer === undefined || age < peer.depth.blockTimeout) return
       if (!this.#pieces.releaseBlock(piece, block, handle, now)) return
       peer.outstanding--
-      peer.snubbed = true
       peer.depth.snub()
     })
     if (this.#ports.slots.exhausted) this.#dropStale(now)

@@ -1,6 +1,5 @@
 /** What is true of a torrent now. What the user wants (`desired`) is kept apart, in the store and the session. */
-import type { Millis, PieceIndex } from '../../shared/units.js'
-import type { StateKind } from '../../shared/views.js'
+import type { Millis } from '../../shared/units.js'
 import type { DiskFault } from '../ports/disk.js'
 
 /** Why a torrent cannot go on though it should. Each recovers by itself: see `Torrent`'s retry. */
@@ -32,17 +31,6 @@ export type TorrentState =
   | { readonly kind: 'blocked'; readonly by: Fault; readonly since: Millis; readonly retryAt: Millis }
 
 export type CheckReason = 'added' | 'asked' | 'changed' | 'crash'
-
-/** A piece that a check looked at. */
-export interface Checked {
-  readonly piece: PieceIndex
-  readonly good: boolean
-}
-
-/** Type guard for the wire: `state` is the kind, a string. */
-export function kindOf(state: TorrentState): StateKind {
-  return state.kind
-}
 
 /** One sentence that says what is wrong and what helps. */
 export function faultSentence(by: Fault): string {

@@ -87,8 +87,6 @@ export class Peer implements LinkHandler, WireHandler {
   peerInterested = false
   /** Wants nothing itself (BEP 21), or has every piece. */
   uploadOnly = false
-  /** Sent nothing of what was asked for a minute. */
-  snubbed = false
   /** Blocks asked for and not come. */
   outstanding = 0
   /** The piece whose blocks it is asked for, or -1. */
