@@ -20,6 +20,7 @@ import { LiveHolder } from './holder.js'
 import { Live } from './live.js'
 import { Readiness } from './readiness.js'
 import type { SlotShare } from './slot-share.js'
+import { Totals } from './totals.js'
 import type { Dialer } from './transport.js'
 
 /** A seeding torrent that nobody asked for so long gives its memory back. */
@@ -112,11 +113,7 @@ export class Torrent {
   #waiting: { readonly link: Link; readonly greeting: Greeting }[] = []
   readonly #candidates: Candidates
   readonly #tracker: Tracker
-  /** Payload over the life of the torrent, and whether it moved since it was last saved. */
-  #downloaded: Bytes
-  #uploaded: Bytes
-  #wasted: Bytes
-  #totalsDirty = false
+  readonly #totals: Totals
   /** The user asked for a check: missing files are not a fault but missing pieces. */
   #acceptLoss = false
   /** The store's trouble, shown while the torrent goes on. */
@@ -134,9 +131,8 @@ export class Torrent {
     this.#ports = ports
     this.#desired = init.row.desired
     this.#clean = init.clean
-    this.#downloaded = init.row.downloaded
-    this.#uploaded = init.row.uploaded
-    this.#wasted = init.row.wasted
+    const { id: torrent, downloaded, uploaded, wasted } = init.row
+    this.#totals = new Totals({ torrent, downloaded, uploaded, wasted })
     this.#candidates = new Candidates({}, { random: ports.random })
     this.#data = new LiveHolder({
       load: () => this.#load(),
@@ -148,7 +144,11 @@ export class Torrent {
       },
     })
     this.#tracker = ports.tracker({
-      stats: () => ({ uploaded: this.#uploaded, downloaded: this.#downloaded, left: this.#left }),
+      stats: () => ({
+        uploaded: this.#totals.uploaded,
+        downloaded: this.#totals.downloaded,
+        left: this.#left,
+      }),
       found: (peers) => {
         this.#found(peers)
       },
@@ -178,7 +178,7 @@ export class Torrent {
     return { torrent: this.id, dir: this.#row.dir, root: this.#row.name }
   }
   get wasted(): Bytes {
-    return this.#wasted
+    return this.#totals.wasted
   }
   get connected(): number {
     return this.#data.live?.connections.size ?? 0
@@ -303,9 +303,9 @@ export class Torrent {
       doneBytes: done,
       downRate,
       upRate: live?.up.rate(now) ?? 0,
-      downloaded: this.#downloaded,
-      uploaded: this.#uploaded,
-      ratio: ratioOf(this.#uploaded, this.#downloaded, done),
+      downloaded: this.#totals.downloaded,
+      uploaded: this.#totals.uploaded,
+      ratio: this.#totals.ratio(done),
       peers: this.connected,
       seeds: live?.connections.seeds ?? 0,
       eta: downRate > 0 && done < wanted ? Math.ceil((wanted - done) / downRate) : null,
@@ -328,9 +328,7 @@ export class Torrent {
 
   /** Totals that moved since the last call. */
   takeTotals(): TotalsRow | null {
-    if (!this.#totalsDirty) return null
-    this.#totalsDirty = false
-    return { torrent: this.id, downloaded: this.#downloaded, uploaded: this.#uploaded, wasted: this.#wasted }
+    return this.#totals.take(this.id)
   }
 
   #checkProgress(): number | null {
@@ -426,16 +424,13 @@ export class Torrent {
             this.#recorded()
           },
           downloaded: (bytes) => {
-            this.#downloaded += bytes
-            this.#totalsDirty = true
+            this.#totals.downloaded += bytes
           },
           uploaded: (bytes) => {
-            this.#uploaded += bytes
-            this.#totalsDirty = true
+            this.#totals.uploaded += bytes
           },
           wasted: (bytes) => {
-            this.#wasted += bytes
-            this.#totalsDirty = true
+            this.#totals.wasted += bytes
           },
           diskFault: (fault) => {
             this.#block({ kind: 'disk', fault })
@@ -664,11 +659,6 @@ export class Torrent {
     if (this.isRunning) this.#tellNeed()
     this.#ports.listener.changed(this)
   }
-}
-
-function ratioOf(uploaded: Bytes, downloaded: Bytes, done: Bytes): number | null {
-  const base = downloaded > 0 ? downloaded : done
-  return base > 0 ? uploaded / base : null
 }
 
 function retryDelay(by: Fault): Millis {
