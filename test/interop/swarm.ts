@@ -67,7 +67,7 @@ export async function runSwarm(init: SwarmInit): Promise<SwarmOutcome> {
     const progress = await Promise.all(members.map(async (each) => (await each.transfer(torrent)).progress))
     story = members.map((member, index) => `${member.name} ${progress[index]}`).join(', ')
     if (left === undefined) {
-      const sent = await seedMayLeave(init)
+      const sent = await seedMayLeave(init, progress.includes(1))
       if (sent !== null) {
         await init.seed.stop()
         left = { sent, lacked: progress.reduce((sum, part) => sum + (1 - part) * torrent.totalBytes, 0) }
@@ -91,8 +91,9 @@ export async function runSwarm(init: SwarmInit): Promise<SwarmOutcome> {
 }
 
 /** The bytes the seed has sent if it has done its part, or null. */
-async function seedMayLeave({ seed, torrent, copies }: SwarmInit): Promise<number | null> {
+async function seedMayLeave(init: SwarmInit, someoneHasAll: boolean): Promise<number | null> {
+  const { seed, torrent, copies } = init
   const sent = (await seed.transfer(torrent)).uploaded
   const out = await seed.piecesOut(torrent)
-  return out === torrent.pieceCount || sent >= copies * torrent.totalBytes ? sent : null
+  return someoneHasAll || out === torrent.pieceCount || sent >= copies * torrent.totalBytes ? sent : null
 }

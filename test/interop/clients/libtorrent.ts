@@ -20,7 +20,7 @@ interface Reply {
 }
 
 export interface LibtorrentClient extends Client {
-  /** How many pieces at least one connected peer has. */
+  /** How many pieces a connected peer had at this look or an earlier one. */
   piecesOut(torrent: MadeTorrent): Promise<number>
 }
 

@@ -7,6 +7,7 @@ import libtorrent as lt
 
 ADDRESS = sys.argv[1]
 handles = {}
+seen = {}
 
 session = lt.session(
     {
@@ -64,9 +65,11 @@ def peers(ask):
 
 
 def pieces_out(ask):
-    """How many pieces at least one connected peer has."""
-    held = [peer.pieces for peer in handles[ask["hash"]].get_peer_info()]
-    return sum(1 for column in zip(*held) if any(column))
+    """How many pieces some peer had at this look or an earlier one: who has all of them hangs up."""
+    out = seen.setdefault(ask["hash"], set())
+    for peer in handles[ask["hash"]].get_peer_info():
+        out.update(piece for piece, there in enumerate(peer.pieces) if there)
+    return len(out)
 
 
 VERBS = {"piecesOut": pieces_out, "add": add, "transfer": transfer, "peers": peers, "version": lambda ask: lt.version}
