@@ -45,12 +45,29 @@ export function createContext({ json, home: folder }: Globals): Context {
   }
 }
 
+/** Stands for a lone `-`, which yargs drops from lists; no shell can pass a zero byte. */
+const DASH = '\0-'
+
+/** To be done to the words before yargs reads them. */
+export function hideDashes(words: readonly string[]): string[] {
+  return words.map((word) => (word === '-' ? DASH : word))
+}
+
+function showDashes<A extends Globals>(argv: A): A {
+  const shown = (value: unknown): unknown => (value === DASH ? '-' : value)
+  const entries = Object.entries(argv).map(([key, value]): [string, unknown] => [
+    key,
+    Array.isArray(value) ? value.map(shown) : shown(value),
+  ])
+  return Object.fromEntries(entries) as unknown as A
+}
+
 /** Runs a verb and leaves its status to the process. */
 export function verb<A extends Globals>(
   run: (context: Context, argv: A) => Promise<ExitStatus>,
 ): (argv: A) => Promise<void> {
   return async (argv) => {
-    process.exitCode = await run(createContext(argv), argv)
+    process.exitCode = await run(createContext(argv), showDashes(argv))
   }
 }
 

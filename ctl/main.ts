@@ -22,7 +22,7 @@ import { statusCommand } from './commands/status.js'
 import { trackersCommand } from './commands/trackers.js'
 import { verifyCommand } from './commands/verify.js'
 import { waitCommand } from './commands/wait.js'
-import { type Context, type Globals, verb } from './context.js'
+import { type Context, type Globals, hideDashes, verb } from './context.js'
 import { endingOf, EXIT, type ExitStatus, Failure } from './exit.js'
 
 const EXIT_HELP =
@@ -55,7 +55,7 @@ const COMMANDS: readonly ((cli: Argv<Globals>) => Argv<Globals>)[] = [
 ]
 
 function commandLine(words: readonly string[]): Argv<Globals> {
-  const globals: Argv<Globals> = yargs([...words])
+  const globals: Argv<Globals> = yargs(hideDashes(words))
     .scriptName('torrentinoctl')
     .usage('$0 [command]\n\nDownloads and seeds torrents. Without a command: how things stand.')
     .locale('en')

@@ -25,8 +25,8 @@ export function waitCommand(cli: Argv<Globals>): Argv<Globals> {
     (command) =>
       idsOption(command)
         .option('for', {
-          choices: Object.keys(GOALS) as Goal[],
-          default: 'complete',
+          choices: ['complete', 'paused'] as const,
+          default: 'complete' as const,
           describe: 'What to wait for',
         })
         .option('timeout', { type: 'string', requiresArg: true, describe: 'How long: 60s, 5m, 2h' }),

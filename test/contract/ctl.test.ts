@@ -1,0 +1,532 @@
+import { spawn } from 'node:child_process'
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer as createHttpServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import process from 'node:process'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import {
+  contract,
+  daemonView,
+  fileView,
+  peerView,
+  settingView,
+  torrentDetail,
+  torrentView as torrentSchema,
+  trackerView,
+} from '../../shared/rpc/contract.js'
+import type { TorrentId } from '../../shared/units.js'
+import { FakeSession, torrentView } from '../support/fake-handlers.js'
+import { type RpcHost, startRpcHost } from '../support/rpc-host.js'
+
+const ROOT = join(import.meta.dirname, '../..')
+/** A torrent of one file of one byte: enough for whoever reads it for real, and for the fake. */
+const TORRENT = Buffer.concat([
+  Buffer.from('d4:infod6:lengthi1e4:name5:a.iso12:piece lengthi16384e6:pieces20:'),
+  Buffer.alloc(20, 1),
+  Buffer.from('ee'),
+])
+
+interface Run {
+  readonly status: number | null
+  readonly out: string
+  readonly err: string
+}
+
+interface RunOptions {
+  readonly home?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly input?: string | Buffer
+  /** Called with what was written so far, and the process id. */
+  readonly onOutput?: (text: string, pid: number) => void
+}
+
+let folder = ''
+let ctl = ''
+
+beforeAll(async () => {
+  await run(process.execPath, ['.ci/bundle-ctl.mjs'], { cwd: ROOT })
+  folder = await mkdtemp(join(tmpdir(), 'tctl-'))
+  ctl = join(folder, 'dist/ctl/torrentinoctl.js')
+  await mkdir(join(folder, 'dist/ctl'), { recursive: true })
+  await mkdir(join(folder, 'dist/daemon'), { recursive: true })
+  await writeFile(join(folder, 'package.json'), '{"type":"module"}')
+  await copyFile(join(ROOT, 'dist/ctl/torrentinoctl.js'), ctl)
+  await copyFile(join(ROOT, 'test/support/fake-daemon.mjs'), join(folder, 'dist/daemon/bin.js'))
+  await writeFile(join(folder, 'a.torrent'), TORRENT)
+  await writeFile(join(folder, 'bad.torrent'), 'not a torrent')
+})
+
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+const cleanUps: (() => unknown)[] = []
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
+})
+
+function run(
+  command: string,
+  args: readonly string[],
+  options: RunOptions & { cwd?: string } = {},
+): Promise<Run> {
+  return new Promise((resolve, reject) => {
+    const env = {
+      PATH: process.env['PATH'] ?? '',
+      HOME: join(folder, 'nobody'),
+      ...(options.home === undefined ? {} : { TORRENTINO_HOME: options.home }),
+      ...options.env,
+    }
+    const child = spawn(command, args, { cwd: options.cwd ?? folder, env, stdio: 'pipe' })
+    let out = ''
+    let err = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      out += text
+      options.onOutput?.(out, child.pid ?? 0)
+    })
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
+    child.once('error', reject)
+    child.once('close', (status) => resolve({ status, out, err }))
+    child.stdin.on('error', () => undefined)
+    child.stdin.end(options.input ?? '')
+  })
+}
+
+/** A daemon with this session, and torrentinoctl at its home. */
+async function around(session = new FakeSession(3)) {
+  const home = await mkdtemp(join(tmpdir(), 'thome-'))
+  const host: RpcHost = await startRpcHost({ socketPath: join(home, 'torrentino.sock') }, session)
+  cleanUps.push(async () => {
+    await host.stop()
+    await rm(home, { recursive: true, force: true })
+  })
+  const say = (...args: string[]): Promise<Run> => run(process.execPath, [ctl, ...args], { home })
+  return { home, host, session, say }
+}
+
+async function emptyHome(): Promise<string> {
+  const home = await mkdtemp(join(tmpdir(), 'thome-'))
+  cleanUps.push(() => rm(home, { recursive: true, force: true }))
+  return home
+}
+
+const parsed = (out: string): unknown => JSON.parse(out)
+const jsonLines = (out: string): unknown[] => out.trimEnd().split('\n').map(parsed)
+
+describe('--json of every verb is as the contract says', () => {
+  const results = contract
+  const cases: [words: string[], schema: z.ZodType][] = [
+    [['list'], z.array(torrentSchema)],
+    [['list', '2', '3'], z.array(torrentSchema).length(2)],
+    [['show', '1'], torrentDetail],
+    [['files', '1'], z.array(fileView)],
+    [['peers', '1'], z.array(peerView)],
+    [['trackers', '1'], z.array(trackerView)],
+    [['select', '1', '1,3'], torrentSchema],
+    [['pause', '1', '2'], results['torrent.pause'].result],
+    [['resume', 'all'], results['torrent.resume'].result],
+    [['verify', '1'], results['torrent.verify'].result],
+    [['remove', '3', '--data'], results['torrent.remove'].result],
+    [['status'], daemonView],
+    [['daemon', 'status'], z.object({ running: z.literal(true), daemon: daemonView })],
+    [['daemon', 'start'], z.object({ started: z.literal(false), pid: z.int() })],
+    [['config', 'list'], z.array(settingView)],
+    [['config', 'get', 'listen.port'], settingView],
+    [['config', 'set', 'listen.port', '21000'], settingView],
+    [['export', '1'], results['torrent.export'].result],
+    [['rpc', 'torrent.get', '{"id":1}'], results['torrent.get'].result],
+    [['rpc', 'rpc.discover'], results['rpc.discover'].result],
+    [['inspect', 'a.torrent'], z.object({ name: z.literal('a.iso'), infoHash: z.string().length(40) })],
+    [['service', 'status'], z.object({ installed: z.literal(false) })],
+    [[], z.object({ daemon: daemonView, torrents: z.array(torrentSchema) })],
+  ]
+
+  it.each(cases)('%j', async (words, schema) => {
+    const { say } = await around()
+    const { status, out, err } = await say(...words, '--json')
+    expect({ status, err }).toEqual({ status: 0, err: '' })
+    expect(schema.safeParse(parsed(out)).error).toBeUndefined()
+  })
+
+  it('add: id, infoHash, name, duplicate, a line each', async () => {
+    const { say } = await around()
+    const line = z.strictObject({
+      id: z.int(),
+      infoHash: z.string(),
+      name: z.string(),
+      duplicate: z.boolean(),
+    })
+    const { status, out } = await say('add', 'a.torrent', 'a.torrent', '--json')
+    expect(status).toBe(0)
+    expect(jsonLines(out).map((value) => line.parse(value).duplicate)).toEqual([false, true])
+  })
+
+  it('wait: a torrent a line', async () => {
+    const { say, session } = await around()
+    session.put(torrentView(1, { progress: 1, state: 'seeding' }))
+    const { status, out } = await say('wait', '1', '--json')
+    expect(status).toBe(0)
+    expect(jsonLines(out).map((value) => torrentSchema.parse(value).id)).toEqual([1])
+  })
+})
+
+describe('exit status', () => {
+  it('2: usage, a bad file, a bad parameter', async () => {
+    const { say } = await around()
+    for (const [words, sentence] of [
+      [['lsit'], /no command and no file "lsit"/],
+      [['list', '--jsno'], /Unknown argument: jsno/],
+      [['pause'], /an argument is missing; torrentinoctl pause --help/],
+      [['add', 'missing.torrent'], /there is no file missing\.torrent/],
+      [['add', '.'], /\. is a folder; give the \.torrent file/],
+      [['add', 'bad.torrent'], /this is not a torrent/],
+      [['inspect', 'bad.torrent'], /^error: bad\.torrent: /],
+      [['add', 'a.torrent', '--select', '0'], /no choice of files/],
+      [['select', '1', '9'], /has 3 files/],
+      [['add', 'magnet:?xt=urn:btih:x'], /magnet links are not supported/],
+      [['wait', '1', '--timeout', 'soon'], /is no time/],
+      [['config', 'get', 'nothing'], /there is no setting nothing/],
+      [['rpc', 'torrent.none'], /there is no method \\"torrent\.none\\"|there is no method "torrent\.none"/],
+      [['rpc', 'torrent.get', '[1]'], /must be a JSON object/],
+      [['rpc', 'torrent.get', '{"id":-1}'], /torrent\.get: id: /],
+    ] as const) {
+      const { status, err } = await say(...words)
+      expect({ words, status }).toEqual({ words, status: 2 })
+      expect(err).toMatch(sentence)
+      expect(err).toMatch(/^error: [^\n]+\n$/)
+    }
+  })
+
+  it('1: a fault', async () => {
+    const { say } = await around()
+    const { status, err } = await say('add', 'a.torrent', '--dir', '/nowhere')
+    expect({ status, err }).toEqual({ status: 1, err: 'error: /nowhere cannot be written\n' })
+  })
+
+  it('3 and 4: no such torrent, ambiguous', async () => {
+    const session = new FakeSession()
+    session.put(torrentView(1, { infoHash: `abcd${'0'.repeat(36)}` }))
+    session.put(torrentView(2, { infoHash: `abcd${'1'.repeat(36)}` }))
+    const { say } = await around(session)
+    expect((await say('show', '9')).status).toBe(3)
+    expect((await say('pause', 'ffff')).status).toBe(3)
+    expect((await say('pause', '8', '9')).status).toBe(3)
+    const { status, err } = await say('show', 'ABCD')
+    expect(status).toBe(4)
+    expect(err).toBe('error: abcd is the beginning of 2 torrents (1, 2); write more digits\n')
+    expect((await say('show', 'abcd1')).status).toBe(0)
+  })
+
+  it('5: no daemon, and nothing is started', async () => {
+    const home = await emptyHome()
+    for (const words of [
+      ['list'],
+      ['status'],
+      ['show', '1'],
+      ['pause', '1'],
+      ['daemon', 'status'],
+      ['wait', '1'],
+    ]) {
+      const { status, out, err } = await run(process.execPath, [ctl, ...words], { home })
+      expect({ words, status }).toEqual({ words, status: 5 })
+      expect(out + err).toMatch(/torrentinod is not running; start it: torrentinoctl daemon start\n$/)
+    }
+    const { status, err } = await run(process.execPath, [ctl, 'add', 'a.torrent'], { home })
+    expect(status).toBe(5)
+    expect(err).toMatch(/or repeat the command with --start\n$/)
+    await expect(stat(join(home, 'torrentino.sock'))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  it('6: a second daemon by hand', async () => {
+    const { say } = await around()
+    const { status, err } = await say('daemon', 'run')
+    expect(status).toBe(6)
+    expect(err).toMatch(/is running already/)
+    const home = await emptyHome()
+    const child = await run(process.execPath, [ctl, 'daemon', 'run'], { home, env: { FAKE_DAEMON: '6' } })
+    expect(child.status).toBe(6)
+  })
+
+  it('7: partly done', async () => {
+    const { say } = await around()
+    const { status, out, err } = await say('pause', '1', '9')
+    expect({ status, out }).toEqual({ status: 7, out: '1 torrent-1.iso: paused\n' })
+    expect(err).toBe('error: no torrent 9; torrentinoctl list shows those there are\n')
+    expect((await say('add', 'a.torrent', 'missing.torrent')).status).toBe(7)
+    expect((await say('inspect', 'a.torrent', 'bad.torrent')).status).toBe(2)
+  })
+
+  it('8: the wait timed out', async () => {
+    const { say } = await around()
+    const { status, err } = await say('wait', '1', '--for', 'complete', '--timeout', '100ms')
+    expect({ status, err }).toEqual({
+      status: 8,
+      err: 'error: not complete after 100ms: torrent 1 is downloading at 25.0%\n',
+    })
+  })
+
+  it('9: another contract version', async () => {
+    const home = await emptyHome()
+    const host = await startRpcHost({ socketPath: join(home, 'torrentino.sock'), contract: '2.0' })
+    cleanUps.push(() => host.stop())
+    const { status, err } = await run(process.execPath, [ctl, 'list'], { home })
+    expect(status).toBe(9)
+    expect(err).toMatch(/speaks contract 2\.0 and the client 1\.0/)
+  })
+})
+
+describe('for people', () => {
+  it('add tells where it goes and what to type next; FILE alone is add', async () => {
+    const { say } = await around(new FakeSession())
+    expect((await say('a.torrent', '--dir', 'here')).out).toBe(
+      `Added torrent 1: torrent-1.iso, 1 GiB\n  into ${join(folder, 'here')} (4.7 GiB free)\n  torrentinoctl show 1\n`,
+    )
+    expect((await say('add', 'a.torrent')).out).toContain('is a duplicate')
+  })
+
+  it('add reads standard input', async () => {
+    const { home, session } = await around(new FakeSession())
+    const { status } = await run(process.execPath, [ctl, 'add', '-'], { home, input: TORRENT })
+    expect(status).toBe(0)
+    expect(session.metainfo.get(1 as TorrentId)).toBe(TORRENT.toString('base64'))
+  })
+
+  it('rpc reads its parameters from standard input', async () => {
+    const { home } = await around()
+    const { status, out } = await run(process.execPath, [ctl, 'rpc', 'torrent.get', '-'], {
+      home,
+      input: '{"id":2}',
+    })
+    expect({ status, id: torrentDetail.parse(parsed(out)).id }).toEqual({ status: 0, id: 2 })
+  })
+
+  it('export gives the bytes back, to the pipe and to a new file', async () => {
+    const { say, session } = await around()
+    session.metainfo.set(1 as TorrentId, TORRENT.toString('base64'))
+    const target = join(await emptyHome(), 'out.torrent')
+    expect((await say('export', '1', '--output', target)).status).toBe(0)
+    expect(await readFile(target)).toEqual(TORRENT)
+    const again = await say('export', '1', '--output', target)
+    expect(again.status).toBe(1)
+    expect(again.err).toMatch(/it is there already/)
+  })
+
+  it('without arguments: how things stand', async () => {
+    const session = new FakeSession(2)
+    session.put(torrentView(2, { progress: 1, state: 'seeding' }))
+    const { say } = await around(session)
+    const { status, out } = await say()
+    expect(status).toBe(0)
+    const [first, , row, last] = out.split('\n')
+    expect(first).toBe('torrentinod 0.1.0, 2 torrents, 12 peers, down 2 MiB/s, up 10 KiB/s')
+    expect(row).toMatch(/^ 1 {2}torrent-1\.iso {2}downloading {2}25\.0%/)
+    expect(last).toBe('1 torrent complete: 1 seeding')
+  })
+
+  it('without arguments and daemon: what this is, and three lines to type', async () => {
+    const home = await emptyHome()
+    const { status, out } = await run(process.execPath, [ctl], { home })
+    expect(status).toBe(0)
+    expect(out.split('\n').filter((line) => line.startsWith('  torrentinoctl '))).toHaveLength(3)
+  })
+
+  it('a pause that could not be stored is told', async () => {
+    const { say, session } = await around()
+    session.storeFault = 'the disk is full'
+    const { status, err } = await say('pause', '1')
+    expect(status).toBe(0)
+    expect(err).toBe(
+      'warning: this holds until torrentinod stops and could not be stored: the disk is full\n',
+    )
+  })
+
+  it('a hostile name stays a name', async () => {
+    const { say, session } = await around()
+    session.put(torrentView(1, { name: '\u001b]0;x\u0007a\nb', error: '\u001b[2J' }))
+    for (const words of [['list'], ['show', '1'], ['pause', '1'], []]) {
+      const { out, err } = await say(...words)
+      expect(out).toContain('\\x1b]0;x\\x07a\\nb')
+      expect(out + err).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/)
+    }
+  })
+
+  it('colour only where it is wanted', async () => {
+    const { home } = await around()
+    const list = async (env: Record<string, string>) =>
+      (await run(process.execPath, [ctl, 'list'], { home, env })).out.includes('\u001b[')
+    expect(await list({})).toBe(false)
+    expect(await list({ FORCE_COLOR: '1' })).toBe(true)
+    expect(await list({ FORCE_COLOR: '1', NO_COLOR: '1' })).toBe(false)
+  })
+
+  it('COLUMNS is heeded', async () => {
+    const session = new FakeSession()
+    session.put(torrentView(1, { name: 'x'.repeat(200) }))
+    const { home } = await around(session)
+    const { out } = await run(process.execPath, [ctl, 'list'], { home, env: { COLUMNS: '80' } })
+    for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
+  })
+})
+
+describe('following and waiting', () => {
+  it('--follow writes lines in a pipe until it is complete', async () => {
+    const { home, session } = await around(new FakeSession())
+    const { status, out } = await run(process.execPath, [ctl, 'add', 'a.torrent', '--follow'], {
+      home,
+      onOutput: (text) => {
+        if (!text.includes('downloading 25.0%') || text.includes('seeding')) return
+        session.put(torrentView(1, { progress: 1, doneBytes: 1_073_741_824, state: 'seeding', eta: null }))
+      },
+    })
+    expect(status).toBe(0)
+    expect(out.split('\n').slice(3)).toEqual([
+      '1 torrent-1.iso: downloading 25.0%, 256 MiB/1 GiB, down 2 MiB/s, up 10 KiB/s, 12 peers, 6m 24s left',
+      '1 torrent-1.iso: seeding 100%, 1 GiB/1 GiB, down 2 MiB/s, up 10 KiB/s, 12 peers',
+      'Complete, in /data/torrents; torrentinod goes on seeding.',
+      '',
+    ])
+  })
+
+  it('Ctrl-C leaves the download running and says so', async () => {
+    const { home } = await around(new FakeSession())
+    let sent = false
+    const { status, err } = await run(process.execPath, [ctl, 'add', 'a.torrent', '--follow'], {
+      home,
+      onOutput: (text, pid) => {
+        if (sent || !text.includes('downloading')) return
+        sent = true
+        process.kill(pid, 'SIGINT')
+      },
+    })
+    expect(status).toBe(0)
+    expect(err).toBe('\nThe download goes on without this window; torrentinoctl list shows it.\n')
+  })
+
+  it('wait ends when the torrent is complete, or removed, or the daemon goes', async () => {
+    const { session, say, host } = await around()
+    const watched = async (): Promise<void> => {
+      while (session.sinks.size === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    const done = say('wait', '1', '2', '--timeout', '20s')
+    await watched()
+    session.put(torrentView(2, { progress: 1, state: 'seeding' }))
+    session.put(torrentView(1, { progress: 1, state: 'seeding' }))
+    expect(await done).toEqual({
+      status: 0,
+      out: '1 torrent-1.iso: complete\n2 torrent-2.iso: complete\n',
+      err: '',
+    })
+
+    const removed = say('wait', '3', '--timeout', '20s')
+    await watched()
+    for (const { sink } of session.sinks) sink.changed({ rev: 99, torrents: [], removed: [3 as TorrentId] })
+    expect((await removed).status).toBe(3)
+
+    const lost = say('wait', '3', '--timeout', '20s')
+    await watched()
+    await host.server.close()
+    expect((await lost).status).toBe(5)
+  })
+})
+
+describe('from the web', () => {
+  let server: Server
+  let base = ''
+
+  beforeAll(async () => {
+    server = createHttpServer((request, response) => {
+      const { url } = request
+      if (url === '/a.torrent') response.end(TORRENT)
+      else if (url === '/moved') response.writeHead(302, { location: '/a.torrent' }).end()
+      else if (url === '/round') response.writeHead(302, { location: '/round' }).end()
+      else if (url === '/file') response.writeHead(302, { location: 'file:///etc/passwd' }).end()
+      else if (url === '/large') {
+        response.on('error', () => undefined)
+        response.end(Buffer.alloc(10 * 1024 * 1024 + 1))
+      } else response.writeHead(404).end('<html>')
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  })
+  afterAll(() => new Promise((resolve) => server.close(resolve)))
+
+  it('a torrent is fetched, through redirects too', async () => {
+    const { say } = await around(new FakeSession())
+    expect((await say('add', `${base}/a.torrent`, `${base}/moved`)).out).toMatch(
+      /^Added torrent 1.*duplicate/s,
+    )
+  })
+
+  it.each([
+    ['/none?passkey=secret', 1, /\/none cannot be fetched: the server answers 404/],
+    ['/round', 1, /redirects more than 5 times/],
+    ['/large', 1, /larger than 10 MiB/],
+    ['/file', 2, /file:\/\/\/etc\/passwd is no http or https address/],
+  ])('%s is refused', async (path, status, sentence) => {
+    const { say } = await around(new FakeSession())
+    const { err, ...ran } = await say('add', base + path)
+    expect(ran.status).toBe(status)
+    expect(err).toMatch(sentence)
+    expect(err).not.toContain('secret')
+  })
+})
+
+describe('the daemon as a process', () => {
+  it('add --start starts it, daemon stop stops it', async () => {
+    const home = await emptyHome()
+    const start = await run(process.execPath, [ctl, 'daemon', 'start', '--home', home], {})
+    expect(start).toMatchObject({ status: 0, err: '' })
+    expect(start.out).toMatch(/^torrentinod runs, process \d+\n$/)
+    const again = await run(process.execPath, [ctl, 'daemon', 'start'], { home })
+    expect(again.out).toMatch(/^torrentinod is running already/)
+    expect((await run(process.execPath, [ctl, 'daemon', 'stop', '--json'], { home })).out).toMatch(
+      /"stopped":true/,
+    )
+    const gone = await run(process.execPath, [ctl, 'daemon', 'stop'], { home })
+    expect(gone).toEqual({ status: 0, out: 'torrentinod is not running\n', err: '' })
+  })
+
+  it('that does not start tells why', async () => {
+    const home = await emptyHome()
+    const { status, err } = await run(process.execPath, [ctl, 'resume', 'all', '--start'], {
+      home,
+      env: { FAKE_DAEMON: 'fail' },
+    })
+    expect(status).toBe(1)
+    expect(err).toBe(
+      `error: torrentinod did not start (exit status 1): port 1 is not ours to use; its output is in ${home}/logs/start.log\n`,
+    )
+  })
+})
+
+describe('config without a daemon', () => {
+  it('reads and writes the file itself', async () => {
+    const home = await emptyHome()
+    const say = (...words: string[]): Promise<Run> =>
+      run(process.execPath, [ctl, 'config', ...words], { home })
+    await writeFile(join(home, 'config.toml'), '# mine\n[log]\nlevel = "warn" # quiet\n')
+    expect((await say('get', 'log.level')).out).toBe('warn\n')
+    expect((await say('set', 'log.level', 'debug')).out).toBe('log.level = debug\n')
+    expect(await readFile(join(home, 'config.toml'), 'utf8')).toBe('# mine\n[log]\nlevel = "debug" # quiet\n')
+    const bad = await say('set', 'log.level', 'loud')
+    expect({ status: bad.status, err: bad.err }).toEqual({
+      status: 2,
+      err: 'error: log.level must be one of trace, debug, info, warn, error.\n',
+    })
+    expect((await say('get', 'log.levle')).err).toMatch(/did you mean log\.level\?/)
+  })
+})
+
+it('starts fast', async () => {
+  const times: number[] = []
+  for (let n = 0; n < 3; n += 1) {
+    const start = performance.now()
+    expect((await run(process.execPath, [ctl, '--version'], {})).out).toMatch(/^\d+\.\d+\.\d+\n$/)
+    times.push(performance.now() - start)
+  }
+  const best = Math.min(...times)
+  console.log(`torrentinoctl --version: ${best.toFixed(0)} ms`)
+  expect(best).toBeLessThan(500)
+})
