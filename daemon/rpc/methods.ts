@@ -1,5 +1,5 @@
 /** The contract's methods around the session's handlers: greeting, schemas, errors. */
-import { JSONRPCServer, type JSONRPCParams } from 'json-rpc-2.0'
+import { JSONRPCServer } from 'json-rpc-2.0'
 import {
   type Caller,
   contract,
@@ -40,6 +40,9 @@ interface MethodsPorts {
   readonly log: RpcLog
 }
 
+/** More names than any method takes. */
+const MOST_KEYS = 32
+
 export type RpcMethods = JSONRPCServer<Client>
 
 export function createMethods(init: MethodsInit, ports: MethodsPorts): RpcMethods {
@@ -60,14 +63,14 @@ export function createMethods(init: MethodsInit, ports: MethodsPorts): RpcMethod
     return Promise.resolve(errorReply(request.id, 'methodNotFound', sentence))
   }
   for (const name of Object.keys(contract) as Method[]) {
-    server.addMethod(name, (params, client) => call(name, params, client, init, ports))
+    server.addMethod(name, (params, client) => call(name, params as object, client, init, ports))
   }
   return server
 }
 
 async function call(
   name: Method,
-  given: JSONRPCParams,
+  given: object,
   client: Client,
   init: MethodsInit,
   ports: MethodsPorts,
@@ -103,9 +106,13 @@ function greet(params: Params<'session.hello'>, client: Client, init: MethodsIni
   client.greet(params.client)
 }
 
-function readParams(name: Method, given: JSONRPCParams): unknown {
+function readParams(name: Method, given: object): unknown {
   if (Array.isArray(given)) {
     throw rpcError('invalidParams', `${name}: params are an object with names, not a list`, { field: '' })
+  }
+  // The schema would name each of a hundred thousand keys that it does not know.
+  if (Object.keys(given).length > MOST_KEYS) {
+    throw rpcError('invalidParams', `${name}: params have too many names`, { field: '' })
   }
   const schema: z.ZodType = contract[name].params
   const parsed = schema.safeParse(given)

@@ -212,7 +212,7 @@ export const settingView = view<SettingView>({
 const ref = z.union([z.int().positive(), z.string().min(1).max(64)], {
   error: 'expected a number, a hash or the beginning of a hash',
 })
-const refs: z.ZodType<TorrentRefs> = z.union([z.literal('all'), z.array(ref).min(1).max(100_000)], {
+const refs: z.ZodType<TorrentRefs> = z.union([z.literal('all'), z.array(ref).min(1).max(10_000)], {
   error: 'expected "all" or a list of numbers, hashes or beginnings of hashes',
 })
 const one = z.strictObject({ id: ref })

@@ -6,8 +6,8 @@ export const LINE_CAP_BEFORE_HELLO = 1_048_576
 export const LINE_CAP = 16_777_216
 /** How deep arrays and objects may lie in one another. */
 export const DEPTH_CAP = 64
-/** Commas, colons and opening brackets in one line: what costs time and memory when it is parsed. */
-export const TOKEN_CAP = 500_000
+/** Commas, colons, opening brackets and escaped quotes in one line: what costs time and memory to read. */
+export const TOKEN_CAP = 250_000
 
 const NEWLINE = 0x0a
 const QUOTE = 0x22
@@ -87,16 +87,25 @@ export class LineSplitter {
 }
 
 /**
- * True when a JSON text nests deeper than `depth` or has more than `tokens` commas, colons and opening brackets.
- * Strings are skipped by searching for their closing quote, so that 16 MB of base64 cost next to nothing.
+ * True when a JSON text nests deeper than `depth` or has more than `tokens` commas, colons, opening brackets and
+ * escaped quotes. Strings are skipped by searching for their closing quote, so that 16 MB of base64 cost next to nothing.
  */
 export function exceedsJsonLimits(text: Buffer, depth = DEPTH_CAP, tokens = TOKEN_CAP): boolean {
   let open = 0
   let seen = 0
+  let inString = false
   for (let at = 0; at < text.length; at += 1) {
+    if (inString) {
+      at = text.indexOf(QUOTE, at)
+      if (at === -1) return false
+      if (isEscaped(text, at)) seen += 1
+      else inString = false
+      if (seen > tokens) return true
+      continue
+    }
     switch (text[at]) {
       case QUOTE:
-        at = endOfString(text, at + 1)
+        inString = true
         break
       case 0x5b: // [
       case 0x7b: // {
@@ -119,14 +128,9 @@ export function exceedsJsonLimits(text: Buffer, depth = DEPTH_CAP, tokens = TOKE
   return false
 }
 
-/** Position of the quote that ends a string whose first character is at `from`, or the text's length. */
-function endOfString(text: Buffer, from: number): number {
-  let at = text.indexOf(QUOTE, from)
-  while (at !== -1) {
-    let slashes = 0
-    while (at - 1 - slashes >= from && text[at - 1 - slashes] === BACKSLASH) slashes += 1
-    if (slashes % 2 === 0) return at
-    at = text.indexOf(QUOTE, at + 1)
-  }
-  return text.length
+/** An odd number of backslashes stands before it. They lie in the string: what opens one is no backslash. */
+function isEscaped(text: Buffer, at: number): boolean {
+  let slashes = 0
+  while (text[at - 1 - slashes] === BACKSLASH) slashes += 1
+  return slashes % 2 === 1
 }

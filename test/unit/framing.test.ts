@@ -80,6 +80,12 @@ describe('exceedsJsonLimits', () => {
     expect(check('[' + '1,'.repeat(100) + '1]', 100)).toBe(true)
   })
 
+  it('counts escaped quotes, which are slow to pass', () => {
+    expect(check(JSON.stringify('"'.repeat(100)), 100)).toBe(false)
+    expect(check(JSON.stringify('"'.repeat(101)), 100)).toBe(true)
+    expect(check(JSON.stringify('\\'.repeat(1000)), 100)).toBe(false)
+  })
+
   it('ends at an unclosed string', () => {
     expect(check('"abc\\"')).toBe(false)
   })
