@@ -1,0 +1,115 @@
+/** The main thread never waits for a disk, and nothing is claimed before it lies there: as the kernel saw it. */
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { expectContent, makeTorrent } from '../support/make-torrent.js'
+import { proveOrder } from '../support/order-proof.js'
+import { slowSeeder } from '../support/slow-seeder.js'
+import { metainfoOf, useStage } from '../support/stage.js'
+import { attach, canTrace, endedTrace, FILE_CALLS, type SystemCall, traced } from '../support/strace.js'
+
+const stage = useStage()
+const MIB = 1024 * 1024
+
+function under(calls: readonly SystemCall[], dir: string): SystemCall[] {
+  return calls.filter((call) => call.args.includes(dir))
+}
+
+function told(calls: readonly SystemCall[]): string[] {
+  return calls.map((call) => `${String(call.tid)} ${call.name}(${call.args}`)
+}
+
+describe.skipIf(!canTrace)('system calls', () => {
+  it('keeps the main thread away from data, database and log, down and up', async () => {
+    const { http } = await stage.tracker()
+    const files = [1, 2, 3].map((n) => ({ path: `part ${String(n)}/f.bin`, length: 2 * MIB + n }))
+    const torrent = makeTorrent(stage.folder('made'), { name: 'several', content: files, trackers: [[http]] })
+    const config = '[log]\nlevel = "debug"\n'
+    const seed = await stage.daemon('seed', { config })
+    const leech = await stage.daemon('leech', { config })
+    const metainfo = metainfoOf(torrent)
+    const added = await seed.call('torrent.add', { metainfo, dir: torrent.dir })
+    await seed.seeds(added.id)
+
+    const traces = await Promise.all([
+      attach(seed.pid, join(stage.dir, 'seed.trace'), FILE_CALLS),
+      attach(leech.pid, join(stage.dir, 'leech.trace'), FILE_CALLS),
+    ])
+    const { id } = await leech.call('torrent.add', { metainfo, dir: stage.folder('down') })
+    await leech.seeds(id)
+    // The verbs that read or write something.
+    await leech.call('config.set', { key: 'log.level', value: 'trace' })
+    await leech.call('torrent.export', { id })
+    await leech.call('torrent.verify', { ids: [id] })
+    await leech.seeds(id)
+    await leech.call('torrent.pause', { ids: 'all' })
+    await leech.call('torrent.resume', { ids: 'all' })
+    await leech.seeds(id)
+    await seed.call('torrent.add', { metainfo, dir: torrent.dir })
+    const [up = [], down = []] = await Promise.all(traces.map((trace) => trace.stop()))
+
+    expectContent(torrent, join(stage.dir, 'down'))
+    for (const [daemon, calls] of [
+      [seed, up],
+      [leech, down],
+    ] as const) {
+      const seen = under(calls, stage.dir)
+      expect(told(seen.filter((call) => call.tid === daemon.pid))).toEqual([])
+      // The others did it: the trace is not blind.
+      expect(seen.some((call) => call.name.startsWith('pread') && call.args.includes('f.bin'))).toBe(true)
+      expect(seen.some((call) => call.args.includes('torrentinod.log'))).toBe(true)
+    }
+    const wrote = under(down, stage.dir).map((call) => call.name)
+    expect(wrote).toContain('fdatasync')
+    expect(wrote.some((name) => name.startsWith('pwrite'))).toBe(true)
+  })
+
+  it('claims nothing before its fdatasync succeeded', async () => {
+    const content = [1, 2, 3, 4].map((n) => ({ path: `${String(n)}.bin`, length: 3 * MIB + n }))
+    const made = { name: 'ordered', content }
+    // Slow enough for more than one sync round of 3 s.
+    const seeder = await slowSeeder({ torrent: makeTorrent(stage.folder('made'), made), rate: 2.5 * MIB })
+    stage.after(() => {
+      seeder.close()
+    })
+    const trackers = [[await stage.trackerOf(seeder.port)]]
+    const torrent = makeTorrent(stage.folder('made'), { ...made, trackers })
+    const leech = await stage.daemon('leech')
+    const metainfo = metainfoOf(torrent)
+    const dir = stage.folder('down')
+    const trace = await attach(leech.pid, join(stage.dir, 'leech.trace'), FILE_CALLS)
+    const { id } = await leech.call('torrent.add', { metainfo, dir })
+    await leech.seeds(id)
+    // The names come after the last round.
+    await delay(500)
+    const calls = await trace.stop()
+    const scratch = join(stage.dir, 'scratch')
+    const proof = proveOrder({ home: leech.home, torrent, dir, scratch }, calls)
+    expect(proof).toMatchObject({ violations: [], claimed: torrent.pieceCount })
+    expect(proof.writes).toBeGreaterThanOrEqual(torrent.pieceCount)
+    expect(proof.rounds).toBeGreaterThan(1)
+  })
+
+  it('reads nothing of a complete torrent before the first peer asks', async () => {
+    const { http } = await stage.tracker()
+    const torrent = makeTorrent(stage.folder('made'), {
+      name: 'whole.bin',
+      content: 4 * MIB,
+      trackers: [[http]],
+    })
+    const metainfo = metainfoOf(torrent)
+    const first = await stage.daemon('seed')
+    await first.seeds((await first.call('torrent.add', { metainfo, dir: torrent.dir })).id)
+    await first.stop()
+
+    const file = join(stage.dir, 'start.trace')
+    const seed = await stage.daemon('seed', { under: traced(file, FILE_CALLS) })
+    const { torrents } = await seed.call('torrent.list', {})
+    expect(torrents.map((view) => view.state)).toEqual(['seeding'])
+    await delay(500)
+    await seed.stop()
+    const calls = await endedTrace(file, seed.pid)
+    expect(told(under(calls, join(torrent.dir, 'whole.bin')))).toEqual([])
+    expect(under(calls, seed.home).length).toBeGreaterThan(5)
+  })
+})
