@@ -137,11 +137,22 @@ export class Downloader {
     peer.outstanding = 0
     if (this.#seeds.delete(peer)) this.#picker.removeSeed()
     else if (this.#counted.delete(peer)) this.#picker.removePeer(peer.bits)
-    for (const [piece, only] of this.#alone) if (only === peer) this.#alone.set(piece, null)
+    this.#standBack(peer)
+  }
+
+  /** A peer that had pieces to itself gives nothing now: each of them begins anew with another. */
+  #standBack(peer: Peer): void {
+    for (const [piece, only] of this.#alone) {
+      if (only !== peer) continue
+      this.#alone.set(piece, null)
+      if (this.#pieces.has(piece) && this.#pieces.requestedBlocks(piece) + this.#pieces.freeBlocks(piece) > 0)
+        this.#abandon(piece)
+    }
   }
 
   /** The peer choked us. One with BEP 6 rejects each request itself, or still answers it. */
   choked(peer: Peer): void {
+    this.#standBack(peer)
     if (peer.fast) return
     this.#pieces.release(peer.handle)
     peer.outstanding = 0
@@ -266,14 +277,16 @@ export class Downloader {
     const receiving = peer.receiving
     const now = this.#ports.clock.now()
     this.#ports.received(peer, length)
+    const asked = this.#settleRequest(peer, piece, block, now)
     if (receiving?.piece !== piece || receiving.block !== block) {
-      this.#settleRequest(peer, piece, block, now)
+      // Another copy is arriving, or is here: this request is over all the same.
+      this.#pieces.answered(piece, block, peer.handle)
       return this.#ports.wasted(length)
     }
     peer.receiving = null
     if (!this.#memory.end(piece, block, peer.handle)) return this.#ports.wasted(length)
-    this.#settleRequest(peer, piece, block, now)
-    if (this.#pieces.duplicates > 0) this.#cancelOthers(peer, piece, block)
+    // It may have been taken back from this peer, which was slow, and asked of another.
+    if (!asked || this.#pieces.duplicates > 0) this.#cancelOthers(peer, piece, block)
     const receipt = this.#pieces.received(piece, block, peer.handle)
     this.#movedAt.set(piece, now)
     if (receipt === 'extent' || receipt === 'piece') {
@@ -281,11 +294,12 @@ export class Downloader {
     }
   }
 
-  /** The peer answered a request: its pipeline moves. */
-  #settleRequest(peer: Peer, piece: PieceIndex, block: number, now: Millis): void {
-    if (!this.#pieces.isRequestedFrom(piece, block, peer.handle)) return
+  /** The peer answered a request: its pipeline moves. False: it was not asked for that block. */
+  #settleRequest(peer: Peer, piece: PieceIndex, block: number, now: Millis): boolean {
+    if (!this.#pieces.isRequestedFrom(piece, block, peer.handle)) return false
     peer.outstanding--
     peer.depth.onBlock(now, this.#pieces.waited(piece, block, peer.handle, now))
+    return true
   }
 
   #cancelOthers(peer: Peer, piece: PieceIndex, block: number): void {
@@ -340,15 +354,13 @@ export class Downloader {
 
   pieceBad(piece: PieceIndex): void {
     this.#ports.wasted(this.#content.layout.pieceSize(piece))
-    const senders = new Set<Peer>()
-    for (const handle of this.#pieces.senders(piece)) {
-      const peer = this.#ports.peer(handle)
-      if (peer !== undefined) senders.add(peer)
-    }
+    // Those who left count as one more: who is left must not pay for them.
+    const senders = new Set<Peer | null>()
+    for (const handle of this.#pieces.senders(piece)) senders.add(this.#ports.peer(handle) ?? null)
     this.#forget(piece)
     this.#picker.close(piece)
     const [only, second] = senders
-    if (only !== undefined && second === undefined) this.#ports.ban(only)
+    if (only !== undefined && only !== null && second === undefined) this.#ports.ban(only)
     // Several had a part in it: the next try comes from one of them alone, and tells.
     else this.#alone.set(piece, null)
     this.#ports.needsChanged()
@@ -374,6 +386,7 @@ export class Downloader {
   /** Once a second: requests that took too long are asked of others; pieces that rot give their memory back. */
   tick(now: Millis): void {
     if (!this.#active || this.#pieces.size === 0) return
+    const late = new Set<Peer>()
     this.#pieces.eachRequest(now, (piece, block, handle, age) => {
       const peer = this.#ports.peer(handle)
       if (peer === undefined || age < peer.depth.blockTimeout) return

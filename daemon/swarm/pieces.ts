@@ -133,6 +133,9 @@ export class OpenPieces {
   freeBlocks(piece: PieceIndex): number {
     return this.#tables.get(piece)?.free ?? 0
   }
+  requestedBlocks(piece: PieceIndex): number {
+    return this.#tables.get(piece)?.requested ?? 0
+  }
   receivedBlocks(piece: PieceIndex): number {
     return this.#tables.get(piece)?.received ?? 0
   }
@@ -240,6 +243,12 @@ export class OpenPieces {
     table.party[block] = peer
     table.refusedAt[block] = now
     return true
+  }
+
+  /** A peer sent a block that is not taken, since another copy is arriving: it holds the request no longer. */
+  answered(piece: PieceIndex, block: number, peer: number): void {
+    const table = this.#tables.get(piece)
+    if (table !== undefined) this.#drop(piece, table, block, peer)
   }
 
   /** A peer choked us: all it was asked for may be asked of others. Answers how many requests that were. */

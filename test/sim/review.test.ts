@@ -1,0 +1,124 @@
+/** Rules of a torrent's peers that are easily lost: each of these was broken once. */
+import { describe, expect, it } from 'vitest'
+import * as raw from '../support/raw-peer.js'
+import { makeSource, Swarm } from '../support/swarm-kit.js'
+
+describe('requests', () => {
+  it('takes a request back from a peer when another sends the block late', async () => {
+    const swarm = new Swarm()
+    const source = makeSource({ files: 65_536 })
+    const node = swarm.node()
+    await node.add(source)
+    await swarm.settle()
+    const slow = raw.rawPeer(swarm, node, source, '10.1.0.1').send(raw.HAVE_ALL, raw.UNCHOKE)
+    await swarm.settle()
+    expect(slow.asked.length).toBe(4)
+    // The first block is waited for 20 s; then it is asked of another.
+    await swarm.run(21_000)
+    const other = raw.rawPeer(swarm, node, source, '10.1.0.2').send(raw.HAVE_ALL, raw.UNCHOKE)
+    await swarm.settle()
+    expect(other.asked.length).toBe(4)
+    const [first] = slow.asked
+    if (first === undefined) throw new Error('nothing asked')
+    slow.send(slow.block(first))
+    await swarm.settle()
+    expect(other.cancelled).toEqual([first])
+  })
+
+  it('counts a request once though its block came while another copy was arriving', async () => {
+    const swarm = new Swarm()
+    const source = makeSource({ files: 10 * 65_536 })
+    const node = swarm.node()
+    await node.add(source)
+    await swarm.settle()
+    const slow = raw.rawPeer(swarm, node, source, '10.1.0.1')
+    slow.send(raw.bitfield(Buffer.from([0x80, 0])), raw.UNCHOKE)
+    await swarm.settle()
+    const [first] = slow.asked
+    if (first === undefined) throw new Error('nothing asked')
+    const block = slow.block(first)
+    // One byte is missing while the other peer sends the same block.
+    slow.send(block.subarray(0, -1))
+    await swarm.run(25_000)
+    const other = raw.rawPeer(swarm, node, source, '10.1.0.2', { extensions: true })
+    other.send(raw.extended(0, 'd4:reqqi2ee'), raw.HAVE_ALL, raw.UNCHOKE)
+    await swarm.settle()
+    const open = new Set(other.asked.map(({ piece, begin }) => `${piece}/${begin}`))
+    expect(open.size).toBe(2)
+    let most = 0
+    other.on(({ id, payload }) => {
+      if (id === 6) open.add(`${payload.readUInt32BE(0)}/${payload.readUInt32BE(4)}`)
+      most = Math.max(most, open.size)
+    })
+    for (let answered = 0; answered < other.asked.length && answered < 39; answered++) {
+      const asked = other.asked[answered]
+      if (asked === undefined) break
+      open.delete(`${asked.piece}/${asked.begin}`)
+      other.send(other.block(asked))
+      await swarm.settle()
+      if (answered === 8) slow.send(block.subarray(-1))
+    }
+    expect(most).toBeLessThanOrEqual(2)
+  })
+})
+
+describe('blame', () => {
+  it('never falls on the one who is left of several', async () => {
+    const swarm = new Swarm()
+    const source = makeSource({ files: 65_536 })
+    const node = swarm.node()
+    await node.add(source)
+    await swarm.settle()
+    const liar = raw.rawPeer(swarm, node, source, '10.1.0.1').send(raw.HAVE_ALL, raw.UNCHOKE)
+    await swarm.settle()
+    const [first] = liar.asked
+    if (first === undefined) throw new Error('nothing asked')
+    liar.send(liar.block(first, (bytes) => bytes.fill(7)))
+    await swarm.settle()
+    liar.end.close('gone')
+    const honest = raw.rawPeer(swarm, node, source, '10.1.0.2')
+    honest.on(({ id, payload }) => {
+      if (id !== 6) return
+      const [piece, begin, length] = [0, 4, 8].map((at) => payload.readUInt32BE(at))
+      honest.send(honest.block({ piece: piece ?? 0, begin: begin ?? 0, length: length ?? 0 }))
+    })
+    honest.send(raw.HAVE_ALL, raw.UNCHOKE)
+    await swarm.until(() => node.torrent.state.kind === 'seeding')
+    expect(node.reasons).not.toContain('sent-bad-data')
+  })
+
+  it('does not leave a piece to one peer that stops sending', async () => {
+    const swarm = new Swarm()
+    const source = makeSource({ files: 65_536 })
+    const node = swarm.node()
+    await node.add(source)
+    await swarm.settle()
+    // Two make the piece bad together; the next try is one peer's alone.
+    const everything = raw.bitfield(Buffer.from([0x80]))
+    const a = raw.rawPeer(swarm, node, source, '10.1.0.1', { fast: false }).send(everything, raw.UNCHOKE)
+    await swarm.settle()
+    const [first] = a.asked
+    if (first === undefined) throw new Error('nothing asked')
+    a.send(
+      a.block(first, (bytes) => bytes.fill(7)),
+      raw.CHOKE,
+    )
+    const b = raw.rawPeer(swarm, node, source, '10.1.0.2', { fast: false }).send(everything, raw.UNCHOKE)
+    await swarm.settle()
+    const before = b.asked.length
+    b.send(...b.asked.map((asked) => b.block(asked)))
+    await swarm.settle()
+    // Bad: it is b's turn alone, and b sends one block and no more.
+    expect(b.asked.length).toBe(before + 4)
+    b.send(...b.asked.slice(before, before + 1).map((asked) => b.block(asked)), raw.CHOKE)
+    await swarm.settle()
+    const honest = raw.rawPeer(swarm, node, source, '10.1.0.3')
+    honest.on(({ id, payload }) => {
+      if (id !== 6) return
+      const [piece, begin, length] = [0, 4, 8].map((at) => payload.readUInt32BE(at))
+      honest.send(honest.block({ piece: piece ?? 0, begin: begin ?? 0, length: length ?? 0 }))
+    })
+    honest.send(raw.HAVE_ALL, raw.UNCHOKE)
+    await swarm.until(() => node.torrent.state.kind === 'seeding', 60_000)
+  })
+})
