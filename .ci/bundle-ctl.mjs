@@ -1,9 +1,8 @@
 // Makes dist/ctl/torrentinoctl.js: one file that starts fast, with yargs and json-rpc-2.0 inside. The schemas of
 // the contract (zod), pino and better-sqlite3 must not get in: they are the daemon's, and triple the start.
-import { chmodSync, readFileSync } from 'node:fs'
+import { chmodSync } from 'node:fs'
 import { build } from 'esbuild'
 
-const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 const outfile = 'dist/ctl/torrentinoctl.js'
 const unwanted = /node_modules\/(zod|pino|better-sqlite3)\//
 
@@ -16,7 +15,6 @@ const { metafile } = await build({
   target: 'node20',
   metafile: true,
   legalComments: 'none',
-  define: { TORRENTINO_VERSION: JSON.stringify(version) },
   banner: {
     // yargs and its helpers still call require; the name is ours, so that it meets no other.
     js: [

@@ -9,6 +9,9 @@ import { EXIT, Failure, RemoteError } from './exit.js'
 /** Bytes of one answer: the files of the largest torrents, and room to spare. */
 const ANSWER_CAP = 512 * 1024 * 1024
 
+/** Milliseconds that a daemon may take to greet. */
+const HELLO_WITHIN = 10_000
+
 export class Client {
   readonly #socket: Socket
   readonly #lines = new LineSplitter(ANSWER_CAP)
@@ -41,11 +44,14 @@ export class Client {
     const socket = await open(socketPath)
     if (socket === null) return null
     const client = new Client(socket)
+    const timer = setTimeout(() => client.close(), HELLO_WITHIN)
     try {
       await client.call('session.hello', { client: 'torrentinoctl', contract: CONTRACT_VERSION })
     } catch (error) {
       client.close()
       throw error
+    } finally {
+      clearTimeout(timer)
     }
     return client
   }

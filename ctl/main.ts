@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import yargs, { type Argv } from 'yargs'
 import { escapeText } from '../shared/text.js'
+import { VERSION } from '../shared/version.js'
 import { addCommand, type AddArguments, addOptions, runAdd } from './commands/add.js'
 import { configCommand } from './commands/config.js'
 import { daemonCommand } from './commands/daemon.js'
@@ -28,9 +29,6 @@ import { endingOf, EXIT, type ExitStatus, Failure } from './exit.js'
 const EXIT_HELP =
   'Exit status: 0 ok, 1 fault, 2 usage or bad file, 3 no such torrent, 4 ambiguous, 5 no daemon, 6 running already, ' +
   '7 partly done, 8 wait timed out, 9 another contract version.'
-
-/** The version of package.json, put in by the bundler. */
-declare const TORRENTINO_VERSION: string | undefined
 
 const COMMANDS: readonly ((cli: Argv<Globals>) => Argv<Globals>)[] = [
   addCommand,
@@ -82,7 +80,7 @@ function commandLine(words: readonly string[]): Argv<Globals> {
         ),
       verb(runDefault),
     )
-    .version(typeof TORRENTINO_VERSION === 'string' ? TORRENTINO_VERSION : 'unknown')
+    .version(VERSION)
     .help()
     .epilogue(EXIT_HELP)
     .strict()

@@ -106,7 +106,9 @@ export async function withDaemon<T>(
 async function ask(question: string): Promise<string> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   try {
-    return await terminal.question(question)
+    // Ctrl-C and Ctrl-D close it without an answer: that is a no.
+    const closed = new Promise<string>((resolve) => terminal.once('close', () => resolve('n')))
+    return await Promise.race([terminal.question(question), closed])
   } finally {
     terminal.close()
   }

@@ -6,7 +6,7 @@ import { type Column, renderTable } from './table.js'
 
 const COLUMNS: readonly Column<SettingView>[] = [
   { title: 'SETTING', cell: (setting) => escapeText(setting.key) },
-  { title: 'VALUE', cell: (setting) => escapeText(String(setting.value)) },
+  { title: 'VALUE', cell: (setting) => escapeText(String(setting.value)) || '""' },
   {
     title: 'FROM',
     cell: (setting) => setting.source,

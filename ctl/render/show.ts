@@ -28,7 +28,7 @@ function figures(torrent: TorrentDetail): [string, string][] {
     ['Up', `${formatRate(torrent.upRate)}, ${formatBytes(torrent.uploaded)} in all`],
     ['Ratio', ratioText(torrent.ratio)],
     ['Wasted', formatBytes(torrent.wasted)],
-    ['Peers', `${torrent.peers}, ${plural(torrent.seeds, 'seed')} among them`],
+    ['Peers', torrent.peers === 0 ? 'none' : `${torrent.peers}, ${plural(torrent.seeds, 'seed')} among them`],
     ['Files', chosen + plural(torrent.fileCount, 'file')],
     [
       'Size',

@@ -29,7 +29,7 @@ export function renderStatus(daemon: DaemonView, style: Style): string {
     ['Owner', daemon.owner === 'service' ? 'the service manager' : 'you, started by hand'],
     ['Home', escapeText(daemon.home)],
     ['Downloads', escapeText(daemon.downloadDir)],
-    ['Listens', `${escapeText(daemon.listen.host)} port ${daemon.listen.port}`],
+    ['Listens', `${escapeText(daemon.listen.host) || 'every address'}, port ${daemon.listen.port}`],
     ['Network', daemon.scope],
     ['Torrents', `${daemon.torrents.total}${detail}`],
     ['Peers', String(daemon.connections)],

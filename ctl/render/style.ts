@@ -24,5 +24,10 @@ export function plural(count: number, noun: string): string {
 /** `2023-11-14 22:13:20Z`. */
 export function formatTime(ms: number): string {
   const date = new Date(ms)
-  return Number.isNaN(date.getTime()) ? '-' : `${date.toISOString().slice(0, 19).replace('T', ' ')}Z`
+  return Number.isNaN(date.getTime())
+    ? '-'
+    : date
+        .toISOString()
+        .replace('T', ' ')
+        .replace(/\.\d+Z$/, 'Z')
 }

@@ -191,6 +191,13 @@ describe('show', () => {
     expect(renderShow(detail, WIDE)).toBe(renderShow(detail, NARROW))
   })
 
+  it('survives a date from a far future, or none', () => {
+    expect(renderShow({ ...detail, createdAt: 1_452_468_725_091_000 }, NARROW)).toMatch(
+      /Created +\+047996-11-25 /,
+    )
+    expect(renderShow({ ...detail, createdAt: 9e15 }, NARROW)).toMatch(/Created +-\n/)
+  })
+
   it('tells the problem, and a pause that is under way', () => {
     const text = renderShow({ ...detail, state: 'blocked', desired: 'paused', error: 'no room' }, NARROW)
     expect(text).toContain('State       blocked (to be paused)')
@@ -281,7 +288,7 @@ describe('peers, trackers, settings, status', () => {
       Owner      you, started by hand
       Home       /home/kim/.local/state/torrentino
       Downloads  /home/kim/Downloads
-      Listens    0.0.0.0 port 20000
+      Listens    0.0.0.0, port 20000
       Network    internet
       Torrents   4 (1 downloading, 3 seeding)
       Peers      12
