@@ -24,6 +24,8 @@ const KEEP_ALIVE_AFTER: Millis = 100_000
 const GIVE_UP_AFTER: Millis = 180_000
 /** Neither side has wanted anything of the other for so long. */
 const USELESS_AFTER: Millis = 600_000
+/** What we wrote was not taken for so long: its frames hold memory that others could use. */
+const TAKES_NOTHING_AFTER: Millis = 120_000
 /** Dials begun in one tick. */
 const DIALS_PER_TICK = 30
 /** Pieces a peer may take while choked (BEP 6). */
@@ -116,11 +118,13 @@ export class Connections implements PeerOwner {
     this.#closed = true
     this.#ticker?.()
     this.#haveTimer?.()
-    for (const cancel of this.#dialling.values()) {
+    // Out of the table first: what a cancelled attempt says of itself is not counted again.
+    const attempts = [...this.#dialling.values()]
+    this.#dialling.clear()
+    for (const cancel of attempts) {
       cancel()
       this.#ports.budget.give()
     }
-    this.#dialling.clear()
     for (const peer of [...this.#peers.values()]) peer.close(reason)
   }
 
@@ -152,15 +156,15 @@ export class Connections implements PeerOwner {
   /** A link that has shaken hands. It is closed where it is not wanted. */
   attach(link: Link, greeting: Greeting, source: PeerView['source']): void {
     const { address, direction } = link.transport
-    if (direction === 'out') this.#dialling.delete(addressKey(address))
+    const dialled = direction === 'out' && this.#dialling.delete(addressKey(address))
     const refusal = this.#refusal(link, greeting)
     if (refusal !== null) {
-      if (direction === 'out') this.#ports.budget.give()
+      if (dialled) this.#ports.budget.give()
       if (refusal === 'self') this.#ports.candidates.addSelf(address)
-      else if (direction === 'out') this.#ports.candidates.failed(address, this.#ports.clock.now())
+      else if (dialled) this.#unwanted(refusal, address, greeting)
       return link.close(refusal)
     }
-    if (direction === 'in' && !this.#ports.budget.take()) return link.close('too-many-connections')
+    if (!dialled && !this.#ports.budget.take()) return link.close('too-many-connections')
     this.#ports.candidates.connected(address)
     const peer = this.#admit(link, greeting, source)
     this.#open(peer)
@@ -168,15 +172,35 @@ export class Connections implements PeerOwner {
     this.#ports.changed()
   }
 
+  /** We dialled and do not keep it: not to be dialled again while the other connection stands. */
+  #unwanted(refusal: string, address: PeerAddress, greeting: Greeting): void {
+    const standing =
+      refusal === 'connected-already' ? this.#byPeerId(greeting.peerId.toString('hex')) : undefined
+    if (standing === undefined) this.#ports.candidates.failed(address, this.#ports.clock.now())
+    else this.#reachedAt(standing, address)
+  }
+
+  #byPeerId(id: string): Peer | undefined {
+    for (const peer of this.#peers.values()) if (peer.peerId === id) return peer
+    return undefined
+  }
+
+  /** The peer that dialled us can be dialled there: as long as it is connected, it need not be. */
+  #reachedAt(peer: Peer, address: PeerAddress): void {
+    if (peer.listening !== null && addressKey(peer.listening) !== addressKey(address)) return
+    peer.listening = address
+    this.#ports.candidates.connected(address)
+  }
+
   #refusal(link: Link, greeting: Greeting): string | null {
     if (this.#closed) return 'stopped'
+    if (link.ended) return 'gone'
     if (Buffer.compare(greeting.peerId, this.#init.peerId) === 0) return 'self'
     if (this.#ports.candidates.isBanned(link.transport.address)) return 'banned'
-    const id = greeting.peerId.toString('hex')
-    for (const peer of this.#peers.values()) {
-      if (peer.peerId !== id) continue
-      if (!this.#prefersNew(peer, link, greeting)) return 'connected-already'
-      peer.close('connected-twice')
+    const known = this.#byPeerId(greeting.peerId.toString('hex'))
+    if (known !== undefined) {
+      if (!this.#prefersNew(known, link, greeting)) return 'connected-already'
+      known.close('connected-twice')
     }
     return this.#peers.size >= this.#init.maxPeers ? 'too-many-peers' : null
   }
@@ -301,7 +325,9 @@ export class Connections implements PeerOwner {
 
   listensOn(peer: Peer, port: number): void {
     if (peer.transport.direction !== 'in') return
-    this.#ports.candidates.add({ ...peer.transport.address, port }, 'incoming')
+    const address = { ...peer.transport.address, port }
+    this.#ports.candidates.add(address, 'incoming')
+    this.#reachedAt(peer, address)
   }
 
   closed(peer: Peer, reason: string): void {
@@ -310,7 +336,8 @@ export class Connections implements PeerOwner {
     this.#ports.budget.give()
     this.#ports.downloader.left(peer)
     peer.uploads.length = 0
-    this.#ports.candidates.closed(peer.transport.address, this.#ports.clock.now(), peer.downloaded > 0)
+    const known = peer.listening ?? peer.transport.address
+    this.#ports.candidates.closed(known, this.#ports.clock.now(), peer.downloaded > 0)
     this.#ports.log.debug({ peer: addressKey(peer.transport.address), reason }, 'peer closed')
     this.#refillOthers(peer)
     if (this.#closed) return
@@ -389,6 +416,8 @@ export class Connections implements PeerOwner {
     for (const peer of [...this.#peers.values()]) {
       if (now - peer.lastHeard > GIVE_UP_AFTER) peer.close('silent')
       else if (this.#isUseless(peer, now)) peer.close('useless')
+      else if (peer.transport.unsent > 0 && now - peer.lastTaken > TAKES_NOTHING_AFTER)
+        peer.close('reads-nothing')
       else if (now - peer.lastSent > KEEP_ALIVE_AFTER) peer.send(out.KEEP_ALIVE)
     }
     this.#ports.choker.tick(now, this.#peers.values())

@@ -66,6 +66,11 @@ export class Link implements TransportHandler {
     if (init.key !== null) this.#greet(init.key)
   }
 
+  /** Closed before anyone took it. */
+  get ended(): boolean {
+    return this.#phase === 'closed'
+  }
+
   data(view: Buffer): void {
     if (this.#phase === 'taken') {
       this.#handler?.data(view)

@@ -5,7 +5,7 @@
 import { Bitfield } from '../../shared/torrent/bitfield.js'
 import { type Bytes, type Millis, type PieceIndex } from '../../shared/units.js'
 import type { PeerView } from '../../shared/views.js'
-import { formatAddress } from '../base/address.js'
+import { formatAddress, type PeerAddress } from '../base/address.js'
 import { RateMeter } from '../base/rate.js'
 import { decodeExtensionHandshake } from '../codec/extension.js'
 import { clientName } from '../codec/peer-id.js'
@@ -58,6 +58,8 @@ export interface UploadRequest {
 
 /** Requests answered with a refusal before the peer is taken for hostile. */
 const MAX_REFUSED = 300
+/** A choke takes so long to be heard: it waits behind what was sent before. */
+const CHOKE_GRACE: Millis = 10_000
 /** Allowed-fast pieces remembered of a peer (BEP 6 suggests ten). */
 const MAX_ALLOWED_FAST = 64
 
@@ -107,6 +109,10 @@ export class Peer implements LinkHandler, WireHandler {
   lastHeard: Millis
   lastSent: Millis
   lastBlock: Millis
+  /** When the kernel last took a frame whole, or had nothing of ours left to take. */
+  lastTaken: Millis
+  /** Where the peer listens, of one that dialled us; null: unknown. */
+  listening: PeerAddress | null = null
   client: string
   closed = false
   /** The owner's pieces arrive here when the peer is attached. */
@@ -115,8 +121,10 @@ export class Peer implements LinkHandler, WireHandler {
   readonly #now: () => Millis
   /** A bitfield, have-all or have-none came. */
   #piecesTold = false
-  /** Requests we refused. */
+  /** Requests we refused since we last unchoked it. */
   #refused = 0
+  /** When we last choked it; -Infinity: never since it was unchoked first. */
+  #chokedAt: Millis = -Infinity
 
   constructor(init: PeerInit, ports: { readonly owner: PeerOwner; readonly now: () => Millis }) {
     this.handle = init.handle
@@ -127,7 +135,7 @@ export class Peer implements LinkHandler, WireHandler {
     this.peerId = Buffer.from(init.peerId).toString('hex')
     this.client = clientName(init.peerId)
     this.bits = new Bitfield(init.pieceCount)
-    this.connectedAt = this.lastHeard = this.lastSent = this.lastBlock = init.now
+    this.connectedAt = this.lastHeard = this.lastSent = this.lastBlock = this.lastTaken = init.now
     this.down = new RateMeter()
     this.up = new RateMeter()
     this.#owner = ports.owner
@@ -205,6 +213,7 @@ export class Peer implements LinkHandler, WireHandler {
     this.#piecesTold = true
     if (this.bits.get(piece)) return
     this.bits.set(piece)
+    if (this.bits.complete) this.uploadOnly = true
     this.#owner.pieceGained(this, piece)
   }
 
@@ -284,20 +293,25 @@ export class Peer implements LinkHandler, WireHandler {
 
   send(bytes: Uint8Array): void {
     if (this.closed) return
-    this.lastSent = this.#now()
+    this.#sends()
     this.transport.write(bytes)
   }
 
   /** A frame of blocks; `taken` once its bytes may change. */
   sendFrame(bytes: Uint8Array, taken: () => void): void {
-    this.lastSent = this.#now()
-    this.transport.write(bytes, taken)
+    this.#sends()
+    this.transport.write(bytes, () => {
+      this.lastTaken = this.#now()
+      taken()
+    })
   }
 
   /** Answers a request we will not serve: a reject (BEP 6), or silence; too many end the connection. */
   refuse(piece: PieceIndex, begin: Bytes, length: Bytes): void {
     if (this.closed) return
-    if (++this.#refused > MAX_REFUSED) return this.close('too-many-bad-requests')
+    // Those that were on their way when we choked it are nobody's fault.
+    const late = this.amChoking && this.#now() - this.#chokedAt < CHOKE_GRACE
+    if (!late && ++this.#refused > MAX_REFUSED) return this.close('too-many-bad-requests')
     this.sendReject(piece, begin, length)
   }
 
@@ -318,9 +332,11 @@ export class Peer implements LinkHandler, WireHandler {
   setChoking(value: boolean): void {
     if (this.amChoking === value) return
     this.amChoking = value
-    if (!value) {
+    if (value) this.#chokedAt = this.#now()
+    else {
       this.unchokedAt = this.#now()
       this.uploadedAtUnchoke = this.uploaded
+      this.#refused = 0
     }
     this.send(value ? out.CHOKE : out.UNCHOKE)
   }
@@ -341,6 +357,11 @@ export class Peer implements LinkHandler, WireHandler {
       peerChoking: this.peerChoking,
       peerInterested: this.peerInterested,
     }
+  }
+
+  #sends(): void {
+    this.lastSent = this.#now()
+    if (this.transport.unsent === 0) this.lastTaken = this.lastSent
   }
 
   #tellPieces(fill: () => void): void {
