@@ -1,5 +1,5 @@
 /** Torrents as the daemon lists them, page by page, and as they change. */
-import type { TorrentRefs, TorrentRow } from '../shared/rpc/contract.js'
+import type { NotificationParams, TorrentRefs, TorrentRow } from '../shared/rpc/contract.js'
 import type { TorrentId } from '../shared/units.js'
 import type { TorrentView } from '../shared/views.js'
 import type { Client } from './client.js'
@@ -9,14 +9,21 @@ const PAGE = 1000
 
 /** Every torrent, or those named; RemoteError when a name is nobody's. */
 export async function listTorrents(client: Client, ids?: TorrentRefs): Promise<TorrentView[]> {
+  return (await listAt(client, ids)).torrents
+}
+
+/** `rev` is that of the first page: what is newer may or may not be in the list. */
+async function listAt(client: Client, ids?: TorrentRefs): Promise<{ rev: number; torrents: TorrentView[] }> {
   const torrents: TorrentView[] = []
   let after = 0
+  let rev: number | null = null
   for (;;) {
     const named = ids === undefined ? {} : { ids }
     const page = await client.call('torrent.list', { ...named, after, limit: PAGE })
-    torrents.push(...page.torrents.map(whole))
+    for (const row of page.torrents) torrents.push(whole(row))
+    rev ??= page.rev
     const last = page.torrents.at(-1)
-    if (!page.more || last === undefined) return torrents
+    if (!page.more || last === undefined) return { rev, torrents }
     after = last.id
   }
 }
@@ -50,8 +57,10 @@ export class Watch {
   readonly #client: Client
   /** Those who wait for the next change. */
   #waiting: (() => void)[] = []
-  /** The torrents asked for; empty until the first list. */
-  #ids: TorrentId[] = []
+  /** The torrents asked for; null until the first list. */
+  #ids: TorrentId[] | null = null
+  /** Changes that came before it: a change can overtake the answer that does not know of it. */
+  readonly #early: NotificationParams<'changed'>[] = []
 
   private constructor(client: Client) {
     this.#client = client
@@ -60,12 +69,18 @@ export class Watch {
   /** Subscribes first and lists then: no change falls between the two. */
   static async open(client: Client, ids: TorrentRefs): Promise<Watch> {
     const watch = new Watch(client)
-    client.on('changed', ({ torrents, removed }) => watch.#apply(torrents, removed))
+    client.on('changed', (changed) => {
+      if (watch.#ids === null) watch.#early.push(changed)
+      else watch.#apply(changed.torrents, changed.removed)
+    })
     client.on('gap', () => void watch.#listAgain())
     await client.call('events.subscribe', { changes: true })
-    const torrents = await listTorrents(client, ids)
+    const { rev, torrents } = await listAt(client, ids)
     watch.#ids = torrents.map((torrent) => torrent.id)
     for (const torrent of torrents) watch.torrents.set(torrent.id, torrent)
+    for (const changed of watch.#early) {
+      if (changed.rev > rev) watch.#apply(changed.torrents, changed.removed)
+    }
     return watch
   }
 
@@ -89,7 +104,7 @@ export class Watch {
       const there = new Set(torrents.map((torrent) => torrent.id))
       this.#apply(
         torrents,
-        this.#ids.filter((id) => !there.has(id)),
+        (this.#ids ?? []).filter((id) => !there.has(id)),
       )
     } catch {
       // The daemon went away: whoever watches waits for `gone` too.
