@@ -20,6 +20,9 @@ const STOP_CAP: Millis = 2000
 /** Removed torrents that `torrent.list since` can still tell of. */
 const REMEMBER_REMOVED = 10_000
 
+/** Accepted connections that may be shaking hands at once. */
+const MOST_GREETING = 200
+
 export interface SessionInit {
   readonly peerId: Uint8Array
   /** Shown to peers. */
@@ -49,6 +52,8 @@ export class Session {
   readonly #torrents = new Map<TorrentId, Torrent>()
   /** v1 and v2 keys alike: a hybrid is found under both. */
   readonly #byKey = new Map<SwarmKey, Torrent>()
+  /** Accepted connections that have not shaken hands, the oldest first. */
+  readonly #greeting = new Set<Link>()
   /** Revision at which a torrent was removed. */
   readonly #removed = new Map<TorrentId, number>()
   /** The last run ended in order. */
@@ -171,21 +176,31 @@ export class Session {
   /** A connection that somebody opened to us. */
   accept(transport: Transport): void {
     if (this.#stopping) return transport.close('stopping')
-    new Link(
+    const link = new Link(
       { transport, peerId: this.#init.peerId, key: null },
       {
         clock: this.#ports.clock,
         serves: (key) => this.#byKey.get(key)?.isRunning === true,
-        ready: (ready: Link, greeting: Greeting) => {
-          const torrent = this.#byKey.get(greeting.key)
-          if (torrent === undefined) ready.close('unknown-info-hash')
-          else torrent.accept(ready, greeting)
+        ready: (ready, greeting) => {
+          this.#greeting.delete(ready)
+          this.#route(ready, greeting)
         },
-        failed: (_, reason) => {
+        failed: (failed, reason) => {
+          this.#greeting.delete(failed)
           this.#ports.log.debug({ reason }, 'inbound connection ended')
         },
       },
     )
+    this.#greeting.add(link)
+    if (this.#greeting.size <= MOST_GREETING) return
+    // A peer that means it needs milliseconds: the oldest is the one that dribbles.
+    for (const oldest of this.#greeting) return oldest.close('too-slow')
+  }
+
+  #route(link: Link, greeting: Greeting): void {
+    const torrent = this.#byKey.get(greeting.key)
+    if (torrent === undefined) link.close('unknown-info-hash')
+    else torrent.accept(link, greeting)
   }
 
   async #saveTotals(): Promise<void> {
