@@ -49,10 +49,12 @@ class Stage {
     return client
   }
 
-  /** Begins the work of every pair, side by side; failures are kept for the tests that ask. */
+  /** Begins the work of every pair, side by side; failures are kept, with our log, for the tests that ask. */
   begin(work: (pair: Pair) => Promise<void>): void {
     for (const pair of this.pairs) {
-      const done = work(pair)
+      const done = work(pair).catch((error: unknown) => {
+        throw new Error(`${String(error)}\n${this.ours.diary()}`, { cause: error })
+      })
       done.catch(() => undefined)
       this.#begun.set(pair, done)
     }

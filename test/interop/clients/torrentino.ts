@@ -1,6 +1,6 @@
 /** Our own daemon and command, as a person runs them: two programs, a home, a socket. */
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PeerView, TorrentView } from '../../../shared/views.js'
 import type { MadeTorrent } from '../../support/make-torrent.js'
@@ -41,7 +41,7 @@ export class Torrentino implements Client {
     mkdirSync(downloads)
     writeFileSync(
       join(this.#home, 'config.toml'),
-      `[listen]\nhost = "${host.address}"\nport = 6881\n\n[download]\ndir = "${downloads}"\n`,
+      `[listen]\nhost = "${host.address}"\nport = 6881\n\n[download]\ndir = "${downloads}"\n\n[log]\nlevel = "debug"\n`,
     )
   }
 
@@ -71,8 +71,14 @@ export class Torrentino implements Client {
   async run(...args: readonly string[]): Promise<string> {
     const result = await this.ctl(...args)
     if (result.code === 0) return result.stdout
-    const daemon = this.#program?.output.slice(-2000) ?? ''
-    throw new Error(`torrentinoctl ${args.join(' ')}: exit ${result.code}: ${result.stderr}\n${daemon}`)
+    throw new Error(`torrentinoctl ${args.join(' ')}: exit ${result.code}: ${result.stderr}\n${this.diary()}`)
+  }
+
+  /** The end of the daemon's log and of what it wrote: what a failure is explained with. */
+  diary(): string {
+    const file = join(this.#home, 'logs/torrentinod.log')
+    const log = existsSync(file) ? readFileSync(file, 'utf8').slice(-4000) : ''
+    return `${log}\n${this.#program?.output.slice(-1000) ?? ''}`
   }
 
   async add(torrent: MadeTorrent, init: AddInit): Promise<void> {
