@@ -1,0 +1,97 @@
+/** The documents name what is there: files, links, verbs, settings, and a row for each BEP. */
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { SETTING_KEYS } from '../../shared/settings.js'
+import { EXIT } from '../../shared/rpc/errors.js'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const DOCS = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'docs/architecture.md',
+  'docs/protocol.md',
+  'docs/config.md',
+  'docs/macos.md',
+]
+
+const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
+/** What stands in single backticks. */
+const spans = (file: string): string[] =>
+  [...read(file).matchAll(/`([^`\n]+)`/g)].map(([, text = '']) => text)
+
+describe.each(DOCS)('%s', (file) => {
+  it('names files that exist', () => {
+    const named = spans(file).filter((text) =>
+      /^(?:daemon|ctl|shared|launchd|test|docs|\.ci)\/[\w./-]*$/.test(text),
+    )
+    // Examples of a command, and what a test run makes.
+    const missing = named.filter((path) => !path.includes('/x.') && !existsSync(join(ROOT, path)))
+    expect(missing).toEqual([])
+  })
+
+  it('links to files that exist', () => {
+    const links = [...read(file).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, to = '']) => to)
+    // Written by the interop tests, which not every machine can run.
+    const lasting = links.filter((to) => !to.endsWith('interop.md'))
+    const missing = lasting.filter((to) => !existsSync(join(ROOT, dirname(file), to)))
+    expect(missing).toEqual([])
+  })
+
+  it('has no heading that a link of its own misses', () => {
+    const text = read(file)
+    const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+      title
+        .toLowerCase()
+        .replace(/[^\w\s-]/g, '')
+        .replace(/\s/g, '-'),
+    )
+    for (const [, anchor = ''] of text.matchAll(/\]\(#([^)]+)\)/g)) expect(headings).toContain(anchor)
+  })
+})
+
+describe('README.md', () => {
+  const commands = read('ctl/main.ts')
+
+  it('shows verbs that exist', () => {
+    const verbs = spans('README.md').flatMap((text) => /^torrentinoctl ([a-z]+)\b/.exec(text)?.[1] ?? [])
+    expect(verbs.length).toBeGreaterThan(15)
+    for (const verb of new Set(verbs)) expect(commands, verb).toMatch(new RegExp(`^  ${verb}Command,$`, 'm'))
+  })
+
+  it('shows every verb', () => {
+    const table = spans('README.md')
+    for (const [, verb = ''] of commands.matchAll(/^ {2}([a-z]+)Command,$/gm)) {
+      expect(
+        table.some((text) => text.startsWith(`torrentinoctl ${verb}`)),
+        verb,
+      ).toBe(true)
+    }
+  })
+
+  it('tells every exit status', () => {
+    const codes = /Exit codes: ([^.]*)\./.exec(read('README.md').replace(/\s+/g, ' '))?.[1] ?? ''
+    expect([...codes.matchAll(/(?:^|, )(\d)/g)].map(([, code]) => Number(code))).toEqual(Object.values(EXIT))
+  })
+})
+
+it('docs/config.md has every setting', () => {
+  for (const key of SETTING_KEYS) expect(spans('docs/config.md')).toContain(key)
+})
+
+it('docs/protocol.md has a row for each BEP, once, and proves what it calls done', () => {
+  const beps = [3, 5, 6, 7, 9, 10, 11, 12, 14, 15, 16, 17, 19, 20, 21, 23, 24, 27, 29, 31, 32, 33, 40, 41, 42]
+  const more = [43, 44, 47, 48, 51, 52, 53, 54, 55]
+  const rows = read('docs/protocol.md')
+    .split('\n')
+    .map((line) => line.split('|').map((cell) => cell.trim()))
+    .filter(([, bep = '']) => /^(\d+|MSE)$/.test(bep))
+  expect(rows.map(([, bep]) => bep)).toEqual([...beps, ...more, 'MSE'].map(String))
+  for (const [, bep, , state, , files = '', tests = ''] of rows) {
+    expect(['done', 'partly', 'not yet'], bep).toContain(state)
+    if (state === 'not yet') continue
+    expect(files, bep).toMatch(/`(daemon|shared)\//)
+    expect(tests, bep).toMatch(/`test\//)
+  }
+})
