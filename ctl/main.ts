@@ -17,7 +17,7 @@ import { removeCommand } from './commands/remove.js'
 import { resumeCommand } from './commands/resume.js'
 import { rpcCommand } from './commands/rpc.js'
 import { selectCommand } from './commands/select.js'
-import { serviceCommand } from './commands/service-verb.js'
+import { serviceCommand } from './commands/service.js'
 import { showCommand } from './commands/show.js'
 import { statusCommand } from './commands/status.js'
 import { trackersCommand } from './commands/trackers.js'
@@ -47,7 +47,7 @@ const COMMANDS: readonly ((cli: Argv<Globals>) => Argv<Globals>)[] = [
   inspectCommand,
   statusCommand,
   daemonCommand,
-  serviceCommand,
+  (cli) => cli.command(serviceCommand),
   configCommand,
   rpcCommand,
 ]
