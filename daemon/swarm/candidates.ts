@@ -135,6 +135,13 @@ export class Candidates {
     this.#idle(candidate, now + this.#jittered(RETURN_PAUSE))
   }
 
+  /** More is wanted of them: those that were useful before are due at once. */
+  recall(): void {
+    for (const candidate of this.#known.values()) {
+      if (candidate.use === 'idle' && candidate.useful) this.#idle(candidate, -Infinity)
+    }
+  }
+
   /** Never again, neither dialled nor let in: the host, or on this machine the one port. */
   ban(address: PeerAddress): void {
     const key = banKey(address)

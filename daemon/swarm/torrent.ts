@@ -83,7 +83,7 @@ export interface TorrentPorts {
   readonly listener: TorrentListener
 }
 
-type After = 'pause' | 'exit' | 'start' | 'verify'
+type After = 'pause' | 'exit' | 'start' | 'verify' | 'more'
 
 export class Torrent {
   readonly id: TorrentId
@@ -239,7 +239,33 @@ export class Torrent {
     live.recorder.noteChoice()
     live.connections.needsChanged()
     this.#row = { ...this.#row, wanted: live.content.wantedBytes, done: live.content.doneBytes }
-    if (this.isRunning) this.#enterRun(live)
+    if (!this.isRunning) return
+    if (this.#state.kind === 'seeding' && !live.content.complete) return this.#wantMore()
+    this.#enterRun(live)
+    this.#prepare(live)
+  }
+
+  /** A seed downloads again: its files are looked at and made ready as at a start, and its old peers are dialled. */
+  #wantMore(): void {
+    this.#stop('more', 0, () => {
+      this.#candidates.recall()
+    })
+  }
+
+  /** Chosen files that are empty are there at once. */
+  #prepare(live: Live): void {
+    const epoch = this.#epoch
+    const { content, storage } = live
+    const wanted = content.files.flatMap((file, index) =>
+      !file.pad && content.isFileWanted(index) ? [index] : [],
+    )
+    storage.prepare(wanted).then(
+      (fault) => {
+        if (fault !== null && epoch === this.#epoch && this.#after === null)
+          this.#block({ kind: 'disk', fault })
+      },
+      () => undefined,
+    )
   }
 
   addTrackers(tiers: readonly (readonly string[])[]): void {
@@ -491,6 +517,7 @@ export class Torrent {
     }
     this.#stopped.push(done)
     if (this.#after !== null) {
+      if (keepsAnnouncing(this.#after) && !keepsAnnouncing(after)) this.#tracker.stop(cap, () => undefined)
       this.#after = after
       return
     }
@@ -502,7 +529,7 @@ export class Torrent {
     const one = (): void => {
       if (--open === 0) this.#stopDone()
     }
-    if (after === 'verify') one()
+    if (keepsAnnouncing(after)) one()
     else this.#tracker.stop(cap, one)
     this.#data.close('stopped', one)
   }
@@ -512,7 +539,7 @@ export class Torrent {
     this.#after = null
     this.#set({ kind: 'paused' })
     for (const done of this.#stopped.splice(0)) done()
-    if (after === 'start' || after === 'verify') this.#begin()
+    if (after === 'start' || (after !== null && keepsAnnouncing(after))) this.#begin()
   }
 
   /** Ends what belongs to the run: timers, the check, links that wait. */
@@ -659,6 +686,11 @@ export class Torrent {
     if (this.isRunning) this.#tellNeed()
     this.#ports.listener.changed(this)
   }
+}
+
+/** The torrent goes on at once, so its trackers need not hear that it stopped. */
+function keepsAnnouncing(after: After): boolean {
+  return after === 'verify' || after === 'more'
 }
 
 function retryDelay(by: Fault): Millis {
