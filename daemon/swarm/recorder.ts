@@ -139,6 +139,7 @@ export class Recorder {
 
   /** A round now; `done` when nothing is pending, or the round failed. */
   flush(done: () => void): void {
+    if (this.#closed) return done()
     this.#idle.push(done)
     this.#cancelTimer()
     this.#startRound()
@@ -172,6 +173,8 @@ export class Recorder {
     this.#closed = true
     this.#cancelTimer()
     this.#pending.clear()
+    this.#pendingBytes = 0
+    this.#settle()
   }
 
   #mark(files: FileIndex[]): void {
@@ -227,12 +230,8 @@ export class Recorder {
 
   #synced(files: readonly FileFound[], fault: DiskFault | null): void {
     if (this.#closed) return this.#endRound()
+    if (fault !== null) return this.#void(fault)
     const round = this.#round.filter((piece) => this.#pending.has(piece))
-    if (fault !== null) {
-      for (const piece of round) this.drop(piece)
-      this.#ports.listener.voided(round, fault)
-      return this.#endRound()
-    }
     for (const found of files) this.#content.facts.set(found.file, this.#fact(found))
     const facts = files.map((found) => this.#fact(found))
     const done = round.reduce(
@@ -250,6 +249,14 @@ export class Recorder {
         this.#roundFailed()
       },
     )
+  }
+
+  /** Not the round alone: what was written while it ran may have been lost with it, and the next sync would not tell. */
+  #void(fault: DiskFault): void {
+    const lost = [...this.#pending]
+    for (const piece of lost) this.drop(piece)
+    this.#ports.listener.voided(lost, fault)
+    this.#endRound()
   }
 
   #committed(round: readonly PieceIndex[]): void {
@@ -310,6 +317,7 @@ export class Recorder {
     this.#busy = false
     this.#round = []
     this.#settle()
+    if (this.#closed) return
     this.#timer ??= this.#ports.clock.after(this.#retryMillis, () => {
       this.#timer = null
       this.#startRound()
