@@ -123,7 +123,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
       feeds: room.feeds,
       log,
       clock,
-      user: { uid: process.getuid?.() ?? 0, umask: (mask) => process.umask(mask) },
+      user: { uid: process.getuid?.() ?? 0, home: homedir(), umask: (mask) => process.umask(mask) },
       turn: (fn) => void setImmediate(fn),
     },
   )

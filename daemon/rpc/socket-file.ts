@@ -10,6 +10,8 @@ export const PATH_CAP = 103
 export interface ProcessUser {
   /** The user we run as. */
   readonly uid: number
+  /** The user's own folder: never closed to others by us. */
+  readonly home: string
   /** Sets the mask of modes for new files and answers the one before: `process.umask`. */
   umask(mask: number): number
 }
@@ -47,10 +49,15 @@ export async function prepareFolder(socketPath: string, user: ProcessUser): Prom
   if (stat.uid !== user.uid) {
     throw place(`${folder} belongs to another user; choose another TORRENTINO_HOME`)
   }
-  if ((stat.mode & 0o077) !== 0) {
-    const mode = (stat.mode & 0o777).toString(8)
-    throw place(`${folder} is open to others (mode ${mode}); run: chmod 700 '${folder}'`)
-  }
+  if ((stat.mode & 0o077) !== 0) await closeToOthers(folder, stat.mode, user)
+}
+
+/** A folder that somebody made for us with the usual mode is closed; one that others live in is refused. */
+async function closeToOthers(folder: string, mode: number, user: ProcessUser): Promise<void> {
+  const sticky = (mode & 0o1000) !== 0
+  if (!sticky && folder !== '/' && folder !== user.home) return chmod(folder, 0o700)
+  const shown = (mode & 0o7777).toString(8)
+  throw place(`${folder} is shared with others (mode ${shown}); choose a folder of its own as TORRENTINO_HOME`)
 }
 
 /**

@@ -419,9 +419,19 @@ describe('the socket', () => {
     await expect(lstat(started.socketPath)).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
-  it('is not made in a folder that others can enter, nor behind a link', async () => {
+  it('closes a folder that others can enter', async () => {
     const open = await folder(0o755)
-    await expect(host({ socketPath: join(open, 't.sock') })).rejects.toThrow(/is open to others \(mode 755\)/)
+    const started = await host({ socketPath: join(open, 't.sock') })
+    expect((await stat(open)).mode & 0o777).toBe(0o700)
+    await started.server.close()
+  })
+
+  it('is not made in a folder that others share, nor behind a link', async () => {
+    const shared = await folder(0o1777)
+    await expect(host({ socketPath: join(shared, 't.sock') })).rejects.toThrow(
+      /is shared with others \(mode 1777\)/,
+    )
+    expect((await stat(shared)).mode & 0o7777).toBe(0o1777)
     const home = await folder()
     await mkdir(join(home, 'real'), { mode: 0o700 })
     await symlink(join(home, 'real'), join(home, 'link'))

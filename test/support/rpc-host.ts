@@ -23,7 +23,7 @@ export const realClock: Clock = {
   },
 }
 
-const user = { uid: process.getuid?.() ?? 0, umask: (mask: number) => process.umask(mask) }
+const user = { uid: process.getuid?.() ?? 0, home: '/nowhere', umask: (mask: number) => process.umask(mask) }
 
 export interface RpcHost {
   readonly folder: string
