@@ -18,7 +18,7 @@ import { readTrackers, readWebSeeds } from './metainfo-urls.js'
 import { PathError, safeComponent, safePath, uniquePaths } from './paths.js'
 import { checkPieceLayers } from './piece-layers.js'
 
-export { MetainfoError, type MetainfoFault } from './metainfo-error.js'
+export { MetainfoError } from './metainfo-error.js'
 
 /** A larger .torrent file is refused. */
 export const MAX_METAINFO_SIZE = 10_000_000
