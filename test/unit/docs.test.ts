@@ -1,6 +1,6 @@
 /** The documents name what is there: files, links, verbs, settings, and a row for each BEP. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { SETTING_KEYS } from '../../shared/settings.js'
@@ -89,4 +89,24 @@ it('docs/protocol.md has a row for each BEP, once, and proves what it calls done
     expect(files, bep).toMatch(/`(daemon|shared)\//)
     expect(tests, bep).toMatch(/`test\//)
   }
+})
+
+it('docs/architecture.md names classes and methods that exist', () => {
+  const source = ['daemon', 'ctl'].flatMap((room) =>
+    readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => read(join(room, file))),
+  )
+  const named = spans('docs/architecture.md').flatMap((text) => {
+    const [, owner = '', method = ''] = /^([A-Z]\w+)\.(#?\w+)$/.exec(text) ?? []
+    return owner === '' || owner === 'Date' || owner === 'Math' ? [] : [{ owner, method }]
+  })
+  expect(named.length).toBeGreaterThan(10)
+  const missing = named.filter(
+    ({ owner, method }) =>
+      !source.some(
+        (text) => new RegExp(`(class|interface) ${owner}\\b`).test(text) && text.includes(`${method}(`),
+      ),
+  )
+  expect(missing).toEqual([])
 })
