@@ -2,7 +2,7 @@
 import type { Millis, SwarmKey, TorrentId } from '../../shared/units.js'
 import type { NotificationParams } from '../../shared/rpc/contract.js'
 import type { Log } from '../base/log.js'
-import type { Clock } from '../ports/clock.js'
+import type { Cancel, Clock } from '../ports/clock.js'
 import type { Disk } from '../ports/disk.js'
 import type { Random } from '../ports/random.js'
 import type { Store, TorrentRow } from '../ports/store.js'
@@ -56,6 +56,7 @@ export class Session {
   readonly #greeting = new Set<Link>()
   /** Revision at which a torrent was removed. */
   readonly #removed = new Map<TorrentId, number>()
+  #saver: Cancel | null = null
   /** The last run ended in order. */
   #clean = false
   #stopping = false
@@ -81,7 +82,7 @@ export class Session {
       if (torrent.desired === 'running' || torrent.desired === 'forced') torrent.start()
     }
     log.info({ torrents: rows.length, clean: this.#clean }, 'restored')
-    clock.every(SAVE_TOTALS, () => {
+    this.#saver = clock.every(SAVE_TOTALS, () => {
       this.#saveTotals().catch((error: unknown) => {
         log.warn({ error: String(error) }, 'totals could not be saved')
       })
@@ -99,8 +100,14 @@ export class Session {
           }),
       ),
     )
-    await this.#saveTotals()
-    await this.#ports.store.setMeta('clean', 'yes')
+    this.#saver?.()
+    try {
+      await this.#saveTotals()
+      await this.#ports.store.setMeta('clean', 'yes')
+    } catch (error) {
+      // A full disk must not keep the daemon from ending; the next start looks at every file.
+      this.#ports.log.warn({ error: String(error) }, 'the end could not be recorded')
+    }
   }
 
   /** A torrent of the store becomes a live one; it does nothing until it is started. */

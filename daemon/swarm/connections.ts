@@ -160,7 +160,7 @@ export class Connections implements PeerOwner {
     const refusal = this.#refusal(link, greeting)
     if (refusal !== null) {
       if (dialled) this.#ports.budget.give()
-      if (refusal === 'self') this.#ports.candidates.addSelf(address)
+      if (refusal === 'self') this.#knowSelf(address)
       else if (dialled) this.#unwanted(refusal, address, greeting)
       return link.close(refusal)
     }
@@ -170,6 +170,13 @@ export class Connections implements PeerOwner {
     this.#open(peer)
     link.take(peer)
     this.#ports.changed()
+  }
+
+  /** Either end may see it first; the one that was dialled knows the host, and its own port. */
+  #knowSelf(address: PeerAddress): void {
+    const { candidates, listenPort } = this.#ports
+    candidates.addSelf(address)
+    candidates.addSelf({ ...address, port: listenPort() })
   }
 
   /** We dialled and do not keep it: not to be dialled again while the other connection stands. */

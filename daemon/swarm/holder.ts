@@ -49,6 +49,13 @@ export class LiveHolder {
       })
   }
 
+  /** The data are void: they are forgotten without an end in order. */
+  discard(): void {
+    if (this.#phase !== 'ready') return
+    this.#live = null
+    this.#phase = 'none'
+  }
+
   #load(): void {
     this.#phase = 'loading'
     this.#ports.load().then(

@@ -27,6 +27,8 @@ import type { Dialer } from './transport.js'
 const DORMANT_AFTER: Millis = 60_000
 /** Links that wait while the torrent wakes. */
 const MAX_WAITING = 32
+/** What blocks again within this after a retry is the same trouble still. */
+const SAME_TROUBLE: Millis = 60_000
 /** A full disk is tried again once so much is free. */
 const ROOM_TO_GO_ON: Bytes = 32 * 1024 * 1024
 
@@ -116,6 +118,8 @@ export class Torrent {
   readonly #totals: Totals
   /** The user asked for a check: missing files are not a fault but missing pieces. */
   #acceptLoss = false
+  /** What blocked it last, since when, and when it did so last. */
+  #trouble: { readonly reason: string; readonly since: Millis; readonly at: Millis } | null = null
   /** The store's trouble, shown while the torrent goes on. */
   #storeTrouble: string | null = null
   #clean: boolean
@@ -281,17 +285,23 @@ export class Torrent {
 
   /** Deletes the files; the torrent is stopped. Null: done. */
   removeData(done: (fault: DiskFault | null) => void): void {
-    this.withLive((live) => {
-      if (live === null) return done(null)
+    this.#data.use((live) => {
+      if (live === null) return done({ code: 'UNREADABLE', operation: 'read', path: this.#row.dir })
+      const end = (fault: DiskFault | null): void => {
+        // Whatever is left, nothing is known of it: what comes next looks at the disk anew.
+        this.#data.discard()
+        this.#row = { ...this.#row, done: 0, checked: false, completedAt: null }
+        done(fault)
+      }
       live.recorder.abandon()
       live.storage.remove().then(
         (fault) => {
           void live.storage.close().then(() => {
-            done(fault)
+            end(fault)
           })
         },
         () => {
-          done(null)
+          end(null)
         },
       )
     })
@@ -493,6 +503,7 @@ export class Torrent {
     const complete = live === null ? this.#complete : live.content.complete
     this.#set({ kind: complete ? 'seeding' : 'downloading' })
     if (!complete) live?.connections.dialMore()
+    else if (live !== null) this.#sleepSoon()
   }
 
   #recorded(): void {
@@ -504,6 +515,7 @@ export class Torrent {
       // Told only of a torrent that is whole: a chosen part of it is no new copy in the swarm.
       if (live.content.full) this.#tracker.completed()
       live.connections.completed()
+      this.#sleepSoon()
       this.#ports.listener.noted(this, 'completed', { bytes: live.content.wantedBytes })
     }
     this.#changed()
@@ -590,16 +602,29 @@ export class Torrent {
     if (this.#after !== null || this.#state.kind === 'blocked') return
     const now = this.#ports.clock.now()
     const retryAt = now + retryDelay(by)
+    const since = this.#troubleSince(by, now)
     this.#epoch++
     this.#endRun()
-    this.#set({ kind: 'blocked', by, since: now, retryAt })
-    this.#ports.log.warn({ torrent: this.id, fault: by }, faultSentence(by))
-    this.#ports.listener.noted(this, 'blocked', { reason: faultSentence(by) })
+    this.#set({ kind: 'blocked', by, since, retryAt })
+    if (since === now) {
+      this.#ports.log.warn({ torrent: this.id, fault: by }, faultSentence(by))
+      this.#ports.listener.noted(this, 'blocked', { reason: faultSentence(by) })
+    }
     this.#data.close('blocked', () => undefined)
     this.#retry = this.#ports.clock.after(retryDelay(by), () => {
       this.#retry = null
       this.#tryAgain()
     })
+  }
+
+  /** When this trouble began: a retry that fails alike goes on with it, and is no news. */
+  #troubleSince(by: Fault, now: Millis): Millis {
+    const reason = faultSentence(by)
+    const known = this.#trouble
+    const same = known !== null && known.reason === reason && now - known.at < SAME_TROUBLE
+    const since = same ? known.since : now
+    this.#trouble = { reason, since, at: now }
+    return since
   }
 
   #tryAgain(): void {

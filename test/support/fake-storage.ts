@@ -35,6 +35,9 @@ export class FakeStorage implements Storage {
   private readonly known = new Map<FileIndex, string>()
   /** Rounds of sync asked, for tests that count them. */
   syncs = 0
+  /** Pieces hashed by `verify`, and pieces looked at by `sniff`. */
+  verified = 0
+  sniffed = 0
 
   constructor(
     readonly spec: StorageSpec,
@@ -150,6 +153,7 @@ export class FakeStorage implements Storage {
           done(fault)
           return
         }
+        this.verified += 1
         onPiece(piece, good)
         step(at + 1)
       })
@@ -163,6 +167,7 @@ export class FakeStorage implements Storage {
   }
 
   sniff(pieces: readonly PieceIndex[]): Promise<PieceIndex[]> {
+    this.sniffed += pieces.length
     return this.disk.ask('read', () =>
       pieces.filter((piece) => {
         const length = Math.min(BLOCK_SIZE, this.layout.pieceSize(piece))

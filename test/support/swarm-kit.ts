@@ -266,10 +266,10 @@ export class Node {
 
   async stop(): Promise<void> {
     let over = false
-    void this.session.stop().then(() => {
+    const stopped = this.session.stop().then(() => {
       over = true
     })
-    for (let i = 0; i < 100 && !over; i++) await this.swarm.run(100)
+    for (let i = 0; i < 100 && !over; i++) await Promise.race([stopped, this.swarm.run(100)])
     if (!over) throw new Error('the session does not stop')
     this.unlisten()
   }
