@@ -6,7 +6,7 @@ import type { TorrentView } from '../shared/views.js'
 import type { Client } from './client.js'
 import type { Context } from './context.js'
 import { EXIT, type ExitStatus, Failure } from './exit.js'
-import { renderBar, renderProgressLine } from './render/bar.js'
+import { renderBars, renderProgressLine } from './render/bar.js'
 import type { Style } from './render/style.js'
 import { isComplete, Watch } from './torrents.js'
 
@@ -74,7 +74,7 @@ class Bars implements Painter {
     const room = Math.max(1, process.stdout.rows - 2)
     const style: Style = { ...this.#context.style, columns: process.stdout.columns }
     const shown = torrents.length <= room ? torrents : torrents.filter((torrent) => !isComplete(torrent))
-    const lines = shown.slice(0, room).map((torrent) => renderBar(torrent, style) + '\n')
+    const lines = renderBars(shown.slice(0, room), style).map((line) => line + '\n')
     if (shown.length > room) lines.push(`and ${shown.length - room} more\n`)
     const picture = lines.join('')
     if (picture === this.#picture) return

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { renderAdded } from '../../ctl/render/added.js'
-import { renderBar, renderProgressLine } from '../../ctl/render/bar.js'
+import { renderBars, renderProgressLine } from '../../ctl/render/bar.js'
 import { renderFiles } from '../../ctl/render/files.js'
 import { renderList, renderRest } from '../../ctl/render/list.js'
 import { renderPeers } from '../../ctl/render/peers.js'
@@ -349,17 +349,25 @@ describe('what add tells', () => {
 
 describe('a bar', () => {
   it('draws what is done', () => {
-    expect(torrents.map((torrent) => renderBar(torrent, WIDE)).join('\n')).toMatchInlineSnapshot(`
-      "debian-12.9.0-amd64-netinst.iso      ━━━━────────────  25.0%  256 MiB/1 GiB  ↓2 MiB/s ↑10 KiB/s  12p  6m 24s
-      Some Very Long Nam…th everything.mkv ━━━━━━━━━━━━━━━━   100%  1 GiB/1 GiB  seeding
-      映画のサウンドトラック 🎬 完全版     ━━━━────────────  25.0%  256 MiB/1 GiB  checking 42.0%
-      full-disk  25.0%  no space left in /data/torrents: 3.2 GiB are missing; it goes on by itself when there is room"
+    expect(renderBars(torrents, WIDE).join('\n')).toMatchInlineSnapshot(`
+      "debian-12.9.0-amd64-netinst.iso          ━━━━──────────── 25.0%  256 MiB/1 GiB    ↓2 MiB/s ↑10 KiB/s 12p 6m 24s
+      Some Very Long Name …with everything.mkv ━━━━━━━━━━━━━━━━  100%    1 GiB/1 GiB  seeding
+      映画のサウンドトラック 🎬 完全版         ━━━━──────────── 25.0%  256 MiB/1 GiB  checking 42.0%
+      full-disk                                25.0%  no space left in /data/torrents: 3.2 GiB are missing; it goes on by its…"
+    `)
+  })
+
+  it('has its columns below each other, at 80 cells too', () => {
+    expect(renderBars(torrents, at(80)).join('\n')).toMatchInlineSnapshot(`
+      "debian-1…inst.iso ━━────── 25.0%  256 MiB/1 GiB    ↓2 MiB/s ↑10 KiB/s 12p 6m 24s
+      Some Ver…hing.mkv ━━━━━━━━  100%    1 GiB/1 GiB  seeding
+      映画のサ… 完全版  ━━────── 25.0%  256 MiB/1 GiB  checking 42.0%
+      full-disk         25.0%  no space left in /data/torrents: 3.2 GiB are missing; …"
     `)
   })
 
   it.each([20, 40, 60, 80, 120, 200])('is one line within %i cells', (columns) => {
-    for (const torrent of [...torrents, torrentView(9, { name: HOSTILE })]) {
-      const line = renderBar(torrent, at(columns))
+    for (const line of renderBars([...torrents, torrentView(9, { name: HOSTILE })], at(columns))) {
       expect(line).not.toContain('\n')
       expect(cellWidth(line)).toBeLessThanOrEqual(columns)
     }
@@ -411,7 +419,7 @@ it('nothing from outside reaches the terminal as it is', () => {
       ],
       NARROW,
     ),
-    renderBar(torrent, NARROW),
+    ...renderBars([torrent], NARROW),
     renderProgressLine(torrent),
     renderAdded(
       {
