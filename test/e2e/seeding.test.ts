@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { CallError, Daemon } from '../support/daemon.js'
+import { type Daemon, refusal } from '../support/daemon.js'
 import { expectSameFiles, type MadeTorrent, makeTorrent } from '../support/make-torrent.js'
 import { slowSeeder } from '../support/slow-seeder.js'
 import { metainfoOf, type Stage, useStage } from '../support/stage.js'
@@ -23,13 +23,6 @@ function album(on: Stage, name = 'album', trackers: readonly (readonly string[])
 
 async function add(daemon: Daemon, torrent: MadeTorrent, dir: string): Promise<number> {
   return (await daemon.call('torrent.add', { metainfo: metainfoOf(torrent), dir })).id
-}
-
-async function refusal(answer: Promise<unknown>): Promise<CallError> {
-  return (await answer.then(
-    () => new Error('it was not refused'),
-    (error: unknown) => error,
-  )) as CallError
 }
 
 describe('files that lie there', () => {

@@ -73,11 +73,22 @@ export function spawnDaemon(init: DaemonInit): {
   return { child, ended, said: () => said }
 }
 
-/** Makes a home with a config.toml: loopback only, everything logged. */
+/** Makes a home with a config.toml, by default one that listens on 127.0.0.1. */
 export function makeHome(home: string, config = ''): string {
+  const listen = config.includes('[listen]') ? '' : '[listen]\nhost = "127.0.0.1"\n'
   mkdirSync(home, { mode: 0o700 })
-  writeFileSync(join(home, 'config.toml'), `[listen]\nhost = "127.0.0.1"\n${config}`, { mode: 0o600 })
+  writeFileSync(join(home, 'config.toml'), listen + config, { mode: 0o600 })
   return home
+}
+
+/** The error that a call answers; it fails where the call succeeds. */
+export async function refusal(answer: Promise<unknown>): Promise<CallError> {
+  const error = await answer.then(
+    (result) => new Error(`it was not refused: ${JSON.stringify(result)}`),
+    (reason: unknown) => reason,
+  )
+  if (error instanceof CallError) return error
+  throw error
 }
 
 export class Daemon {

@@ -1,0 +1,108 @@
+/** The process: one of them a home, gone when it is told to, and soon. */
+import { existsSync, statSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { makeHome, spawnDaemon } from '../support/daemon.js'
+import { httpTracker } from '../support/fake-tracker.js'
+import { makeTorrent } from '../support/make-torrent.js'
+import { slowSeeder } from '../support/slow-seeder.js'
+import { metainfoOf, useStage } from '../support/stage.js'
+
+const stage = useStage()
+const MIB = 1024 * 1024
+
+describe('one daemon a home', () => {
+  it('turns a second one away: 6 by hand, 0 under a manager; the first goes on', async () => {
+    const daemon = await stage.daemon('home')
+    const byHand = spawnDaemon({ home: daemon.home })
+    expect(await byHand.ended).toEqual({ code: 6, signal: null })
+    expect(byHand.said()).toBe(`A torrentinod is already running on ${daemon.home}.\n`)
+    const managed = spawnDaemon({ home: daemon.home, env: { TORRENTINO_OWNER: 'service' } })
+    expect(await managed.ended).toEqual({ code: 0, signal: null })
+    expect((await daemon.call('session.status', {})).pid).toBe(daemon.pid)
+  })
+
+  it('starts at once after kill -9, over the socket that was left', async () => {
+    const first = await stage.daemon('home')
+    await first.kill9()
+    const socket = join(first.home, 'torrentino.sock')
+    expect(existsSync(socket)).toBe(true)
+    const second = await stage.daemon('home')
+    expect(second.startMillis).toBeLessThan(2000)
+    expect(second.pid).not.toBe(first.pid)
+    expect(statSync(socket).mode & 0o777).toBe(0o600)
+    await second.stop()
+    expect(existsSync(socket)).toBe(false)
+  })
+
+  it('lets one of two that start together win', async () => {
+    const home = makeHome(join(stage.dir, 'home'))
+    const other = spawnDaemon({ home })
+    stage.after(() => other.child.kill('SIGKILL'))
+    const one = spawnDaemon({ home })
+    stage.after(() => one.child.kill('SIGKILL'))
+    const { code } = await Promise.race([other.ended, one.ended])
+    expect(code).toBe(6)
+    const alive = [other, one].filter(({ child }) => child.exitCode === null)
+    expect(alive).toHaveLength(1)
+  })
+
+  it('says where its settings are wrong, exit 2', async () => {
+    const home = makeHome(join(stage.dir, 'home'))
+    writeFileSync(join(home, 'config.toml'), '[listen]\nport = "many"\n')
+    const run = spawnDaemon({ home })
+    expect((await run.ended).code).toBe(2)
+    expect(run.said()).toMatch(/^\/.*config\.toml, line 2, column \d+: .+\n$/)
+  })
+})
+
+describe('the end', () => {
+  it('comes within 5 s of SIGTERM in the middle of a download, whatever the tracker does', async () => {
+    const made = { name: 'big.bin', content: 32 * MIB }
+    const seeder = await slowSeeder({ torrent: makeTorrent(stage.folder('made'), made), rate: 4 * MIB })
+    stage.after(() => {
+      seeder.close()
+    })
+    const silent = await httpTracker(() => undefined)
+    stage.after(() => {
+      silent.close()
+    })
+    const trackers = [
+      [await stage.trackerOf(seeder.port)],
+      [`http://127.0.0.1:${String(silent.port)}/announce`],
+    ]
+    const torrent = makeTorrent(stage.folder('made'), { ...made, trackers })
+    const daemon = await stage.daemon('home')
+    const dir = stage.folder('down')
+    const { id } = await daemon.call('torrent.add', { metainfo: metainfoOf(torrent), dir })
+    await daemon.until(id, (view) => view.downloaded > 2 * MIB)
+    const begun = performance.now()
+    expect(await daemon.stop()).toEqual({ code: 0, signal: null })
+    expect(performance.now() - begun).toBeLessThan(5000)
+    const again = await stage.daemon('home')
+    const view = await again.until(id, ({ state }) => state === 'downloading')
+    expect(view.doneBytes).toBeGreaterThan(MIB)
+  })
+
+  it('comes after session.shutdown has answered', async () => {
+    const daemon = await stage.daemon('home')
+    expect(await daemon.call('session.shutdown', {})).toEqual({ pid: daemon.pid })
+    expect(await daemon.ended).toEqual({ code: 0, signal: null })
+    expect(existsSync(join(daemon.home, 'torrentino.sock'))).toBe(false)
+  })
+})
+
+describe('the port for peers', () => {
+  it('is the next one where it is taken, and the status says so', async () => {
+    const squatter = net.createServer()
+    await new Promise<void>((done) => squatter.listen(0, '127.0.0.1', done))
+    stage.after(() => squatter.close())
+    const { port } = squatter.address() as net.AddressInfo
+    const config = `[listen]\nhost = "127.0.0.1"\nport = ${String(port)}\n`
+    const daemon = await stage.daemon('home', { config })
+    const { listen } = await daemon.call('session.status', {})
+    expect(listen.port).toBeGreaterThan(port)
+    expect(listen.error).toBe(`Port ${String(port)} is taken; this run listens on ${String(listen.port)}.`)
+  })
+})

@@ -1,0 +1,165 @@
+/** Trackers of every kind, good and bad, as the daemon meets them. */
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import type { TrackerView } from '../../shared/views.js'
+import type { Daemon } from '../support/daemon.js'
+import { httpTracker, packet, reply, SELF_SIGNED, udpTracker } from '../support/fake-tracker.js'
+import { expectContent, type MadeTorrent, makeTorrent } from '../support/make-torrent.js'
+import { metainfoOf, useStage } from '../support/stage.js'
+
+const stage = useStage()
+const IPV6 = '[listen]\nhost = "::1"\n'
+
+/** A seed and a leech that know one tracker: the leech has the content at the end. */
+async function transfer(url: string): Promise<void> {
+  const torrent = makeTorrent(stage.folder('made'), { name: 'f.bin', content: 500_000, trackers: [[url]] })
+  const seed = await stage.daemon('seed')
+  const metainfo = metainfoOf(torrent)
+  const given = await seed.call('torrent.add', { metainfo, dir: torrent.dir })
+  await seed.seeds(given.id)
+  await tracker(seed, given.id, ({ status }) => status === 'working')
+  const leech = await stage.daemon('leech')
+  const dir = stage.folder('down')
+  const { id } = await leech.call('torrent.add', { metainfo, dir })
+  await leech.seeds(id)
+  expectContent(torrent, dir)
+  const view = await tracker(leech, id, ({ status }) => status === 'working')
+  expect(view).toMatchObject({ message: null, url })
+}
+
+/** The first tracker, once `is` holds. */
+async function tracker(daemon: Daemon, id: number, is: (view: TrackerView) => boolean): Promise<TrackerView> {
+  let found: TrackerView | undefined
+  for (let tries = 0; tries < 400 && (found === undefined || !is(found)); tries++) {
+    await new Promise((done) => setTimeout(done, 25))
+    found = (await daemon.call('torrent.trackers', { id })).trackers[0]
+  }
+  if (found === undefined || !is(found)) throw new Error(`the tracker: ${JSON.stringify(found)}`)
+  return found
+}
+
+describe('a real tracker', () => {
+  it('is reached over HTTP', async () => {
+    await transfer((await stage.tracker()).http)
+  })
+
+  it('is reached over UDP and IPv4', async () => {
+    await transfer((await stage.tracker()).udp)
+  })
+
+  it('is reached over UDP and IPv6', async () => {
+    const { udp6, server } = await stage.tracker()
+    const made = { name: 'f.bin', content: 50_000, trackers: [[udp6]] }
+    const torrent = makeTorrent(stage.folder('made'), made)
+    const seed = await stage.daemon('seed', { config: IPV6 })
+    const { id } = await seed.call('torrent.add', { metainfo: metainfoOf(torrent), dir: torrent.dir })
+    // This server knows the seed by its IPv6 address, and names only IPv4 peers over UDP.
+    const view = await tracker(seed, id, ({ status }) => status === 'working')
+    expect(view).toMatchObject({ message: null, seeds: 1, leechers: 0, url: udp6 })
+    expect(server.torrents[torrent.infoHash]).toMatchObject({ complete: 1 })
+  })
+
+  it('names IPv6 peers where it is asked over IPv6', async () => {
+    const peers: Buffer[] = []
+    const fake = await udpTracker((asked, send) => {
+      const action = asked.readUInt32BE(8)
+      const transaction = asked.subarray(12, 16)
+      const connection = Buffer.alloc(8, 7)
+      if (action === 0) send(packet(0, transaction, connection))
+      else send(packet(1, transaction, 1800, 0, 1, ...peers))
+    }, '::1')
+    stage.after(() => {
+      fake.close()
+    })
+    const trackers = [[`udp://[::1]:${String(fake.port)}/announce`]]
+    const torrent = makeTorrent(stage.folder('made'), { name: 'f.bin', content: 500_000, trackers })
+    const seed = await stage.daemon('seed', { config: IPV6 })
+    const metainfo = metainfoOf(torrent)
+    await seed.seeds((await seed.call('torrent.add', { metainfo, dir: torrent.dir })).id)
+    const { listen } = await seed.call('session.status', {})
+    const loopback = Buffer.alloc(16)
+    loopback[15] = 1
+    peers.push(loopback, Buffer.from([listen.port >> 8, listen.port & 255]))
+    const leech = await stage.daemon('leech', { config: IPV6 })
+    const dir = stage.folder('down')
+    const { id } = await leech.call('torrent.add', { metainfo, dir })
+    await leech.seeds(id)
+    expectContent(torrent, dir)
+  })
+})
+
+describe('a bad tracker', () => {
+  /** A torrent with that tracker, seeded by a daemon, and what the daemon says of the tracker. */
+  async function told(
+    url: string,
+    is: (view: TrackerView) => boolean,
+  ): Promise<{ view: TrackerView; daemon: Daemon; torrent: MadeTorrent }> {
+    const torrent = makeTorrent(stage.folder('made'), { name: 'f.bin', content: 50_000, trackers: [[url]] })
+    const daemon = await stage.daemon('home')
+    const { id } = await daemon.call('torrent.add', { metainfo: metainfoOf(torrent), dir: torrent.dir })
+    await daemon.seeds(id)
+    return { view: await tracker(daemon, id, is), daemon, torrent }
+  }
+  const fails = ({ status }: TrackerView): boolean => status === 'failing'
+
+  async function answering(
+    answer: Parameters<typeof httpTracker>[0],
+    secure?: typeof SELF_SIGNED,
+  ): Promise<string> {
+    const fake = await httpTracker(answer, secure)
+    stage.after(() => {
+      fake.close()
+    })
+    return `${secure === undefined ? 'http' : 'https'}://127.0.0.1:${String(fake.port)}/announce`
+  }
+
+  it('whose certificate nobody vouches for is not used, and the reason is said', async () => {
+    const url = await answering((socket) => {
+      reply(socket, 'd8:intervali1800e5:peers0:e')
+    }, SELF_SIGNED)
+    const { view } = await told(url, fails)
+    expect(view.message).toMatch(/certificate/i)
+    expect(view.lastAnswerAt).toBeNull()
+  })
+
+  it('that answers HTML is named so', async () => {
+    const url = await answering((socket) => {
+      reply(socket, '<!doctype html><title>It works!</title>', ['Content-Type: text/html'])
+    })
+    const { view } = await told(url, fails)
+    expect(view.message).toMatch(/web page|HTML/i)
+  })
+
+  it('that answers more than 2 MB is cut off', async () => {
+    let taken = 0
+    const url = await answering((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n')
+      const pump = (): void => {
+        while (taken < 64e6 && socket.writable) {
+          taken += 65_536
+          if (!socket.write(Buffer.alloc(65_536, 'x'))) return void socket.once('drain', pump)
+        }
+      }
+      pump()
+    })
+    const { view } = await told(url, fails)
+    expect(view.message).toMatch(/2 M|too (large|long|big)|more than/i)
+    // What the buffers of both sides hold may have come on top.
+    expect(taken).toBeLessThan(32e6)
+  })
+
+  it('that says nothing holds up nobody else', async () => {
+    const url = await answering(() => undefined)
+    const { view, daemon } = await told(url, ({ status }) => status === 'announcing')
+    expect(view.message).toBeNull()
+    const { http } = await stage.tracker()
+    const other = makeTorrent(stage.folder('made'), { name: 'g.bin', content: 400_000, trackers: [[http]] })
+    const leech = await stage.daemon('leech')
+    const metainfo = metainfoOf(other)
+    await daemon.seeds((await daemon.call('torrent.add', { metainfo, dir: other.dir })).id)
+    const { id } = await leech.call('torrent.add', { metainfo, dir: stage.folder('down') })
+    await leech.seeds(id)
+    expectContent(other, join(stage.dir, 'down'))
+    expect((await daemon.call('torrent.trackers', { id: 1 })).trackers[0]?.status).toBe('announcing')
+  })
+})
