@@ -22,13 +22,12 @@ interface Reply {
 export interface LibtorrentClient extends Client {
   /** How many pieces a connected peer had at this look or an earlier one. */
   piecesOut(torrent: MadeTorrent): Promise<number>
+  /** From now on a piece is offered to one peer only, until somebody else has it (BEP 16). */
+  superSeed(torrent: MadeTorrent): Promise<void>
 }
 
 /** libtorrent through its Python binding, with a driver script of ours. */
-export async function startLibtorrent(
-  host: Host,
-  init: { superSeeding?: boolean } = {},
-): Promise<LibtorrentClient> {
+export async function startLibtorrent(host: Host): Promise<LibtorrentClient> {
   const program = host.spawn(PYTHON, ['-u', DRIVER, host.address])
   const waiting = new Map<number, (reply: Reply) => void>()
   let asked = 0
@@ -62,11 +61,14 @@ export async function startLibtorrent(
     version,
     address: host.address,
     add: async (torrent: MadeTorrent, options: AddInit) => {
-      await call('add', { file: torrent.file, hash: torrent.infoHash, ...init, ...options })
+      await call('add', { file: torrent.file, hash: torrent.infoHash, ...options })
     },
     transfer: async (torrent) => (await call('transfer', { hash: torrent.infoHash })) as Transfer,
     peers: async (torrent) => (await call('peers', { hash: torrent.infoHash })) as PeerBytes[],
     piecesOut: async (torrent: MadeTorrent) => Number(await call('piecesOut', { hash: torrent.infoHash })),
+    superSeed: async (torrent) => {
+      await call('superSeed', { hash: torrent.infoHash })
+    },
     stop: () => program.stop(),
   }
 }

@@ -33,8 +33,6 @@ def add(ask):
     params.save_path = ask["dir"]
     params.flags &= ~lt.torrent_flags.auto_managed
     params.flags &= ~lt.torrent_flags.paused
-    if ask.get("superSeeding"):
-        params.flags |= lt.torrent_flags.super_seeding
     handle = session.add_torrent(params)
     if "uploadLimit" in ask:
         handle.set_upload_limit(ask["uploadLimit"])
@@ -72,7 +70,19 @@ def pieces_out(ask):
     return len(out)
 
 
-VERBS = {"piecesOut": pieces_out, "add": add, "transfer": transfer, "peers": peers, "version": lambda ask: lt.version}
+def super_seed(ask):
+    handles[ask["hash"]].set_flags(lt.torrent_flags.super_seeding)
+    return {}
+
+
+VERBS = {
+    "add": add,
+    "peers": peers,
+    "piecesOut": pieces_out,
+    "superSeed": super_seed,
+    "transfer": transfer,
+    "version": lambda ask: lt.version,
+}
 
 for line in sys.stdin:
     question = json.loads(line)
