@@ -5,6 +5,7 @@ import {
   clearHave,
   eventsSince,
   getMeta,
+  lastSeq,
   markWriting,
   readHave,
   recordRound,
@@ -41,11 +42,12 @@ const HANDLERS: Handlers = {
   remove: removeTorrent,
   appendEvent,
   eventsSince,
+  lastSeq,
   getMeta,
   setMeta,
 }
 
-const READS: ReadonlySet<Method> = new Set<Method>(['torrents', 'metainfo', 'have', 'eventsSince', 'getMeta'])
+const READS: ReadonlySet<Method> = new Set<Method>(['torrents', 'metainfo', 'have', 'eventsSince', 'lastSeq', 'getMeta'])
 
 export function isWrite(method: Method): boolean {
   return !READS.has(method)

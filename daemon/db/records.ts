@@ -132,6 +132,12 @@ export function eventsSince(sql: Sql, seq: number, limit: number): EventRow[] {
   }))
 }
 
+/** Of AUTOINCREMENT's own table: it knows the number also after the event was pruned. */
+export function lastSeq(sql: Sql): number {
+  const rows = sql.all("SELECT seq FROM sqlite_sequence WHERE name = 'event'") as { seq: number }[]
+  return rows[0]?.seq ?? 0
+}
+
 export function getMeta(sql: Sql, key: string): string | null {
   const row = sql.get('SELECT value FROM meta WHERE key = ?', key) as { value: string } | undefined
   return row?.value ?? null

@@ -164,6 +164,7 @@ function storeOver(thread: Thread, facts: OpenFacts): OpenedStore {
     remove: (id) => thread.call('remove', id),
     appendEvent: (event) => thread.call('appendEvent', event),
     eventsSince: (seq, limit) => thread.call('eventsSince', seq, limit),
+    lastSeq: () => thread.call('lastSeq'),
     getMeta: (key) => thread.call('getMeta', key),
     setMeta: (key, value) => thread.call('setMeta', key, value),
     close: () => thread.close(),

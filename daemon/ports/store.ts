@@ -142,6 +142,8 @@ export interface Store {
   appendEvent(event: Omit<EventRow, 'seq'>): Promise<number>
   /** Events after `seq`, oldest first, at most `limit`. */
   eventsSince(seq: number, limit: number): Promise<EventRow[]>
+  /** The number of the last event; 0 before the first. Numbers are never used again. */
+  lastSeq(): Promise<number>
   getMeta(key: string): Promise<string | null>
   setMeta(key: string, value: string): Promise<void>
   /** Checkpoints, closes and ends the thread. */

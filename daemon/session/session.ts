@@ -75,7 +75,7 @@ export class Session {
     const { store, clock, log } = this.#ports
     this.#clean = (await store.getMeta('clean')) === 'yes'
     await store.setMeta('clean', 'no')
-    this.journal.continueFrom(Number((await store.getMeta('seq')) ?? 0))
+    this.journal.continueFrom(await store.lastSeq())
     const rows = await store.torrents()
     for (const row of rows) this.register(row)
     for (const torrent of this.#torrents.values()) {
@@ -187,7 +187,7 @@ export class Session {
       { transport, peerId: this.#init.peerId, key: null },
       {
         clock: this.#ports.clock,
-        serves: (key) => this.#byKey.get(key)?.isRunning === true,
+        serves: (key) => this.#byKey.get(key)?.serves(key) === true,
         ready: (ready, greeting) => {
           this.#greeting.delete(ready)
           this.#route(ready, greeting)

@@ -380,7 +380,11 @@ export class Connections implements PeerOwner {
 
   /** Everything wanted is recorded: peers that want nothing either are of no use. */
   completed(): void {
-    for (const peer of [...this.#peers.values()]) if (this.#bothDone(peer)) peer.close('both-complete')
+    for (const peer of [...this.#peers.values()]) {
+      if (this.#bothDone(peer)) peer.close('both-complete')
+      // BEP 21: who was told that we want pieces is told that we do not any more.
+      else if (peer.extensions) peer.send(out.encodeExtended(0, this.#extension(peer)))
+    }
   }
 
   /** Slots came free: whoever waited for one asks on. */

@@ -168,6 +168,10 @@ export class Torrent {
   get desired(): Desired {
     return this.#desired
   }
+  /** A hybrid is in the swarm of its v1 hash alone: its v2 swarm has other pieces. */
+  serves(key: SwarmKey): boolean {
+    return this.isRunning && key === this.keys[0]
+  }
   get name(): string {
     return this.#row.name
   }

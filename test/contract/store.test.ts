@@ -93,6 +93,7 @@ describe.each([
   it('starts empty', async () => {
     expect(await store.torrents()).toEqual([])
     expect(await store.eventsSince(0, 10)).toEqual([])
+    expect(await store.lastSeq()).toBe(0)
     expect(await store.getMeta('port')).toBeNull()
   })
 
@@ -384,6 +385,7 @@ describe.each([
         }),
       ).toBe(at)
     store = await subject.reopen(store)
+    expect(await store.lastSeq()).toBe(5)
     const slice = await store.eventsSince(2, 2)
     expect(slice).toEqual([
       { seq: 3, at: 3, torrent: null, kind: 'k', caller: 'c', data: { deep: { n: 3, s: '…' } } },

@@ -228,6 +228,10 @@ export class FakeStore implements Store {
     )
   }
 
+  lastSeq(): Promise<number> {
+    return this.read('lastSeq', () => this.tables.lastSeq)
+  }
+
   getMeta(key: string): Promise<string | null> {
     return this.read('getMeta', () => this.tables.meta.get(key) ?? null)
   }
