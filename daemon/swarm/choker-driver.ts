@@ -14,14 +14,50 @@ export interface ChokerDriverPorts {
   readonly dropRequests: (peer: Peer) => void
 }
 
-/** A peer as it stands in one round. */
-interface Standing extends ChokerPeer {
+/** A peer as the choker sees it: read when it is asked for, so that a look at many costs next to nothing. */
+class Standing implements ChokerPeer {
   readonly peer: Peer
+  readonly #clock: Clock
+
+  constructor(peer: Peer, clock: Clock) {
+    this.peer = peer
+    this.#clock = clock
+  }
+
+  get id(): number {
+    return this.peer.handle
+  }
+  get interested(): boolean {
+    return this.peer.peerInterested
+  }
+  get choked(): boolean {
+    return this.peer.amChoking
+  }
+  get downRate(): Rate {
+    return this.peer.down.rate(this.#clock.now())
+  }
+  get upRate(): Rate {
+    return this.peer.up.rate(this.#clock.now())
+  }
+  get uploadedSinceUnchoke(): Bytes {
+    return this.peer.uploaded - this.peer.uploadedAtUnchoke
+  }
+  get connectedAt(): Millis {
+    return this.peer.connectedAt
+  }
+  get snubbed(): boolean {
+    const { outstanding, lastReceived, connectedAt } = this.peer
+    return outstanding > 0 && this.#clock.now() - Math.max(lastReceived, connectedAt) > SNUB_AFTER
+  }
+  get uploadOnly(): boolean {
+    return this.peer.uploadOnly
+  }
 }
 
 export class ChokerDriver {
   readonly #choker: Choker<Standing>
   readonly #ports: ChokerDriverPorts
+  readonly #standings = new WeakMap<Peer, Standing>()
   /** When the next round is due. */
   #due: Millis
 
@@ -37,26 +73,22 @@ export class ChokerDriver {
 
   /** A slot may have come free: whoever waits gets it without waiting for the round. */
   fillSlots(peers: Iterable<Peer>): void {
-    const now = this.#ports.clock.now()
-    const standings = standingsOf(peers, now)
-    for (const standing of standings) {
-      if (standing.interested && standing.choked) this.#offer(now, standing, standings)
-    }
+    const all = [...peers]
+    for (const peer of all) if (peer.peerInterested && peer.amChoking) this.#offer(peer, all)
   }
 
   interestChanged(peer: Peer, peers: Iterable<Peer>): void {
-    if (!peer.peerInterested) return
-    const now = this.#ports.clock.now()
-    this.#offer(now, standingOf(peer, now), standingsOf(peers, now))
+    if (peer.peerInterested && peer.amChoking) this.#offer(peer, peers)
   }
 
-  #offer(now: Millis, standing: Standing, all: readonly Standing[]): void {
-    if (this.#choker.onInterested(now, standing, all)) standing.peer.setChoking(false)
+  #offer(peer: Peer, all: Iterable<Peer>): void {
+    const now = this.#ports.clock.now()
+    if (this.#choker.onInterested(now, this.#standing(peer), this.#each(all))) peer.setChoking(false)
   }
 
   #round(now: Millis, peers: Iterable<Peer>): void {
     this.#due = now + ROUND_INTERVAL
-    const verdict = this.#choker.round(now, standingsOf(peers, now), {
+    const verdict = this.#choker.round(now, this.#each(peers), {
       seeding: this.#ports.seeding(),
       uploadRate: this.#ports.uploadRate(),
     })
@@ -66,26 +98,16 @@ export class ChokerDriver {
     }
     for (const { peer } of verdict.unchoke) peer.setChoking(false)
   }
-}
 
-function standingsOf(peers: Iterable<Peer>, now: Millis): Standing[] {
-  return [...peers].map((peer) => standingOf(peer, now))
-}
+  *#each(peers: Iterable<Peer>): IterableIterator<Standing> {
+    for (const peer of peers) yield this.#standing(peer)
+  }
 
-function standingOf(peer: Peer, now: Millis): Standing {
-  return {
-    peer,
-    id: peer.handle,
-    interested: peer.peerInterested,
-    // Read late: an offer earlier in the same pass may have changed it.
-    get choked() {
-      return peer.amChoking
-    },
-    downRate: peer.down.rate(now),
-    upRate: peer.up.rate(now),
-    uploadedSinceUnchoke: peer.uploaded - peer.uploadedAtUnchoke,
-    connectedAt: peer.connectedAt,
-    snubbed: peer.outstanding > 0 && now - Math.max(peer.lastBlock, peer.connectedAt) > SNUB_AFTER,
-    uploadOnly: peer.uploadOnly,
+  #standing(peer: Peer): Standing {
+    const known = this.#standings.get(peer)
+    if (known !== undefined) return known
+    const standing = new Standing(peer, this.#ports.clock)
+    this.#standings.set(peer, standing)
+    return standing
   }
 }

@@ -205,7 +205,7 @@ export class Live {
         received: (peer, bytes) => {
           const now = clock.now()
           peer.downloaded += bytes
-          peer.lastBlock = now
+          peer.lastBlock = peer.lastReceived = now
           peer.down.add(now, bytes)
           this.down.add(now, bytes)
           listener.downloaded(bytes)

@@ -109,6 +109,8 @@ export class Peer implements LinkHandler, WireHandler {
   lastHeard: Millis
   lastSent: Millis
   lastBlock: Millis
+  /** When a block of its last came to us: what we give it says nothing of what it gives. */
+  lastReceived: Millis = -Infinity
   /** When the kernel last took a frame whole, or had nothing of ours left to take. */
   lastTaken: Millis
   /** Where the peer listens, of one that dialled us; null: unknown. */
