@@ -135,10 +135,11 @@ export class Candidates {
     this.#idle(candidate, now + this.#jittered(RETURN_PAUSE))
   }
 
-  /** More is wanted of them: those that were useful before are due at once. */
-  recall(): void {
+  /** We ended every connection and attempt ourselves: these peers, and those that were useful, are due at once. */
+  releaseAll(): void {
     for (const candidate of this.#known.values()) {
-      if (candidate.use === 'idle' && candidate.useful) this.#idle(candidate, -Infinity)
+      const welcome = candidate.useful && candidate.failures === 0
+      if (candidate.use !== 'idle' || welcome) this.#idle(candidate, -Infinity)
     }
   }
 

@@ -126,6 +126,7 @@ export class Connections implements PeerOwner {
       this.#ports.budget.give()
     }
     for (const peer of [...this.#peers.values()]) peer.close(reason)
+    this.#ports.candidates.releaseAll()
   }
 
   // --- coming
@@ -344,7 +345,9 @@ export class Connections implements PeerOwner {
     this.#ports.downloader.left(peer)
     peer.uploads.length = 0
     const known = peer.listening ?? peer.transport.address
-    this.#ports.candidates.closed(known, this.#ports.clock.now(), peer.downloaded > 0)
+    const useful = peer.downloaded > 0
+    // That we end it ourselves is no failure of the peer.
+    if (useful || !this.#closed) this.#ports.candidates.closed(known, this.#ports.clock.now(), useful)
     this.#ports.log.debug({ peer: addressKey(peer.transport.address), reason }, 'peer closed')
     this.#refillOthers(peer)
     if (this.#closed) return

@@ -248,16 +248,12 @@ export class Torrent {
     live.connections.needsChanged()
     this.#row = { ...this.#row, wanted: live.content.wantedBytes, done: live.content.doneBytes }
     if (!this.isRunning) return
-    if (this.#state.kind === 'seeding' && !live.content.complete) return this.#wantMore()
+    if (this.#state.kind === 'seeding' && !live.content.complete) {
+      // A seed downloads again: its files are looked at and made ready as at a start.
+      return this.#stop('more', 0, () => undefined)
+    }
     this.#enterRun(live)
     this.#prepare(live)
-  }
-
-  /** A seed downloads again: its files are looked at and made ready as at a start, and its old peers are dialled. */
-  #wantMore(): void {
-    this.#stop('more', 0, () => {
-      this.#candidates.recall()
-    })
   }
 
   /** Chosen files that are empty are there at once. */

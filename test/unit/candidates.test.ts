@@ -89,6 +89,19 @@ describe('Candidates', () => {
     expect(candidates.next(80_000)).toEqual(peer(1))
   })
 
+  it('offers at once whom we left ourselves, and who was useful before, but not who failed', () => {
+    const candidates = make()
+    for (const n of [1, 2, 3, 4]) candidates.add(peer(n), 'tracker')
+    drain(candidates, 0)
+    candidates.connected(peer(1))
+    candidates.closed(peer(2), 1000, true)
+    candidates.failed(peer(3), 1000)
+    candidates.releaseAll()
+    const offered = drain(candidates, 1000)
+    expect(offered).toHaveLength(3)
+    expect(offered).toEqual(expect.arrayContaining([peer(1), peer(2), peer(4)]))
+  })
+
   it('forgets the failures of a peer that was useful', () => {
     const candidates = make()
     candidates.add(peer(1), 'tracker')
