@@ -65,6 +65,19 @@ describe('a download is stopped in the middle', () => {
     expect(await second.stop()).toEqual({ code: 0, signal: null })
   })
 
+  it('goes on at once with its old peers after a pause', async () => {
+    const { seeder, torrent, dir } = await scene(20 * MIB)
+    const daemon = await stage.daemon('home')
+    const { id } = await daemon.call('torrent.add', { metainfo: metainfoOf(torrent), dir })
+    await daemon.until(id, () => seeder.sent > SIZE / 4)
+    await daemon.call('torrent.pause', { ids: [id] })
+    await daemon.until(id, ({ state }) => state === 'paused')
+    expect(seeder.connections).toBe(0)
+    const before = seeder.sent
+    await daemon.call('torrent.resume', { ids: [id] })
+    await daemon.until(id, () => seeder.sent > before, 3000)
+  })
+
   it('loses no more than a sync round to kill -9, five times over', async () => {
     const { seeder, torrent, dir } = await scene(RATE)
     let daemon = await stage.daemon('home')
