@@ -110,7 +110,10 @@ export interface DaemonView {
   /** Seconds. */
   readonly uptime: number
   readonly listen: { readonly host: string; readonly port: number; readonly error: string | null }
-  readonly torrents: { readonly total: number; readonly byState: Readonly<Partial<Record<StateKind, number>>> }
+  readonly torrents: {
+    readonly total: number
+    readonly byState: Readonly<Partial<Record<StateKind, number>>>
+  }
   readonly connections: number
   readonly downRate: Rate
   readonly upRate: Rate

@@ -47,7 +47,14 @@ const HANDLERS: Handlers = {
   setMeta,
 }
 
-const READS: ReadonlySet<Method> = new Set<Method>(['torrents', 'metainfo', 'have', 'eventsSince', 'lastSeq', 'getMeta'])
+const READS: ReadonlySet<Method> = new Set<Method>([
+  'torrents',
+  'metainfo',
+  'have',
+  'eventsSince',
+  'lastSeq',
+  'getMeta',
+])
 
 export function isWrite(method: Method): boolean {
   return !READS.has(method)

@@ -118,7 +118,9 @@ export interface Storage {
    * the parent folders of files made since; then the facts of the synced files. On a fault the writes since the last
    * good round are void.
    */
-  sync(also?: readonly FileIndex[]): Promise<{ readonly files: readonly FileFound[]; readonly fault: DiskFault | null }>
+  sync(
+    also?: readonly FileIndex[],
+  ): Promise<{ readonly files: readonly FileFound[]; readonly fault: DiskFault | null }>
   /** Renames finished files from `.part` to their name, and syncs the folders. Answers their facts. */
   finish(
     files: readonly FileIndex[],

@@ -57,7 +57,9 @@ async function closeToOthers(folder: string, mode: number, user: ProcessUser): P
   const sticky = (mode & 0o1000) !== 0
   if (!sticky && folder !== '/' && folder !== user.home) return chmod(folder, 0o700)
   const shown = (mode & 0o7777).toString(8)
-  throw place(`${folder} is shared with others (mode ${shown}); choose a folder of its own as TORRENTINO_HOME`)
+  throw place(
+    `${folder} is shared with others (mode ${shown}); choose a folder of its own as TORRENTINO_HOME`,
+  )
 }
 
 /**

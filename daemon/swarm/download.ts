@@ -186,7 +186,8 @@ export class Downloader {
       this.#openPiece(piece, now)
       return this.#ask(peer, piece, this.#pieces.nextBlock(piece, peer.handle, now), now)
     }
-    return this.#pieces.allRequested && this.#picker.exhausted && this.#askDuplicate(peer, now)
+    // Endgame: not before every missing block is asked of somebody.
+    return this.#pieces.allRequested && this.#picker.pickableCount === 0 && this.#askDuplicate(peer, now)
   }
 
   /** A free block of a piece that is open: the peer's own piece first, then the longest open. */
@@ -231,9 +232,11 @@ export class Downloader {
 
   #askDuplicate(peer: Peer, now: Millis): boolean {
     if (peer.outstanding >= MAX_DUPLICATES) return false
+    // A block that this peer would have sent by now is late; one that it would bring no sooner is only wasted.
+    const late = Math.max(DUPLICATE_AFTER, peer.depth.meanTrip)
     for (const piece of this.#pieces.pieces()) {
       if (!this.#mayTake(peer, piece)) continue
-      const block = this.#pieces.nextDuplicate(piece, peer.handle, now, DUPLICATE_AFTER)
+      const block = this.#pieces.nextDuplicate(piece, peer.handle, now, late)
       if (block >= 0) return this.#ask(peer, piece, block, now)
     }
     return false

@@ -220,13 +220,20 @@ export class Peer implements LinkHandler, WireHandler {
   }
 
   bitfield(bytes: Buffer): void {
-    if (this.#piecesTold) return this.close('bitfield-twice-or-late')
     const bits = Bitfield.fromWire(bytes, this.bits.size)
     if (bits === null) return this.close('bitfield-malformed')
+    // BEP 3 wants it first; aria2 sends another later, in place of many haves.
+    if (!this.bits.empty) return this.#gainAll(bits)
     this.#tellPieces(() => {
       bits.forEachSet((piece) => {
         this.bits.set(piece)
       })
+    })
+  }
+
+  #gainAll(bits: Bitfield): void {
+    bits.forEachSet((piece) => {
+      if (!this.closed) this.have(piece)
     })
   }
 

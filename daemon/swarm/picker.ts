@@ -98,10 +98,6 @@ export class Picker {
   get pickableCount(): number {
     return this.#size
   }
-  /** No connected peer has a piece that may be begun: one half of the condition for endgame. */
-  get exhausted(): boolean {
-    return this.#size === 0 || (this.#seeds === 0 && this.#bound[0] === this.#size)
-  }
   /** Connected peers that have the piece. */
   availability(piece: PieceIndex): number {
     return (this.#avail[piece] ?? 0) + this.#seeds

@@ -70,7 +70,7 @@ export class OpenPieces {
   get duplicates(): number {
     return this.#duplicates
   }
-  /** No block of an open piece is free. With nothing left to open (`Picker.exhausted`) this is endgame. */
+  /** No block of an open piece is free. With nothing left to open (`Picker.pickableCount`) this is endgame. */
   get allRequested(): boolean {
     return this.#free === 0
   }

@@ -64,6 +64,11 @@ export class PipelineDepth {
     return Math.min(MOST_TIMEOUT, Math.max(LEAST_TIMEOUT, 4 * this.#mean + 4 * this.#deviation))
   }
 
+  /** What a block takes from its request to its end, on average; 0 before the first. */
+  get meanTrip(): Millis {
+    return this.#mean ?? 0
+  }
+
   /** The peer told how long a queue it takes (BEP 10 `reqq`). */
   setReqq(reqq: number): void {
     this.#limit = Math.max(1, Math.min(MOST, Math.floor(reqq) || DEFAULT_REQQ))

@@ -134,7 +134,6 @@ function checkAll(picker: Picker, model: Model): void {
   )
   expect(picker.wantedMissing).toBe(pieces.filter((piece) => model.needed(piece)).length)
   expect(picker.pickableCount).toBe(model.pickable().length)
-  expect(picker.exhausted).toBe(model.pickable().every((piece) => model.availability(piece) === 0))
   for (const peer of model.peers) {
     expect(picker.countNeeded(peer)).toBe(pieces.filter((i) => model.needed(i) && peer.get(i)).length)
     checkPick(picker, model, peer, 0)

@@ -159,20 +159,6 @@ describe('Picker', () => {
     expect(picker.pick(peer, { limit: 16 })).toBe(3333)
   })
 
-  it('knows when nobody has a piece that may be begun', () => {
-    const picker = started(6)
-    expect(picker.exhausted).toBe(true)
-    picker.addPeer(bits(6, [4]))
-    expect(picker.exhausted).toBe(false)
-    picker.open(4)
-    expect(picker.exhausted).toBe(true)
-    picker.addSeed()
-    expect(picker.exhausted).toBe(false)
-    expect(picker.pick(full(6))).toBe(5)
-    picker.removeSeed()
-    expect(picker.exhausted).toBe(true)
-  })
-
   it('calls a count below zero and an unknown piece a bug', () => {
     const picker = started(6)
     expect(() => picker.removePeer(bits(6, [4]))).toThrow(RangeError)
