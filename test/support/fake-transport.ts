@@ -9,10 +9,9 @@ export interface FakeLineInit {
   readonly chunk?: number
   /** Bytes the network holds for one direction before `unsent` grows; 256 KiB where left out. */
   readonly window?: number
+  /** Milliseconds between the steps of a line with a rate; 50 where left out. */
+  readonly step?: number
 }
-
-/** How fast an end sends, in steps of so many milliseconds. */
-const STEP = 50
 
 interface Waiting {
   readonly bytes: Uint8Array
@@ -112,9 +111,10 @@ export class FakeEnd implements Transport {
       })
     } else {
       const { rate, clock } = this.pace
-      clock.after(STEP, () => {
+      const step = this.init.step ?? 50
+      clock.after(step, () => {
         this.scheduled = false
-        this.flow((rate * STEP) / 1000)
+        this.flow((rate * step) / 1000)
       })
     }
   }
