@@ -1,0 +1,144 @@
+import { describe, expect, it } from 'vitest'
+import { type Greeting, Link } from '../../daemon/swarm/link.js'
+import type { SwarmKey } from '../../shared/units.js'
+import { FakeClock } from '../support/fake-clock.js'
+import { type FakeEnd, fakeLine } from '../support/fake-transport.js'
+import { hostAddress } from '../support/raw-peer.js'
+import { handshakeBytes } from '../../daemon/codec/handshake.js'
+
+const KEY = 'aa'.repeat(20) as SwarmKey
+const OTHER = 'bb'.repeat(20) as SwarmKey
+const OURS = Buffer.alloc(20, 1)
+const THEIRS = Buffer.alloc(20, 2)
+
+interface Bench {
+  readonly clock: FakeClock
+  readonly link: Link
+  /** The peer's end. */
+  readonly peer: FakeEnd
+  readonly got: Buffer[]
+  readonly ready: Greeting[]
+  readonly failed: string[]
+}
+
+function bench(init: { readonly dialled: boolean; readonly chunk?: number }): Bench {
+  const clock = new FakeClock()
+  const line = fakeLine(hostAddress('10.0.0.1'), hostAddress('10.0.0.2'), { chunk: init.chunk ?? 65_536 })
+  const [ours, peer] = init.dialled ? [line.out, line.into] : [line.into, line.out]
+  const got: Buffer[] = []
+  peer.start({ data: (view) => void got.push(Buffer.from(view)), closed: () => undefined })
+  const ready: Greeting[] = []
+  const failed: string[] = []
+  const link = new Link(
+    { transport: ours, peerId: OURS, key: init.dialled ? KEY : null },
+    {
+      clock,
+      serves: (key) => key === KEY,
+      ready: (_, greeting) => void ready.push(greeting),
+      failed: (_, reason) => void failed.push(reason),
+    },
+  )
+  return { clock, link, peer, got, ready, failed }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+describe('one that we dialled', () => {
+  it('greets first, and is ready with the answer', async () => {
+    const { peer, got, ready, clock } = bench({ dialled: true })
+    await turn()
+    expect(Buffer.concat(got)).toEqual(handshakeBytes(KEY, OURS))
+    peer.write(handshakeBytes(KEY, THEIRS))
+    await turn()
+    expect(ready).toMatchObject([{ key: KEY, peerId: THEIRS, features: { fast: true, extension: true } }])
+    expect(clock.pending).toBe(0)
+  })
+
+  it('ends where another swarm answers', async () => {
+    const { peer, failed, clock } = bench({ dialled: true })
+    peer.write(handshakeBytes(OTHER, THEIRS))
+    await turn()
+    expect(failed).toEqual(['another-info-hash'])
+    expect(clock.pending).toBe(0)
+  })
+})
+
+describe('one that was accepted', () => {
+  it('says nothing until the peer names a swarm of ours', async () => {
+    const { peer, got } = bench({ dialled: false })
+    const bytes = handshakeBytes(KEY, THEIRS)
+    peer.write(bytes.subarray(0, 47))
+    await turn()
+    expect(got).toEqual([])
+    peer.write(bytes.subarray(47, 48))
+    await turn()
+    expect(Buffer.concat(got)).toEqual(handshakeBytes(KEY, OURS))
+  })
+
+  it('ends for a swarm that is not ours, without a word', async () => {
+    const { peer, got, failed } = bench({ dialled: false })
+    peer.write(handshakeBytes(OTHER, THEIRS))
+    await turn()
+    expect(failed).toEqual(['unknown-info-hash'])
+    expect(got).toEqual([])
+  })
+
+  it('has 15 s, however it dribbles', async () => {
+    const { peer, failed, clock } = bench({ dialled: false })
+    for (const byte of handshakeBytes(KEY, THEIRS).subarray(0, 30)) {
+      peer.write(Buffer.from([byte]))
+      await turn()
+      clock.advance(500)
+    }
+    await turn()
+    expect(failed).toEqual(['handshake-timeout'])
+    expect(peer.ended).toBe(true)
+  })
+})
+
+describe('what comes behind the handshake', () => {
+  it.each([1, 7, 68, 69, 65_536])('waits for whoever takes over, in chunks of %d', async (chunk) => {
+    const { link, peer, ready } = bench({ dialled: true, chunk })
+    const more = Buffer.from('what comes next')
+    peer.write(Buffer.concat([handshakeBytes(KEY, THEIRS), more]))
+    await turn()
+    expect(ready.length).toBe(1)
+    const taken: Buffer[] = []
+    const ended: string[] = []
+    link.take({
+      data: (view) => void taken.push(Buffer.from(view)),
+      transportClosed: (why) => void ended.push(why),
+    })
+    await turn()
+    expect(Buffer.concat(taken).toString()).toBe(more.toString())
+    peer.close('gone')
+    await turn()
+    expect(ended).toEqual(['closed-by-peer'])
+  })
+
+  it('never comes where the connection ended before', async () => {
+    const { link, peer, failed } = bench({ dialled: true })
+    peer.write(Buffer.concat([handshakeBytes(KEY, THEIRS), Buffer.from('more')]))
+    await turn()
+    peer.cut()
+    await turn()
+    expect(failed).toEqual(['cut'])
+    expect(link.ended).toBe(true)
+    link.take({
+      data: () => {
+        throw new Error('data after the end')
+      },
+      transportClosed: () => undefined,
+    })
+    await turn()
+  })
+})
+
+it('fails once, whoever ends it', async () => {
+  const { link, failed, clock } = bench({ dialled: true })
+  link.close('test')
+  link.close('again')
+  await turn()
+  expect(failed).toEqual(['test'])
+  expect(clock.pending).toBe(0)
+})
