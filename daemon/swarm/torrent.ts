@@ -722,6 +722,6 @@ function retryDelay(by: Fault): Millis {
   if (by.kind === 'folder' || by.kind === 'files') return 5000
   // The file is another one than it was: to be looked at again at once.
   if (by.kind === 'disk' && (by.fault.code === 'ESTALE' || by.fault.code === 'ENOENT')) return 1000
-  if (by.kind === 'disk' && (by.fault.code === 'ENOSPC' || by.fault.code === 'EDQUOT')) return 20_000
+  if (by.kind === 'disk' && (by.fault.code === 'ENOSPC' || by.fault.code === 'EDQUOT')) return 5000
   return 15_000
 }
