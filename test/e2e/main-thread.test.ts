@@ -6,7 +6,7 @@ import { expectContent, makeTorrent } from '../support/make-torrent.js'
 import { proveOrder } from '../support/order-proof.js'
 import { slowSeeder } from '../support/slow-seeder.js'
 import { metainfoOf, useStage } from '../support/stage.js'
-import { attach, canTrace, endedTrace, FILE_CALLS, type SystemCall, traced } from '../support/strace.js'
+import { attach, canTrace, FILE_CALLS, readTrace, type SystemCall, traced } from '../support/strace.js'
 
 const stage = useStage()
 const MIB = 1024 * 1024
@@ -90,26 +90,33 @@ describe.skipIf(!canTrace)('system calls', () => {
     expect(proof.rounds).toBeGreaterThan(1)
   })
 
-  it('reads nothing of a complete torrent before the first peer asks', async () => {
-    const { http } = await stage.tracker()
-    const torrent = makeTorrent(stage.folder('made'), {
-      name: 'whole.bin',
-      content: 4 * MIB,
-      trackers: [[http]],
-    })
-    const metainfo = metainfoOf(torrent)
-    const first = await stage.daemon('seed')
-    await first.seeds((await first.call('torrent.add', { metainfo, dir: torrent.dir })).id)
-    await first.stop()
+  it.each(['stop', 'kill9'] as const)(
+    'reads nothing of a complete torrent before the first peer asks: after %s',
+    async (end) => {
+      const { http } = await stage.tracker()
+      const made = { name: 'whole.bin', content: 4 * MIB, trackers: [[http]] }
+      const torrent = makeTorrent(stage.folder('made'), made)
+      const metainfo = metainfoOf(torrent)
+      const first = await stage.daemon('seed')
+      await first.seeds((await first.call('torrent.add', { metainfo, dir: torrent.dir })).id)
+      await first[end]()
 
-    const file = join(stage.dir, 'start.trace')
-    const seed = await stage.daemon('seed', { under: traced(file, FILE_CALLS) })
-    const { torrents } = await seed.call('torrent.list', {})
-    expect(torrents.map((view) => view.state)).toEqual(['seeding'])
-    await delay(500)
-    await seed.stop()
-    const calls = await endedTrace(file, seed.pid)
-    expect(told(under(calls, join(torrent.dir, 'whole.bin')))).toEqual([])
-    expect(under(calls, seed.home).length).toBeGreaterThan(5)
-  })
+      const file = join(stage.dir, 'start.trace')
+      const seed = await stage.daemon('seed', { under: traced(file, FILE_CALLS) })
+      const { id } = await seed.seeds(1)
+      await delay(500)
+      const leech = await stage.daemon('leech')
+      const early = under(readTrace(file), join(torrent.dir, 'whole.bin'))
+      // After a kill the files are looked at, from outside; after an end in order not even that.
+      const looks = /^(l?stat|newfstatat|statx)$/
+      expect(told(early.filter(({ name }) => end === 'stop' || !looks.test(name)))).toEqual([])
+      expect(under(readTrace(file), seed.home).length).toBeGreaterThan(5)
+
+      const got = await leech.call('torrent.add', { metainfo, dir: stage.folder('down') })
+      await leech.seeds(got.id)
+      expect((await seed.torrent(id)).uploaded).toBe(4 * MIB)
+      const { length } = under(readTrace(file), join(torrent.dir, 'whole.bin'))
+      expect(length).toBeGreaterThan(early.length)
+    },
+  )
 })

@@ -1,7 +1,6 @@
 /** System calls of a daemon, as strace saw them: who made them, on which path, in which order. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { setTimeout as delay } from 'node:timers/promises'
+import { readFileSync } from 'node:fs'
 
 /** Whether this machine lets us trace our own children. */
 export const canTrace = spawnSync('strace', ['-o', '/dev/null', 'true']).status === 0
@@ -65,17 +64,8 @@ function attached(child: ChildProcess): Promise<void> {
   })
 }
 
-/** The calls of a trace in which the program has ended, once strace wrote all of it. */
-export async function endedTrace(file: string, pid: number): Promise<SystemCall[]> {
-  for (let tries = 0; tries < 100; tries++) {
-    if (existsSync(file) && new RegExp(`^${String(pid)} +\\+\\+\\+`, 'm').test(readFileSync(file, 'utf8')))
-      break
-    await delay(50)
-  }
-  return readTrace(file)
-}
-
-function readTrace(file: string): SystemCall[] {
+/** The calls that strace has written down so far. */
+export function readTrace(file: string): SystemCall[] {
   const calls: { tid: number; name: string; args: string; result: number; begun: number; done: number }[] = []
   const open = new Map<number, (typeof calls)[number]>()
   readFileSync(file, 'utf8')
