@@ -89,7 +89,7 @@ export class Journal implements Feeds {
   ): Promise<{ readonly seq: number; readonly rev: number; readonly stop: () => void }> {
     const subscriber: Subscriber = { sink, changes, rev: this.#rev, backlog: [] }
     this.#subscribers.add(subscriber)
-    const past = since === undefined ? [] : await this.#past(since)
+    const past = since === undefined ? [] : await this.#pastFor(subscriber, since)
     const answer = {
       seq: this.#seq,
       rev: this.#rev,
@@ -97,6 +97,7 @@ export class Journal implements Feeds {
     }
     // After the answer: a microtask would still come before it.
     this.#ports.clock.after(0, () => {
+      if (!this.#subscribers.has(subscriber)) return
       const told = new Set<number>()
       for (const event of [...past, ...(subscriber.backlog ?? [])]) {
         if (told.has(event.seq)) continue
@@ -111,6 +112,16 @@ export class Journal implements Feeds {
   async since(seq: number, limit: number): Promise<{ events: EventView[]; more: boolean }> {
     const rows = await this.#ports.store.eventsSince(seq, limit + 1)
     return { events: rows.slice(0, limit), more: rows.length > limit }
+  }
+
+  /** A subscriber whose past cannot be read is none: it would gather events for ever. */
+  async #pastFor(subscriber: Subscriber, since: number): Promise<EventView[]> {
+    try {
+      return await this.#past(since)
+    } catch (error) {
+      this.#subscribers.delete(subscriber)
+      throw error
+    }
   }
 
   async #past(since: number): Promise<EventView[]> {

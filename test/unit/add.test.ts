@@ -1,0 +1,143 @@
+import { describe, expect, it } from 'vitest'
+import { Adder, unselected } from '../../daemon/session/add.js'
+import type { Caller } from '../../shared/rpc/contract.js'
+import { RpcError } from '../../shared/rpc/errors.js'
+import { makeSource, type Node, type Source, Swarm } from '../support/swarm-kit.js'
+
+const CALLER: Caller = { via: 'socket', name: 'test' }
+
+function bench(): { swarm: Swarm; node: Node; adder: Adder } {
+  const swarm = new Swarm()
+  const node = swarm.node()
+  const { clock, disk, store, session } = node
+  return { swarm, node, adder: new Adder({ clock, disk, store, session, downloadDir: () => '/data' }) }
+}
+
+const base64 = (source: Source): string => Buffer.from(source.torrent).toString('base64')
+
+async function refusal(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise
+  } catch (error) {
+    if (error instanceof RpcError) return error.errorName
+    throw error
+  }
+  throw new Error('nothing was refused')
+}
+
+const ALBUM = makeSource({
+  name: 'album',
+  files: [
+    { path: 'a', length: 100_000 },
+    { path: '.pad/31072', length: 31_072, pad: true },
+    { path: 'b', length: 50_000 },
+  ],
+})
+
+describe('adding', () => {
+  it('answers who it is and how much it wants, and begins', async () => {
+    const { swarm, node, adder } = bench()
+    const answer = await adder.add({ metainfo: base64(ALBUM) }, CALLER)
+    expect(answer).toMatchObject({
+      id: 1,
+      infoHash: ALBUM.key,
+      name: 'album',
+      duplicate: false,
+      dir: '/data',
+      totalBytes: 150_000,
+      wantedBytes: 150_000,
+    })
+    await swarm.settle()
+    expect(node.torrent.state.kind).toBe('downloading')
+    expect(await node.store.eventsSince(0, 1)).toMatchObject([{ kind: 'added', caller: 'test' }])
+  })
+
+  it('takes part of it, paused', async () => {
+    const { swarm, node, adder } = bench()
+    const answer = await adder.add({ metainfo: base64(ALBUM), select: [2], paused: true }, CALLER)
+    expect(answer.wantedBytes).toBe(50_000)
+    await swarm.settle()
+    expect(node.torrent.state.kind).toBe('paused')
+    expect((await node.store.have(node.torrent.id)).wishes).toEqual([{ file: 0, priority: 0 }])
+  })
+
+  it('twice gives trackers alone, and says duplicate', async () => {
+    const { node, adder } = bench()
+    await adder.add({ metainfo: base64(ALBUM) }, CALLER)
+    const again = await adder.add(
+      { metainfo: base64(ALBUM), trackers: ['http://t.example/announce'] },
+      CALLER,
+    )
+    expect(again).toMatchObject({ id: 1, duplicate: true, addedTrackers: 1 })
+    const third = await adder.add(
+      { metainfo: base64(ALBUM), trackers: ['http://t.example/announce'] },
+      CALLER,
+    )
+    expect(third.addedTrackers).toBe(0)
+    expect(node.session.all().length).toBe(1)
+    expect(node.tracker.told).toContain('add')
+  })
+
+  it('at once twice makes one torrent', async () => {
+    const { node, adder } = bench()
+    const answers = await Promise.all([1, 2, 3].map(() => adder.add({ metainfo: base64(ALBUM) }, CALLER)))
+    expect(answers.map(({ duplicate }) => duplicate)).toEqual([false, true, true])
+    expect(node.session.all().length).toBe(1)
+  })
+})
+
+describe('a refusal', () => {
+  it('of what is no torrent', async () => {
+    const { node, adder } = bench()
+    expect(await refusal(adder.add({ metainfo: 'aGVsbG8=' }, CALLER))).toBe('badTorrent')
+    expect(await refusal(adder.add({ metainfo: '' }, CALLER))).toBe('badTorrent')
+    expect(node.session.all()).toEqual([])
+  })
+
+  it.each([[[3]], [[1]], [[-1]]])('of a choice that is none: %j', async (select) => {
+    const { adder } = bench()
+    expect(await refusal(adder.add({ metainfo: base64(ALBUM), select }, CALLER))).toBe('badSelection')
+  })
+
+  it('of a folder that cannot be written', async () => {
+    const { node, adder } = bench()
+    node.disk.fail({ operation: 'mkdir', code: 'EACCES' })
+    expect(await refusal(adder.add({ metainfo: base64(ALBUM), dir: '/root' }, CALLER))).toBe('badFolder')
+  })
+
+  it('of a torrent without room, but not of one that lies there already', async () => {
+    const { node, adder } = bench()
+    node.disk.freeBytes = 10_000
+    expect(await refusal(adder.add({ metainfo: base64(ALBUM) }, CALLER))).toBe('noSpace')
+    node.putContent(ALBUM)
+    expect((await adder.add({ metainfo: base64(ALBUM) }, CALLER)).duplicate).toBe(false)
+  })
+
+  it('of a path that another torrent writes', async () => {
+    const { node, adder } = bench()
+    await adder.add({ metainfo: base64(ALBUM) }, CALLER)
+    const other = makeSource({ name: 'ALBUM', files: [{ path: 'B', length: 70_000 }] })
+    expect(await refusal(adder.add({ metainfo: base64(other) }, CALLER))).toBe('pathTaken')
+    const apart = makeSource({ name: 'album', files: [{ path: 'c', length: 70_000 }] })
+    expect((await adder.add({ metainfo: base64(apart) }, CALLER)).duplicate).toBe(false)
+    expect(node.session.all().length).toBe(2)
+  })
+
+  it('by the store leaves nothing, and the next add works', async () => {
+    const { node, adder } = bench()
+    node.store.failNext('SQLITE_FULL', 'add')
+    expect(await refusal(adder.add({ metainfo: base64(ALBUM) }, CALLER))).toBe('storeFailed')
+    expect(node.session.all()).toEqual([])
+    expect((await adder.add({ metainfo: base64(ALBUM) }, CALLER)).id).toBe(1)
+  })
+})
+
+it('the files that a choice leaves out are those not named, pads never', () => {
+  const files = [
+    { length: 1, pad: false },
+    { length: 1, pad: true },
+    { length: 1, pad: false },
+  ]
+  expect([...unselected(files, [0, 0])]).toEqual([2])
+  expect(() => unselected(files, [1])).toThrow(RpcError)
+})
