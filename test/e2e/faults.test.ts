@@ -1,7 +1,7 @@
 /** Bad input, bad disks, bad peers: one sentence each, and every other torrent goes on. */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, chownSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -149,6 +149,66 @@ describe('the folder', () => {
     },
     60_000,
   )
+})
+
+describe('a file', () => {
+  it('that is gone blocks its torrent when a peer asks, until it is back', async () => {
+    const { http } = await stage.tracker()
+    const made = { name: 'f.bin', content: 600_000, trackers: [[http]] }
+    const torrent = makeTorrent(stage.folder('made'), made)
+    const metainfo = metainfoOf(torrent)
+    const first = await stage.daemon('seed')
+    const { id } = await first.call('torrent.add', { metainfo, dir: torrent.dir })
+    await first.seeds(id)
+    await first.stop()
+    const path = join(torrent.dir, 'f.bin')
+    renameSync(path, `${path}.away`)
+    const seed = await stage.daemon('seed')
+    const leech = await stage.daemon('leech')
+    const dir = stage.folder('down')
+    const got = await leech.call('torrent.add', { metainfo, dir })
+    const view = await seed.until(id, ({ state }) => state === 'blocked')
+    expect(view.error).toBe(
+      'A file is missing or shorter than recorded (f.bin); put it back, or run "torrentinoctl verify" to fetch it again.',
+    )
+    await othersGoOn(seed)
+    renameSync(`${path}.away`, path)
+    await seed.seeds(id)
+    // A daemon that starts knows nothing of the pause after a peer that hung up.
+    await leech.stop()
+    const again = await stage.daemon('leech')
+    await again.seeds(got.id)
+    expectContent(torrent, dir)
+  })
+})
+
+describe.skipIf(!canMount)('the home', () => {
+  it('that is full forbids no pause, and takes the records once there is room', async () => {
+    const home = makeHome(join(stage.dir, 'full'))
+    const daemon = await stage.daemon('full', {
+      under: withVolume(home, 'size=6m,mode=0700'),
+      env: { TORRENTINO_OWNER: 'person' },
+      socket: (pid) => seenBy(pid, join(home, 'torrentino.sock')),
+    })
+    const { torrent, metainfo } = await served('big.bin', 24 * MIB, 6 * MIB)
+    const dir = stage.folder('down')
+    const { id } = await daemon.call('torrent.add', { metainfo, dir })
+    await daemon.until(id, (view) => view.downloaded > MIB)
+    const filler = seenBy(daemon.pid, join(home, 'filler'))
+    fill(filler)
+    const told = await daemon.until(id, ({ error }) => error !== null)
+    expect(told.state).toBe('downloading')
+    expect(told.error).toMatch(/^The database cannot be written \(\w+\); /)
+    const paused = await daemon.call('torrent.pause', { ids: [id] })
+    expect(paused).toMatchObject({ durable: false, results: [{ ok: true }] })
+    expect(paused.reason).toMatch(/^The database cannot be written/)
+    await daemon.until(id, ({ state }) => state === 'paused')
+    rmSync(filler)
+    expect(await daemon.call('torrent.resume', { ids: [id] })).toMatchObject({ durable: true })
+    const done = await daemon.seeds(id)
+    expect(done.error).toBeNull()
+    expectContent(torrent, dir)
+  })
 })
 
 describe('a peer', () => {

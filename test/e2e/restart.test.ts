@@ -1,7 +1,8 @@
 /** Stops, orderly and not, in the middle of a download: nothing that was recorded is lost or fetched twice. */
+import { readdirSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { expectContent, type MadeTorrent, makeTorrent } from '../support/make-torrent.js'
+import { expectContent, expectSameFiles, type MadeTorrent, makeTorrent } from '../support/make-torrent.js'
 import { type SlowSeeder, slowSeeder } from '../support/slow-seeder.js'
 import { metainfoOf, useStage } from '../support/stage.js'
 
@@ -41,6 +42,63 @@ function wholePieces(seeder: SlowSeeder, torrent: MadeTorrent): number {
   }
   return whole
 }
+
+describe('kill -9', () => {
+  it('around the end of a download leaves whole files with their names after a start', async () => {
+    const content = Array.from({ length: 30 }, (_, n) => ({
+      path: `d${String(n % 3)}/${String(n)}`,
+      length: n * 7001,
+    }))
+    const made = { name: 'many', content }
+    const seeder = await slowSeeder({ torrent: makeTorrent(stage.folder('made'), made), rate: 12 * MIB })
+    stage.after(() => {
+      seeder.close()
+    })
+    const trackers = [[await stage.trackerOf(seeder.port)]]
+    const torrent = makeTorrent(stage.folder('made'), { ...made, trackers })
+    const states: string[] = []
+    for (const [round, millis] of [60, 140, 200, 260, 330].entries()) {
+      const dir = stage.folder(`down ${String(round)}`)
+      const daemon = await stage.daemon(`home ${String(round)}`)
+      const { id } = await daemon.call('torrent.add', { metainfo: metainfoOf(torrent), dir })
+      await delay(millis)
+      states.push((await daemon.torrent(id)).state)
+      await daemon.kill9()
+      const again = await stage.daemon(`home ${String(round)}`)
+      const part = (): boolean => readdirSync(dir, { recursive: true }).join().includes('.part')
+      await again.until(id, ({ state }) => state === 'seeding' && !part())
+      expectSameFiles(torrent, dir)
+      await again.stop()
+    }
+    expect(new Set(states)).toContain('downloading')
+  })
+
+  it('in a removal with data leaves all of it or nothing', async () => {
+    const content = Array.from({ length: 800 }, (_, n) => ({
+      path: `d${String(n % 40)}/${String(n)}`,
+      length: 100,
+    }))
+    for (const [round, millis] of [0, 5, 12].entries()) {
+      const torrent = makeTorrent(stage.folder(`made ${String(round)}`), { name: 'many', content })
+      const daemon = await stage.daemon(`home ${String(round)}`)
+      const { id } = await daemon.call('torrent.add', { metainfo: metainfoOf(torrent), dir: torrent.dir })
+      await daemon.seeds(id)
+      const removed = daemon.call('torrent.remove', { ids: [id], data: true }).catch(() => undefined)
+      await delay(millis)
+      await daemon.kill9()
+      await removed
+      const again = await stage.daemon(`home ${String(round)}`)
+      const { torrents } = await again.call('torrent.list', {})
+      const left = readdirSync(torrent.dir).length
+      if (torrents.length === 0) expect(left).toBe(0)
+      else {
+        await again.seeds(id)
+        expectSameFiles(torrent, torrent.dir)
+      }
+      await again.stop()
+    }
+  })
+})
 
 describe('a download is stopped in the middle', () => {
   it('goes on after a stop, and fetches nothing twice', async () => {

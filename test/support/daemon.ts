@@ -19,6 +19,8 @@ export interface DaemonInit {
   readonly env?: Readonly<Record<string, string>>
   /** What runs the daemon: words before `node`. */
   readonly under?: readonly string[]
+  /** Where its socket is seen from here, where that is elsewhere than the daemon sees it. */
+  readonly socket?: (pid: number) => string
 }
 
 export interface Ended {
@@ -133,7 +135,8 @@ export class Daemon {
   static async start(init: DaemonInit): Promise<Daemon> {
     const begun = performance.now()
     const run = spawnDaemon(init)
-    const path = join(init.home, 'torrentino.sock')
+    const inHome = join(init.home, 'torrentino.sock')
+    const path = init.socket?.(run.child.pid ?? 0) ?? inHome
     while (performance.now() - begun < START_WITHIN && run.child.exitCode === null) {
       const hello = await greet(path)
       if (hello !== null) {
