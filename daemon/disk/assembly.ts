@@ -106,6 +106,26 @@ export class Assembly {
     this.ask(run.hasher, 'forget', { run: run.id })
   }
 
+  /** Resolves when no worker has an extent of a run of this storage that was forgotten: it may be writing it still. */
+  async quiet(key: StorageKey): Promise<void> {
+    const threads = new Set<Thread<HashJobs>>()
+    for (const { run } of this.tickets.values()) {
+      if (run.key === key && run.worker !== null && !this.runs.has(run.id)) threads.add(run.worker)
+    }
+    await Promise.all(
+      [...threads].map(
+        (thread) =>
+          new Promise<void>((resolve) => {
+            // Jobs are done in order: the answer to one that does nothing comes after all before it.
+            thread.request('closeFiles', { key, files: [] }, (outcome) => {
+              this.settle(outcome)
+              resolve()
+            })
+          }),
+      ),
+    )
+  }
+
   /** These files were made anew. */
   closeFiles(key: StorageKey, files: readonly number[]): void {
     for (const thread of this.opened.get(key) ?? []) this.ask(thread, 'closeFiles', { key, files })

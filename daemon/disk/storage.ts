@@ -125,6 +125,8 @@ export class DiskStorage implements Storage, Owner {
   }
 
   async survey(): Promise<FileFound[]> {
+    // What a worker still writes, forgotten or not, would move the mtime behind our back.
+    await this.ports.assembly.quiet(this.init.key)
     if (this.closed) return []
     const found = await this.ask('survey', { key: this.init.key })
     for (const { file, name } of found) if (name !== 'part') this.made.invalidate(file)
