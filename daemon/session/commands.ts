@@ -137,10 +137,19 @@ export class Commands {
 
   /** Null, or a sentence: the torrent is still there, paused. */
   async #erase(torrent: Torrent, data: boolean): Promise<string | null> {
-    const { store, session } = this.#ports
     await new Promise<void>((resolve) => {
-      torrent.pause(resolve)
+      torrent.retire(resolve)
     })
+    const refused = await this.#eraseStopped(torrent, data)
+    // Whoever else removed it in the meantime has done the work.
+    const gone = this.#ports.session.get(torrent.id) === undefined
+    if (refused === null || gone) return null
+    torrent.keep()
+    return refused
+  }
+
+  async #eraseStopped(torrent: Torrent, data: boolean): Promise<string | null> {
+    const { store, session } = this.#ports
     try {
       if (data) {
         // Bits go first: a record must never outlive what it claims.

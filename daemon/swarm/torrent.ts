@@ -118,6 +118,8 @@ export class Torrent {
   readonly #totals: Totals
   /** The user asked for a check: missing files are not a fault but missing pieces. */
   #acceptLoss = false
+  /** It is being removed: nothing starts it. */
+  #retired = false
   /** What blocked it last, since when, and when it did so last. */
   #trouble: { readonly reason: string; readonly since: Millis; readonly at: Millis } | null = null
   /** The store's trouble, shown while the torrent goes on. */
@@ -207,6 +209,7 @@ export class Torrent {
 
   /** Goes on, from whatever stopped it. */
   start(): void {
+    if (this.#retired) return
     this.#desired = 'running'
     if (this.#after !== null) {
       if (this.#after !== 'exit') this.#after = 'start'
@@ -223,6 +226,17 @@ export class Torrent {
     this.#stop('pause', 5000, done)
   }
 
+  /** Like `pause`, for good: it is being removed, and whoever wants it to go on comes too late. */
+  retire(done: () => void): void {
+    this.#retired = true
+    this.pause(done)
+  }
+
+  /** The removal failed: it may be started again. */
+  keep(): void {
+    this.#retired = false
+  }
+
   /** Like `pause`, without touching what the user wants. `cap` bounds the announces. */
   exit(cap: Millis, done: () => void): void {
     this.#stop('exit', cap, done)
@@ -230,6 +244,7 @@ export class Torrent {
 
   /** Hashes everything again. Missing files count as missing pieces. */
   verify(): void {
+    if (this.#retired) return
     this.#acceptLoss = true
     if (this.#after !== null) {
       this.#after = 'verify'

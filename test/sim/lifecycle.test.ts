@@ -1,5 +1,7 @@
 /** A torrent through everything that may happen to it: stops, kills, full disks, missing files, other choices. */
 import { describe, expect, it } from 'vitest'
+import { Commands } from '../../daemon/session/commands.js'
+import { Queries } from '../../daemon/session/queries.js'
 import * as raw from '../support/raw-peer.js'
 import { makeSource, type Node, type Source, Swarm } from '../support/swarm-kit.js'
 
@@ -391,6 +393,49 @@ describe('removal', () => {
     await swarm.until(() => state(leecher) === 'seeding')
     expect(verifies(leecher)).toBe(31)
     expect(leecher.hasAll(source)).toBe(true)
+  })
+})
+
+describe('removal', () => {
+  const caller = { via: 'socket', name: 'test' } as const
+  const commandsOf = ({ session, store, log }: Node): Commands =>
+    new Commands({ session, store, log, queries: new Queries({ session, store }) })
+
+  it.each([true, false])('wins over a resume that comes in the middle (data: %s)', async (data) => {
+    const all = await pair()
+    const { swarm, leecher } = all
+    await middle(all)
+    const commands = commandsOf(leecher)
+    const { torrent } = leecher
+    const removing = commands.remove({ ids: [1], data }, caller)
+    for (let i = 0; i < 30; i++) {
+      await Promise.resolve()
+      torrent.start()
+    }
+    const twice = commands.remove({ ids: [1], data }, caller)
+    await swarm.run(1000)
+    expect((await removing).results).toMatchObject([{ ok: true }])
+    expect((await twice).results.length).toBe(1)
+    expect(torrent.state.kind).toBe('paused')
+    expect(leecher.session.all()).toEqual([])
+    expect(leecher.session.budget.used).toBe(0)
+    expect(leecher.disk.fs.get('/data/source.part') === null).toBe(data)
+    await swarm.run(120_000)
+    expect(leecher.clock.pending).toBe(0)
+  })
+
+  it('that the disk refuses leaves a paused torrent that can go on', async () => {
+    const all = await pair()
+    const { swarm, leecher } = all
+    await middle(all)
+    leecher.disk.fail({ operation: 'unlink', code: 'EACCES' })
+    const removing = commandsOf(leecher).remove({ ids: [1], data: true }, caller)
+    await swarm.run(1000)
+    expect((await removing).results).toMatchObject([{ ok: false }])
+    expect(state(leecher)).toBe('paused')
+    leecher.torrent.start()
+    await swarm.until(() => state(leecher) === 'downloading')
+    await finish(all)
   })
 })
 
