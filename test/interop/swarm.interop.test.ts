@@ -14,7 +14,7 @@ const without = lacking(...FOREIGN)
 const COPIES = 1.2
 /** Bytes a second. So slow, Transmission, which begins after 10 s or more, still gets pieces nobody else has. */
 const SEED_RATE = 600_000
-const MEMBER_RATE = 1_000_000
+const MEMBER_RATE = 400_000
 
 describe.skipIf(without !== '')(titled('a mixed swarm', without), () => {
   let lab: Lab
