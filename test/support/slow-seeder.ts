@@ -127,7 +127,10 @@ function serve(
     const used = greeted ? 0 : handshake.push(chunk)
     if (!greeted && handshake.key !== null) {
       greeted = true
-      const plain = handshakeBytes(torrent.infoHash as SwarmKey, Buffer.from(`-SL0001-${String(socket.localPort).padStart(12, '0')}`))
+      const plain = handshakeBytes(
+        torrent.infoHash as SwarmKey,
+        Buffer.from(`-SL0001-${String(socket.localPort).padStart(12, '0')}`),
+      )
       // Neither BEP 6 nor BEP 10.
       plain.fill(0, 20, 28)
       const bits = Buffer.alloc(Math.ceil(torrent.pieceCount / 8))

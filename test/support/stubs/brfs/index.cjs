@@ -1,2 +1,2 @@
 // webtorrent-fixtures names this browserify transform as a dependency; nothing here uses it.
-module.exports = {};
+module.exports = {}
