@@ -280,14 +280,13 @@ export class Downloader {
     const receiving = peer.receiving
     const now = this.#ports.clock.now()
     this.#ports.received(peer, length)
-    const asked = this.#settleRequest(peer, piece, block, now)
-    if (receiving?.piece !== piece || receiving.block !== block) {
-      // Another copy is arriving, or is here: this request is over all the same.
-      this.#pieces.answered(piece, block, peer.handle)
-      return this.#ports.wasted(length)
-    }
+    const asked = this.#pieces.isRequestedFrom(piece, block, peer.handle)
+    if (asked) peer.depth.onBlock(now, this.#pieces.waited(piece, block, peer.handle, now))
+    // Another copy is arriving, or is here. While it arrives this request stands, so that the peer is not asked again.
+    if (receiving?.piece !== piece || receiving.block !== block) return this.#ports.wasted(length)
     peer.receiving = null
     if (!this.#memory.end(piece, block, peer.handle)) return this.#ports.wasted(length)
+    if (asked) peer.outstanding--
     // It may have been taken back from this peer, which was slow, and asked of another.
     if (!asked || this.#pieces.duplicates > 0) this.#cancelOthers(peer, piece, block)
     const receipt = this.#pieces.received(piece, block, peer.handle)
@@ -295,14 +294,6 @@ export class Downloader {
     if (receipt === 'extent' || receipt === 'piece') {
       this.#submit(piece, Math.floor(block / BLOCKS_PER_EXTENT))
     }
-  }
-
-  /** The peer answered a request: its pipeline moves. False: it was not asked for that block. */
-  #settleRequest(peer: Peer, piece: PieceIndex, block: number, now: Millis): boolean {
-    if (!this.#pieces.isRequestedFrom(piece, block, peer.handle)) return false
-    peer.outstanding--
-    peer.depth.onBlock(now, this.#pieces.waited(piece, block, peer.handle, now))
-    return true
   }
 
   #cancelOthers(peer: Peer, piece: PieceIndex, block: number): void {

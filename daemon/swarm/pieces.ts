@@ -245,12 +245,6 @@ export class OpenPieces {
     return true
   }
 
-  /** A peer sent a block that is not taken, since another copy is arriving: it holds the request no longer. */
-  answered(piece: PieceIndex, block: number, peer: number): void {
-    const table = this.#tables.get(piece)
-    if (table !== undefined) this.#drop(piece, table, block, peer)
-  }
-
   /** A peer choked us: all it was asked for may be asked of others. Answers how many requests that were. */
   release(peer: number): number {
     let count = 0

@@ -213,3 +213,35 @@ describe('connections', () => {
     expect(node.reasons).toEqual(['both-complete'])
   })
 })
+
+describe('a fast peer', () => {
+  it('is not asked again for a block that is arriving from a slow one', async () => {
+    const swarm = new Swarm()
+    const source = makeSource({ files: 65_536 })
+    const node = swarm.node()
+    await node.add(source)
+    await swarm.settle()
+    const slow = raw.rawPeer(swarm, node, source, '10.1.0.1').send(raw.HAVE_ALL, raw.UNCHOKE)
+    await swarm.settle()
+    const [first, ...rest] = slow.asked
+    if (first === undefined) throw new Error('nothing asked')
+    slow.send(...rest.map((asked) => slow.block(asked)), slow.block(first).subarray(0, 1000))
+    await swarm.run(1000)
+    const fast = raw.rawPeer(swarm, node, source, '10.1.0.2')
+    let answered = 0
+    fast.on(({ id, payload }) => {
+      if (id !== 6 || ++answered > 1000) return
+      const asked = {
+        piece: payload.readUInt32BE(0),
+        begin: payload.readUInt32BE(4),
+        length: payload.readUInt32BE(8),
+      }
+      fast.send(fast.block(asked))
+    })
+    fast.send(raw.HAVE_ALL, raw.UNCHOKE)
+    await swarm.run(3000)
+    expect(answered).toBeLessThanOrEqual(1)
+    slow.end.cut()
+    await swarm.until(() => node.torrent.state.kind === 'seeding', 60_000)
+  })
+})

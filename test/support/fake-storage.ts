@@ -171,7 +171,12 @@ export class FakeStorage implements Storage {
     return this.disk.ask('read', () =>
       pieces.filter((piece) => {
         const length = Math.min(BLOCK_SIZE, this.layout.pieceSize(piece))
-        return this.bytes(piece, 0, length)?.some((byte) => byte !== 0) ?? false
+        let some = false
+        // A refused read claims nothing.
+        faultOf(() => {
+          some = this.bytes(piece, 0, length)?.some((byte) => byte !== 0) ?? false
+        })
+        return some
       }),
     )
   }
