@@ -387,7 +387,9 @@ export class Downloader {
       if (!this.#pieces.releaseBlock(piece, block, handle, now)) return
       peer.outstanding--
       peer.depth.snub()
+      late.add(peer)
     })
+    for (const peer of late) this.#standBack(peer)
     if (this.#ports.slots.exhausted) this.#dropStale(now)
     for (const peer of this.#ports.peers()) this.fill(peer)
   }

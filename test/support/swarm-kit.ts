@@ -265,12 +265,12 @@ export class Node {
   }
 
   async stop(): Promise<void> {
-    let over = false
+    const run = { over: false }
     const stopped = this.session.stop().then(() => {
-      over = true
+      run.over = true
     })
-    for (let i = 0; i < 100 && !over; i++) await Promise.race([stopped, this.swarm.run(100)])
-    if (!over) throw new Error('the session does not stop')
+    for (let i = 0; i < 100 && !run.over; i++) await Promise.race([stopped, this.swarm.run(100)])
+    if (!run.over) throw new Error('the session does not stop')
     this.unlisten()
   }
 
