@@ -106,6 +106,20 @@ export class Content {
     this.#recount()
   }
 
+  /** The files that these pieces will finish once they are recorded. */
+  finishedBy(pieces: readonly PieceIndex[]): FileIndex[] {
+    const missing = new Map<FileIndex, number>()
+    for (const piece of pieces) {
+      if (this.recorded.get(piece)) continue
+      for (const file of this.layout.filesOf(piece)) {
+        missing.set(file, (missing.get(file) ?? this.#missingOf[file] ?? 0) - 1)
+      }
+    }
+    return [...missing].flatMap(([file, left]) =>
+      left === 0 && this.files[file]?.pad === false ? [file] : [],
+    )
+  }
+
   /** Sets a recorded bit; answers the files that are finished by it. */
   record(piece: PieceIndex): FileIndex[] {
     if (this.recorded.get(piece)) return []

@@ -26,7 +26,7 @@ export interface RecorderInit {
 }
 
 export interface RecorderListener {
-  /** Committed. `finished` files are complete; their rename follows by itself. */
+  /** Committed. `finished` files are complete and have their names, unless `finishFailed` came before. */
   recorded(pieces: readonly PieceIndex[], finished: readonly FileIndex[]): void
   /** The sync failed: these pieces claim nothing any more, though they were verified. */
   voided(pieces: readonly PieceIndex[], fault: DiskFault): void
@@ -243,7 +243,6 @@ export class Recorder {
       this.#row(this.#chunksOf(round), facts, done),
       () => {
         this.#committed(round)
-        this.#endRound()
       },
       () => {
         this.#roundFailed()
@@ -259,32 +258,40 @@ export class Recorder {
     this.#endRound()
   }
 
+  /** The names come first: what is said to be complete lies there under its name. */
   #committed(round: readonly PieceIndex[]): void {
+    const finished = this.#content.finishedBy(round)
+    if (finished.length === 0) return this.#record(round)
+    this.finish(finished, () => {
+      this.#record(round)
+    })
+  }
+
+  #record(round: readonly PieceIndex[]): void {
+    if (this.#closed) return this.#endRound()
     const finished: FileIndex[] = []
     for (const piece of round) {
       this.drop(piece)
       finished.push(...this.#content.record(piece))
     }
     this.#ports.listener.recorded(round, finished)
-    if (finished.length > 0) this.finish(finished)
+    this.#endRound()
   }
 
-  /** Gives complete files their name and commits their facts. */
-  finish(files: readonly FileIndex[]): void {
-    this.#ports.storage.finish(files).then(
-      ({ files: found, fault }) => {
-        if (this.#closed) return
-        const facts = found.map((file) => ({ ...this.#fact(file), writing: false }))
-        for (const fact of facts) {
-          this.#content.facts.set(fact.file, fact)
-          this.#marked.delete(fact.file)
-        }
-        const row = (): HaveRound => this.#row([], facts, this.#content.doneBytes)
-        if (facts.length > 0) this.#commitAside(row, () => undefined)
-        if (fault !== null) this.#ports.listener.finishFailed(fault)
-      },
-      () => undefined,
-    )
+  /** Gives complete files their name, calls `then` whatever came of it, and commits their facts. */
+  finish(files: readonly FileIndex[], then: () => void = () => undefined): void {
+    this.#ports.storage.finish(files).then(({ files: found, fault }) => {
+      if (this.#closed) return then()
+      const facts = found.map((file) => ({ ...this.#fact(file), writing: false }))
+      for (const fact of facts) {
+        this.#content.facts.set(fact.file, fact)
+        this.#marked.delete(fact.file)
+      }
+      const row = (): HaveRound => this.#row([], facts, this.#content.doneBytes)
+      if (fault !== null) this.#ports.listener.finishFailed(fault)
+      then()
+      if (facts.length > 0) this.#commitAside(row, () => undefined)
+    }, then)
   }
 
   /** Commits now; on a failure tells the listener, calls `failed`, and leaves the retry to it. */

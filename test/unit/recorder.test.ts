@@ -224,8 +224,12 @@ describe('a round', () => {
     await bench.answer()
     expect(bench.log).not.toContain('finish')
     await bench.answer()
-    expect(bench.finished).toEqual([0])
+    // Nothing is said to be complete before it lies there under its name.
     expect(bench.log.at(-1)).toBe('finish')
+    expect(bench.recorded).toEqual([])
+    await bench.answer()
+    expect(bench.finished).toEqual([0])
+    expect(bench.recorded).toEqual([0, 1, 2, 3, 4])
     await bench.answerAll()
     expect(bench.lastRound?.files).toMatchObject([{ file: 0, writing: false }])
     expect(bench.content.facts.get(0)?.writing).toBe(false)
