@@ -69,7 +69,9 @@ class Bench {
           voided: (pieces) => void this.voided.push(...pieces),
           storeTrouble: (code) => void this.trouble.push(code),
           finishFailed: (fault) => void this.log.push(`finish failed ${fault.code}`),
-          marked: () => void this.marks++,
+          marked: () => {
+            this.marks++
+          },
         },
       },
     )
