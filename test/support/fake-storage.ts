@@ -171,12 +171,12 @@ export class FakeStorage implements Storage {
     return this.disk.ask('read', () =>
       pieces.filter((piece) => {
         const length = Math.min(BLOCK_SIZE, this.layout.pieceSize(piece))
-        let some = false
+        const found = { some: false }
         // A refused read claims nothing.
         faultOf(() => {
-          some = this.bytes(piece, 0, length)?.some((byte) => byte !== 0) ?? false
+          found.some = this.bytes(piece, 0, length)?.some((byte) => byte !== 0) ?? false
         })
-        return some
+        return found.some
       }),
     )
   }
