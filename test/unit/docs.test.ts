@@ -34,9 +34,7 @@ describe.each(DOCS)('%s', (file) => {
 
   it('links to files that exist', () => {
     const links = [...read(file).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, to = '']) => to)
-    // Written by the interop tests, which not every machine can run.
-    const lasting = links.filter((to) => !to.endsWith('interop.md'))
-    const missing = lasting.filter((to) => !existsSync(join(ROOT, dirname(file), to)))
+    const missing = links.filter((to) => !existsSync(join(ROOT, dirname(file), to)))
     expect(missing).toEqual([])
   })
 
