@@ -109,7 +109,7 @@ describe('setting one value in any document', () => {
         done += 1
         const [table = '', last = ''] = name.split('.')
         const before = read(text)
-        const inner = { ...((before[table] ?? {})), [last]: to }
+        const inner = { ...(before[table] ?? {}), [last]: to }
         expect(read(after)).toEqual({ ...before, [table]: inner })
         const place = scanToml(text).find(
           (one) => one.kind === 'pair' && one.path.join('\0') === name.split('.').join('\0'),
