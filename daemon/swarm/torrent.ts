@@ -15,44 +15,24 @@ import { Candidates } from './candidates.js'
 import type { CheckGate } from './check.js'
 import type { ConnectionBudget } from './connections.js'
 import { type Fault, faultSentence, type TorrentState } from './lifecycle.js'
-import { type Greeting, Link } from './link.js'
+import { dialPeer } from './dial.js'
+import type { Greeting, Link } from './link.js'
 import { LiveHolder } from './holder.js'
 import { Live } from './live.js'
 import { Readiness } from './readiness.js'
 import type { SlotShare } from './slot-share.js'
 import { Totals } from './totals.js'
+import type { Need, Tracker, TrackerAsks } from './tracker-port.js'
+import { isFull, retryDelay, Trouble } from './trouble.js'
+import { torrentView } from './view.js'
 import type { Dialer } from './transport.js'
 
 /** A seeding torrent that nobody asked for so long gives its memory back. */
 const DORMANT_AFTER: Millis = 60_000
 /** Links that wait while the torrent wakes. */
 const MAX_WAITING = 32
-/** What blocks again within this after a retry is the same trouble still. */
-const SAME_TROUBLE: Millis = 60_000
 /** A full disk is tried again once so much is free. */
 const ROOM_TO_GO_ON: Bytes = 32 * 1024 * 1024
-
-/** The tracker side of a torrent, as its owner sees it. */
-export interface Tracker {
-  start(): void
-  /** Says `stopped` where `started` was said; `done` after the answers, or the cap. */
-  stop(cap: Millis, done: () => void): void
-  completed(): void
-  /** How much peers are wanted: 'urgent' asks again sooner than the tracker's interval. */
-  need(level: Need): void
-  announceNow(): void
-  addTrackers(tiers: readonly (readonly string[])[]): void
-  views(): TrackerView[]
-}
-
-export type Need = 'none' | 'some' | 'urgent'
-
-/** What a tracker needs to know and whom it tells. */
-export interface TrackerAsks {
-  stats(): { readonly uploaded: Bytes; readonly downloaded: Bytes; readonly left: Bytes }
-  found(peers: readonly PeerAddress[]): void
-  changed(): void
-}
 
 export interface TorrentListener {
   /** Something that is shown changed. */
@@ -120,8 +100,7 @@ export class Torrent {
   #acceptLoss = false
   /** It is being removed: nothing starts it. */
   #retired = false
-  /** What blocked it last, since when, and when it did so last. */
-  #trouble: { readonly reason: string; readonly since: Millis; readonly at: Millis } | null = null
+  readonly #trouble = new Trouble()
   /** The store's trouble, shown while the torrent goes on. */
   #storeTrouble: string | null = null
   #clean: boolean
@@ -335,39 +314,15 @@ export class Torrent {
   // --- views
 
   view(): TorrentView {
-    const now = this.#ports.clock.now()
-    const live = this.#data.live
-    const wanted = live?.content.wantedBytes ?? this.#row.wanted
-    const done = Math.min(wanted, live?.content.doneBytes ?? this.#row.done)
-    const downRate = live?.down.rate(now) ?? 0
-    return {
-      id: this.id,
-      infoHash: this.hashes.v1 ?? null,
-      infoHashV2: this.hashes.v2 ?? null,
-      name: this.#row.name,
-      state: this.#state.kind,
+    return torrentView({
+      row: this.#row,
+      live: this.#data.live,
+      state: this.#state,
       desired: this.#desired,
-      progress: wanted === 0 ? 1 : done / wanted,
-      checkProgress: this.#checkProgress(),
-      totalBytes: this.#row.total,
-      wantedBytes: wanted,
-      doneBytes: done,
-      downRate,
-      upRate: live?.up.rate(now) ?? 0,
-      downloaded: this.#totals.downloaded,
-      uploaded: this.#totals.uploaded,
-      ratio: this.#totals.ratio(done),
-      peers: this.connected,
-      seeds: live?.connections.seeds ?? 0,
-      eta: downRate > 0 && done < wanted ? Math.ceil((wanted - done) / downRate) : null,
-      dir: this.#row.dir,
-      private: this.#row.private,
-      pieceLength: this.#row.pieceLength,
-      pieceCount: this.#row.pieceCount,
-      addedAt: this.#row.addedAt,
-      completedAt: live === null ? this.#row.completedAt : live.recorder.completedAt,
-      error: this.#error(),
-    }
+      totals: this.#totals,
+      storeTrouble: this.#storeTrouble,
+      now: this.#ports.clock.now(),
+    })
   }
 
   peers(): PeerView[] {
@@ -380,17 +335,6 @@ export class Torrent {
   /** Totals that moved since the last call. */
   takeTotals(): TotalsRow | null {
     return this.#totals.take(this.id)
-  }
-
-  #checkProgress(): number | null {
-    const state = this.#state
-    if (state.kind !== 'checking') return null
-    return state.total === 0 ? 0 : state.done / state.total
-  }
-
-  #error(): string | null {
-    if (this.#state.kind === 'blocked') return faultSentence(this.#state.by)
-    return this.#storeTrouble === null ? null : faultSentence({ kind: 'store', code: this.#storeTrouble })
   }
 
   // --- starting
@@ -617,7 +561,7 @@ export class Torrent {
     if (this.#after !== null || this.#state.kind === 'blocked') return
     const now = this.#ports.clock.now()
     const retryAt = now + retryDelay(by)
-    const since = this.#troubleSince(by, now)
+    const since = this.#trouble.since(by, now)
     this.#epoch++
     this.#endRun()
     this.#set({ kind: 'blocked', by, since, retryAt })
@@ -632,16 +576,6 @@ export class Torrent {
     })
   }
 
-  /** When this trouble began: a retry that fails alike goes on with it, and is no news. */
-  #troubleSince(by: Fault, now: Millis): Millis {
-    const reason = faultSentence(by)
-    const known = this.#trouble
-    const same = known !== null && known.reason === reason && now - known.at < SAME_TROUBLE
-    const since = same ? known.since : now
-    this.#trouble = { reason, since, at: now }
-    return since
-  }
-
   #tryAgain(): void {
     const state = this.#state
     if (state.kind !== 'blocked') return
@@ -650,9 +584,8 @@ export class Torrent {
     this.#ports.disk.space(this.#row.dir).then(
       (space) => {
         if (epoch !== this.#epoch) return
-        const full =
-          state.by.kind === 'disk' && (state.by.fault.code === 'ENOSPC' || state.by.fault.code === 'EDQUOT')
-        const still = 'code' in space || (full && space.freeBytes < Math.min(ROOM_TO_GO_ON, this.#left))
+        const still =
+          'code' in space || (isFull(state.by) && space.freeBytes < Math.min(ROOM_TO_GO_ON, this.#left))
         if (!still) {
           this.#clean = false
           return this.#begin()
@@ -689,30 +622,22 @@ export class Torrent {
 
   #dial(address: PeerAddress): Cancel {
     const key = this.keys[0]
-    const live = this.#data.live
-    if (key === undefined || live === null) return () => undefined
-    let link: Link | null = null
-    const failed = (): void => {
-      live.connections.dialFailed(address)
-    }
-    const cancel = this.#ports.dialer.dial(address, (transport) => {
-      if (transport === null) return failed()
-      link = new Link(
-        { transport, peerId: this.#init.peerId, key },
-        {
-          clock: this.#ports.clock,
-          serves: () => true,
-          ready: (ready, greeting) => {
-            live.connections.attach(ready, greeting, 'tracker')
-          },
-          failed,
+    const connections = this.#data.live?.connections
+    if (key === undefined || connections === undefined) return () => undefined
+    const { clock, dialer } = this.#ports
+    return dialPeer(
+      { address, key, peerId: this.#init.peerId },
+      {
+        clock,
+        dialer,
+        ready: (link, greeting) => {
+          connections.attach(link, greeting, 'tracker')
         },
-      )
-    })
-    return () => {
-      cancel()
-      link?.close('stopped')
-    }
+        failed: () => {
+          connections.dialFailed(address)
+        },
+      },
+    )
   }
 
   // --- telling
@@ -731,12 +656,4 @@ export class Torrent {
 /** The torrent goes on at once, so its trackers need not hear that it stopped. */
 function keepsAnnouncing(after: After): boolean {
   return after === 'verify' || after === 'more'
-}
-
-function retryDelay(by: Fault): Millis {
-  if (by.kind === 'folder' || by.kind === 'files') return 5000
-  // The file is another one than it was: to be looked at again at once.
-  if (by.kind === 'disk' && (by.fault.code === 'ESTALE' || by.fault.code === 'ENOENT')) return 1000
-  if (by.kind === 'disk' && (by.fault.code === 'ENOSPC' || by.fault.code === 'EDQUOT')) return 5000
-  return 15_000
 }

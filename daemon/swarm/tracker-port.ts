@@ -1,0 +1,25 @@
+import type { Bytes, Millis } from '../../shared/units.js'
+import type { TrackerView } from '../../shared/views.js'
+import type { PeerAddress } from '../base/address.js'
+
+/** The tracker side of a torrent, as its owner sees it. */
+export interface Tracker {
+  start(): void
+  /** Says `stopped` where `started` was said; `done` after the answers, or the cap. */
+  stop(cap: Millis, done: () => void): void
+  completed(): void
+  /** How much peers are wanted: 'urgent' asks again sooner than the tracker's interval. */
+  need(level: Need): void
+  announceNow(): void
+  addTrackers(tiers: readonly (readonly string[])[]): void
+  views(): TrackerView[]
+}
+
+export type Need = 'none' | 'some' | 'urgent'
+
+/** What a tracker needs to know and whom it tells. */
+export interface TrackerAsks {
+  stats(): { readonly uploaded: Bytes; readonly downloaded: Bytes; readonly left: Bytes }
+  found(peers: readonly PeerAddress[]): void
+  changed(): void
+}

@@ -1,0 +1,68 @@
+/** What is shown of one torrent. */
+import type { Bytes, Millis } from '../../shared/units.js'
+import type { Desired, TorrentView } from '../../shared/views.js'
+import type { TorrentRow } from '../ports/store.js'
+import { faultSentence, type TorrentState } from './lifecycle.js'
+import type { Live } from './live.js'
+import type { Totals } from './totals.js'
+
+export interface Seen {
+  /** What is known while the data are not loaded. */
+  readonly row: TorrentRow
+  readonly live: Live | null
+  readonly state: TorrentState
+  readonly desired: Desired
+  readonly totals: Totals
+  /** The store fails with this code. */
+  readonly storeTrouble: string | null
+  readonly now: Millis
+}
+
+export function torrentView(seen: Seen): TorrentView {
+  const { row, live, state, desired, totals, now } = seen
+  const wanted = live?.content.wantedBytes ?? row.wanted
+  const done = Math.min(wanted, live?.content.doneBytes ?? row.done)
+  const downRate = live?.down.rate(now) ?? 0
+  return {
+    id: row.id,
+    infoHash: row.hashes.v1 ?? null,
+    infoHashV2: row.hashes.v2 ?? null,
+    name: row.name,
+    state: state.kind,
+    desired,
+    progress: wanted === 0 ? 1 : done / wanted,
+    checkProgress: checkProgress(state),
+    totalBytes: row.total,
+    wantedBytes: wanted,
+    doneBytes: done,
+    downRate,
+    upRate: live?.up.rate(now) ?? 0,
+    downloaded: totals.downloaded,
+    uploaded: totals.uploaded,
+    ratio: totals.ratio(done),
+    peers: live?.connections.size ?? 0,
+    seeds: live?.connections.seeds ?? 0,
+    eta: eta(wanted - done, downRate),
+    dir: row.dir,
+    private: row.private,
+    pieceLength: row.pieceLength,
+    pieceCount: row.pieceCount,
+    addedAt: row.addedAt,
+    completedAt: live === null ? row.completedAt : live.recorder.completedAt,
+    error: trouble(seen),
+  }
+}
+
+function eta(left: Bytes, rate: number): number | null {
+  return rate > 0 && left > 0 ? Math.ceil(left / rate) : null
+}
+
+function checkProgress(state: TorrentState): number | null {
+  if (state.kind !== 'checking') return null
+  return state.total === 0 ? 0 : state.done / state.total
+}
+
+function trouble({ state, storeTrouble }: Seen): string | null {
+  if (state.kind === 'blocked') return faultSentence(state.by)
+  return storeTrouble === null ? null : faultSentence({ kind: 'store', code: storeTrouble })
+}
