@@ -2,7 +2,7 @@
  * The layers of docs/architecture.md, as rules. An import only points down; a type import counts; no circles.
  *
  *   L0 shared   L1 daemon/base, daemon/ports   L2 daemon/codec   L3 daemon/swarm, tracker, dht, utp
- *   L4 daemon/io, disk, db   L5 daemon/session   L6 daemon/rpc, gateway   L7 daemon/main.ts, bin.ts
+ *   L4 daemon/io, disk, db   L5 daemon/session   L6 daemon/rpc, gateway   L7 daemon/main.ts, program.ts, bin.ts
  *   ctl -> shared, launchd   launchd -> shared
  */
 const room = (...names) => `^daemon/(${names.join('|')})/`

@@ -139,6 +139,7 @@ export default defineConfig(
       'daemon/io/**',
       'daemon/main.ts',
       'daemon/bin.ts',
+      'daemon/program.ts',
       // Code of threads of their own.
       'daemon/disk/{hash-worker,lane,serve}.ts',
       'daemon/db/thread.ts',

@@ -95,7 +95,7 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<Settings[K]> } = {
     max: 10_000,
   }),
   'memory.buffer': integer({
-    default: 48 * 1024 * 1024,
+    default: 32 * 1024 * 1024,
     kind: 'bytes',
     summary: 'Memory for data on their way to the disk, in bytes, or as text with a unit ("64 MiB").',
     applies: 'restart',

@@ -176,7 +176,7 @@ describe('what holds', () => {
       'net.scope': 'internet',
       'peers.max': 500,
       'peers.perTorrent': 80,
-      'memory.buffer': 50_331_648,
+      'memory.buffer': 33_554_432,
     })
     expect(views.every((view) => view.source === 'default' && view.value === view.default)).toBe(true)
   })

@@ -1,0 +1,108 @@
+/** The program `torrentinod`: arguments, signals, exit status. */
+import { homedir } from 'node:os'
+import { ConfigError } from '../shared/config.js'
+import { type Home, HomeError, resolveHome } from '../shared/home.js'
+import { VERSION } from '../shared/version.js'
+import { type Daemon, startDaemon } from './main.js'
+import { StoreFault } from './ports/store.js'
+import { SocketPlaceError } from './rpc/socket-file.js'
+
+/** Under launchd's 20 s and systemd's 90 s, and under our own promise of 5 s. */
+const STOP_WITHIN = 4500
+const EXIT = { ok: 0, fault: 1, usage: 2, alreadyRunning: 6 }
+
+const USAGE = `torrentinod ${VERSION}: the BitTorrent daemon. It is driven by torrentinoctl.
+
+  torrentinod [run] [--home DIR]   run in the foreground until it is told to stop
+  torrentinod --version
+
+State, socket, config and logs lie in --home or TORRENTINO_HOME, or in the platform's usual folders.
+`
+
+const owner = process.env['TORRENTINO_OWNER'] === 'service' ? 'service' : 'person'
+let daemon: Daemon | null = null
+let ending = false
+
+const args = process.argv.slice(2)
+const unknown = args.find((arg, at) => !isKnown(arg, args[at - 1]))
+if (args.includes('--version')) print(VERSION)
+else if (args.includes('--help')) print(USAGE.trimEnd())
+else if (unknown !== undefined)
+  end(EXIT.usage, `torrentinod does not know "${unknown}"; see torrentinod --help.`)
+else await run()
+
+async function run(): Promise<void> {
+  process.on('SIGTERM', () => void stop())
+  process.on('SIGINT', () => void stop())
+  // The terminal may go; the daemon stays.
+  process.on('SIGHUP', () => undefined)
+  process.on('uncaughtException', bug)
+  process.on('unhandledRejection', (reason) => {
+    bug(reason instanceof Error ? reason : new Error(String(reason)))
+  })
+  let home: Home
+  try {
+    const around = { env: process.env, platform: process.platform, homedir: homedir(), cwd: process.cwd() }
+    home = resolveHome(around, args)
+  } catch (error) {
+    if (!(error instanceof HomeError)) throw error
+    end(EXIT.usage, error.message)
+    return
+  }
+  try {
+    daemon = await startDaemon({ home, owner, onBug: bug, onShutdown: () => void stop() })
+    print(daemon.ready)
+  } catch (error) {
+    refuse(error, home)
+  }
+}
+
+function refuse(error: unknown, home: Home): void {
+  const running =
+    (error instanceof StoreFault && error.code === 'LOCKED') ||
+    (error instanceof SocketPlaceError && error.reason === 'running')
+  // Under a manager a second daemon is no failure: a failure would be started again, for ever.
+  if (running) {
+    const sentence = `A torrentinod is already running on ${home.state}.`
+    return end(owner === 'service' ? EXIT.ok : EXIT.alreadyRunning, sentence)
+  }
+  if (error instanceof ConfigError) {
+    const place = error.line > 0 ? `, line ${String(error.line)}, column ${String(error.column)}` : ''
+    return end(EXIT.usage, `${home.config}${place}: ${error.message}`)
+  }
+  if (error instanceof StoreFault) return end(EXIT.fault, `The database ${home.database}: ${error.message}`)
+  if (error instanceof SocketPlaceError) return end(EXIT.fault, error.message)
+  bug(error instanceof Error ? error : new Error(String(error)))
+}
+
+async function stop(): Promise<void> {
+  if (ending) process.exit(EXIT.ok)
+  ending = true
+  setTimeout(() => {
+    process.exit(EXIT.ok)
+  }, STOP_WITHIN).unref()
+  await daemon?.stop()
+  process.exit(EXIT.ok)
+}
+
+function bug(error: Error): void {
+  process.stderr.write(`torrentinod: ${error.stack ?? error.message}\n`)
+  daemon?.died(error)
+  process.exit(EXIT.fault)
+}
+
+function isKnown(arg: string, before: string | undefined): boolean {
+  if (before === '--home') return true
+  return (
+    arg === 'run' || arg === '--home' || arg.startsWith('--home=') || arg === '--version' || arg === '--help'
+  )
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+function end(status: number, sentence: string): void {
+  process.stderr.write(`${sentence}\n`)
+  process.exit(status)
+}
