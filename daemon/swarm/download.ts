@@ -40,7 +40,8 @@ export interface DownloaderPorts {
   /** Which pieces are needed changed in bulk. */
   readonly needsChanged: () => void
   readonly ban: (peer: Peer) => void
-  readonly received: (peer: Peer, bytes: Bytes) => void
+  /** Payload came; `kept` is false for what is thrown away. */
+  readonly received: (peer: Peer, bytes: Bytes, kept: boolean) => void
   readonly wasted: (bytes: Bytes) => void
 }
 
@@ -277,15 +278,13 @@ export class Downloader {
 
   blockEnd(peer: Peer, piece: PieceIndex, begin: Bytes, length: Bytes): void {
     const block = begin / BLOCK_SIZE
-    const receiving = peer.receiving
     const now = this.#ports.clock.now()
-    this.#ports.received(peer, length)
+    const kept = this.#endView(peer, piece, block)
+    this.#ports.received(peer, length, kept)
     const asked = this.#pieces.isRequestedFrom(piece, block, peer.handle)
     if (asked) peer.depth.onBlock(now, this.#pieces.waited(piece, block, peer.handle, now))
     // Another copy is arriving, or is here. While it arrives this request stands, so that the peer is not asked again.
-    if (receiving?.piece !== piece || receiving.block !== block) return this.#ports.wasted(length)
-    peer.receiving = null
-    if (!this.#memory.end(piece, block, peer.handle)) return this.#ports.wasted(length)
+    if (!kept) return this.#ports.wasted(length)
     if (asked) peer.outstanding--
     // It may have been taken back from this peer, which was slow, and asked of another.
     if (!asked || this.#pieces.duplicates > 0) this.#cancelOthers(peer, piece, block)
@@ -294,6 +293,14 @@ export class Downloader {
     if (receipt === 'extent' || receipt === 'piece') {
       this.#submit(piece, Math.floor(block / BLOCKS_PER_EXTENT))
     }
+  }
+
+  /** False where the bytes went nowhere: another copy, nothing we asked for, or a slot that was taken back. */
+  #endView(peer: Peer, piece: PieceIndex, block: number): boolean {
+    const receiving = peer.receiving
+    if (receiving?.piece !== piece || receiving.block !== block) return false
+    peer.receiving = null
+    return this.#memory.end(piece, block, peer.handle)
   }
 
   #cancelOthers(peer: Peer, piece: PieceIndex, block: number): void {

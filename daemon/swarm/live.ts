@@ -202,13 +202,15 @@ export class Live {
         ban: (peer) => {
           this.connections.banned(peer)
         },
-        received: (peer, bytes) => {
+        received: (peer, bytes, kept) => {
           const now = clock.now()
           peer.downloaded += bytes
-          peer.lastBlock = peer.lastReceived = now
-          peer.down.add(now, bytes)
           this.down.add(now, bytes)
           listener.downloaded(bytes)
+          if (!kept) return
+          // What is thrown away earns no upload in return.
+          peer.lastBlock = peer.lastReceived = now
+          peer.down.add(now, bytes)
         },
         wasted: (bytes) => {
           listener.wasted(bytes)

@@ -464,6 +464,19 @@ describe('a download among liars', () => {
     expect(peers.slice(1).map((peer) => peer.ended)).not.toContain('sent-bad-data')
   })
 
+  it('earns nothing with bytes nobody asked for', async () => {
+    const swarm = new Swarm()
+    const node = swarm.node()
+    await node.add(source)
+    await swarm.settle()
+    const peer = raw.rawPeer(swarm, node, source, '10.1.0.1').send(raw.HAVE_NONE)
+    await swarm.settle()
+    for (let n = 0; n < 50; n++) peer.send(peer.block({ piece: 3, begin: 0, length: BLOCK }))
+    await swarm.settle()
+    expect(node.torrent.peers()).toMatchObject([{ downloaded: 50 * BLOCK, downRate: 0 }])
+    expect(node.torrent.wasted).toBe(50 * BLOCK)
+  })
+
   it('keeps the first copy of a block in the endgame', async () => {
     const small = makeSource({ files: 65_536 })
     const swarm = new Swarm()
