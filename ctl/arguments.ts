@@ -1,4 +1,6 @@
 /** Words of a command line to values. */
+import { homedir } from 'node:os'
+import { resolve } from 'node:path'
 import type { TorrentRef, TorrentRefs } from '../shared/rpc/contract.js'
 import { EXIT, Failure } from './exit.js'
 
@@ -13,6 +15,15 @@ export function readRef(word: string): TorrentRef {
   if (id === 0)
     throw new Failure(EXIT.noSuchTorrent, 'no torrent 0; torrentinoctl list shows those there are')
   return id
+}
+
+/** A folder as an absolute path. `~/` is the user's own: a shell leaves it alone behind `--dir=`. */
+export function readFolder(word: string): string {
+  if (word === '') throw new Failure(EXIT.usage, '--dir is empty; name a folder, or leave it out')
+  if (word === '~' || word.startsWith('~/')) return resolve(homedir(), `.${word.slice(1)}`)
+  if (word.startsWith('~'))
+    throw new Failure(EXIT.usage, `${word} is nobody's folder here; write it as /... or ./${word}`)
+  return resolve(word)
 }
 
 /** Several, or the one word `all`. */

@@ -1,9 +1,10 @@
 /** The daemon as a process that ctl starts: beside this program, in the background or in the foreground. */
 import { spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { makeFolders } from '../shared/folders.js'
 import { escapeText } from '../shared/text.js'
 import { Client } from './client.js'
 import type { Context } from './context.js'
@@ -27,7 +28,12 @@ function daemonEnvironment(): NodeJS.ProcessEnv {
 
 /** Starts a daemon that outlives us, and waits until it answers. */
 export async function startDaemon(context: Context): Promise<Client> {
-  mkdirSync(context.home.logs, { recursive: true, mode: 0o700 })
+  makeFolders(context.home.logs, {
+    mkdir: (path) => {
+      mkdirSync(path, { mode: 0o700 })
+    },
+    isFolder: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true,
+  })
   const log = join(context.home.logs, 'start.log')
   const output = openSync(log, 'w', 0o600)
   const child = spawn(process.execPath, daemonArguments(context), {

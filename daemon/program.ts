@@ -78,8 +78,9 @@ function refuse(error: unknown, home: Home): void {
 async function stop(): Promise<void> {
   if (ending) process.exit(EXIT.ok)
   ending = true
+  // A thread that hangs in a system call would hold back an orderly exit: then there is none. What is recorded is safe.
   setTimeout(() => {
-    process.exit(EXIT.ok)
+    process.kill(process.pid, 'SIGKILL')
   }, STOP_WITHIN).unref()
   await daemon?.stop()
   process.exit(EXIT.ok)

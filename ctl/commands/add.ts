@@ -1,10 +1,9 @@
 /** `add`: from files, addresses or standard input to torrents. */
-import { resolve } from 'node:path'
 import type { Argv } from 'yargs'
 import type { Params, Result } from '../../shared/rpc/contract.js'
 import { escapeText } from '../../shared/text.js'
 import type { TorrentId } from '../../shared/units.js'
-import { readFileNumbers } from '../arguments.js'
+import { readFileNumbers, readFolder } from '../arguments.js'
 import type { Client } from '../client.js'
 import { type Context, type Globals, verb } from '../context.js'
 import { combined, endingOf, EXIT, type ExitStatus, Failure } from '../exit.js'
@@ -86,7 +85,7 @@ function addParams(argv: AddArguments): Options {
     throw new Failure(EXIT.usage, '--paused and --follow exclude each other: nothing would be downloaded')
   }
   return {
-    ...(argv.dir === undefined ? {} : { dir: resolve(argv.dir) }),
+    ...(argv.dir === undefined ? {} : { dir: readFolder(argv.dir) }),
     ...(argv.select === undefined ? {} : { select: readFileNumbers([argv.select]) }),
     ...(argv.paused ? { paused: true } : {}),
   }

@@ -7,7 +7,7 @@ import { showing } from './one.js'
 
 export function filesCommand(cli: Argv<Globals>): Argv<Globals> {
   return showing<'torrent.files', readonly FileView[]>(cli, {
-    command: 'files <id>',
+    command: 'files <ids..>',
     describe: 'The files of a torrent, by number',
     ask: (client, id) => client.call('torrent.files', { id }),
     value: ({ files }) => files,

@@ -1,12 +1,16 @@
-/** The verbs that show one torrent. */
+/** The verbs that show torrents one by one. */
 import type { Argv } from 'yargs'
 import type { Method, Result, TorrentRef } from '../../shared/rpc/contract.js'
-import { readRef } from '../arguments.js'
+import { exitOfCode } from '../../shared/rpc/errors.js'
+import { escapeText } from '../../shared/text.js'
+import { readRefs } from '../arguments.js'
 import type { Client } from '../client.js'
-import { type Globals, verb } from '../context.js'
-import { EXIT } from '../exit.js'
+import { type Context, type Globals, verb } from '../context.js'
+import { combined, EXIT, type ExitStatus, RemoteError } from '../exit.js'
 import { withDaemon } from '../owner.js'
-import type { Style } from '../render/style.js'
+import { paint, type Style } from '../render/style.js'
+import { listTorrents } from '../torrents.js'
+import { idsOption } from './many.js'
 
 /** The positional that all of them have. */
 export function idOption<T>(cli: Argv<T>) {
@@ -18,7 +22,7 @@ export function idOption<T>(cli: Argv<T>) {
 }
 
 interface Showing<M extends Method, T> {
-  /** With its positional: `files <id>`. */
+  /** With its positional: `files <ids..>`. */
   readonly command: string
   readonly describe: string
   readonly ask: (client: Client, id: TorrentRef) => Promise<Result<M>>
@@ -27,18 +31,50 @@ interface Showing<M extends Method, T> {
   readonly render: (value: T, style: Style) => string
 }
 
+/** One torrent is shown as it is; of several each has its name above, or with --json a line of its own. */
 export function showing<M extends Method, T>(cli: Argv<Globals>, init: Showing<M, T>): Argv<Globals> {
   return cli.command(
     init.command,
     init.describe,
-    (command) => idOption(command),
+    (command) => idsOption(command),
     verb(async (context, argv) =>
       withDaemon(context, 'never', async (client) => {
-        const value = init.value(await init.ask(client, readRef(argv.id)))
-        if (context.json) context.outJson(value)
-        else context.out(init.render(value, context.style))
-        return EXIT.ok
+        const refs = readRefs(argv.ids)
+        const ids = refs === 'all' ? await everyId(client) : refs
+        if (ids.length === 0 && !context.json) context.out('There are no torrents.\n')
+        const statuses: ExitStatus[] = []
+        for (const id of ids) statuses.push(await showOne(context, client, init, id, ids.length > 1))
+        return combined(statuses)
       }),
     ),
   )
+}
+
+async function showOne<M extends Method, T>(
+  context: Context,
+  client: Client,
+  init: Showing<M, T>,
+  id: TorrentRef,
+  named: boolean,
+): Promise<ExitStatus> {
+  try {
+    const value = init.value(await init.ask(client, id))
+    if (context.json) context.outJson(value)
+    else {
+      if (named) context.out(`${paint(`Torrent ${escapeText(String(id))}`, 'bold', context.style)}\n`)
+      context.out(init.render(value, context.style))
+      if (named) context.out('\n')
+    }
+    return EXIT.ok
+  } catch (error) {
+    // With one, or where nobody answers any more, the run is over.
+    if (!named || !(error instanceof RemoteError)) throw error
+    context.note(`error: ${escapeText(error.message)}\n`)
+    return exitOfCode(error.code)
+  }
+}
+
+async function everyId(client: Client): Promise<TorrentRef[]> {
+  const torrents = await listTorrents(client)
+  return torrents.map((torrent) => torrent.id)
 }

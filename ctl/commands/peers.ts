@@ -7,7 +7,7 @@ import { showing } from './one.js'
 
 export function peersCommand(cli: Argv<Globals>): Argv<Globals> {
   return showing<'torrent.peers', readonly PeerView[]>(cli, {
-    command: 'peers <id>',
+    command: 'peers <ids..>',
     describe: 'The peers a torrent is connected to',
     ask: (client, id) => client.call('torrent.peers', { id }),
     value: ({ peers }) => peers,

@@ -6,7 +6,7 @@ import { showing } from './one.js'
 
 export function showCommand(cli: Argv<Globals>): Argv<Globals> {
   return showing<'torrent.get', Parameters<typeof renderShow>[0]>(cli, {
-    command: 'show <id>',
+    command: 'show <ids..>',
     describe: 'Everything about one torrent',
     ask: (client, id) => client.call('torrent.get', { id }),
     value: (torrent) => torrent,

@@ -7,7 +7,7 @@ import { showing } from './one.js'
 
 export function trackersCommand(cli: Argv<Globals>): Argv<Globals> {
   return showing<'torrent.trackers', readonly TrackerView[]>(cli, {
-    command: 'trackers <id>',
+    command: 'trackers <ids..>',
     describe: 'The trackers of a torrent, and what each said last',
     ask: (client, id) => client.call('torrent.trackers', { id }),
     value: ({ trackers }) => trackers,

@@ -3,6 +3,7 @@ import Database from 'better-sqlite3'
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { makeFolders } from '../../shared/folders.js'
 import { StoreFault } from '../ports/store.js'
 import { runBatch, type Outcome, type Transaction, type Work } from './batch.js'
 import { isWrite, perform } from './handlers.js'
@@ -21,7 +22,12 @@ type Connection = Database.Database
 
 /** One file in a folder of ours that nobody else may read. */
 function makePrivate(file: string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  makeFolders(dirname(file), {
+    mkdir: (path) => {
+      mkdirSync(path, { mode: 0o700 })
+    },
+    isFolder: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true,
+  })
   closeSync(openSync(file, 'a', 0o600))
   if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, 0o600)
 }

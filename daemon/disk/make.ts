@@ -1,5 +1,6 @@
 /** Lane jobs that make things: folders, empty files, `.part` files. Nothing is ever made above or instead of `dir`. */
 import * as fs from 'node:fs'
+import { makeFolders as makeParents } from '../../shared/folders.js'
 import type { FileIndex } from '../../shared/units.js'
 import type { DiskFault, SpaceView } from '../ports/disk.js'
 import { attempt, FaultError, faultOf, refuse, unless } from './fault.js'
@@ -29,12 +30,28 @@ export function makeFiles(files: Files, wanted: readonly FileIndex[]): Made {
 /** Makes a download folder with its parents and looks whether we may write in it. */
 export function prepareDir(dir: string): SpaceView | DiskFault {
   const fault = faultOf(() => {
-    attempt('mkdir', dir, () => fs.mkdirSync(dir, { recursive: true }))
+    attempt('mkdir', dir, () => {
+      makeParents(dir, {
+        mkdir: (path) => {
+          fs.mkdirSync(path)
+        },
+        isFolder,
+      })
+    })
     attempt('open', dir, () => {
       fs.accessSync(dir, fs.constants.W_OK | fs.constants.X_OK)
     })
   })
   return fault ?? spaceOf(dir)
+}
+
+/** What cannot be looked at is taken for missing: making it then says why. */
+function isFolder(path: string): boolean {
+  try {
+    return fs.statSync(path).isDirectory()
+  } catch {
+    return false
+  }
 }
 
 export function spaceOf(dir: string): SpaceView | DiskFault {

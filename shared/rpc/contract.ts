@@ -7,7 +7,7 @@ import { z } from 'zod'
 import type { TorrentId } from '../units.js'
 import type { DaemonView, FileView, PeerView, TorrentView, TrackerView } from '../views.js'
 
-/** How a torrent is named by a caller: its number, its full hash, or a unique prefix of it of 4 or more digits. */
+/** How a torrent is named by a caller: its number, its full hash, or a unique prefix of it. */
 export type TorrentRef = number | string
 /** Several torrents: refs, or every torrent. */
 export type TorrentRefs = 'all' | TorrentRef[]

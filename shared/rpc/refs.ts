@@ -8,22 +8,19 @@ interface Named {
   readonly infoHashV2: string | null
 }
 
-const HEX = /^[0-9a-f]{4,64}$/
+const HEX = /^[0-9a-f]{1,64}$/
 
 /**
- * The torrent that `ref` names: a number is an id; text is a full hash (v1 or v2) or a prefix of one with at least
- * 4 digits. Throws RpcError noSuchTorrent or ambiguous.
+ * The torrent that `ref` names: a number is an id, and where there is none the beginning of a hash of 4 or more digits;
+ * text is a full hash (v1 or v2) or the beginning of one. Throws RpcError noSuchTorrent or ambiguous.
  */
 export function resolveRef<T extends Named>(ref: number | string, known: Iterable<T>): T {
-  const found: T[] = []
   const text = String(ref).toLowerCase()
-  const usable = typeof ref === 'number' || HEX.test(text)
-  if (usable) {
-    for (const torrent of known) {
-      const hit = typeof ref === 'number' ? torrent.id === ref : startsWith(torrent, text)
-      if (hit) found.push(torrent)
-    }
-  }
+  const all = [...known]
+  const found = typeof ref === 'number' ? all.filter((torrent) => torrent.id === ref) : []
+  // A short number is meant as a number, and a word that is no hash names nothing.
+  const isBeginning = HEX.test(text) && (typeof ref === 'string' || text.length >= 4)
+  if (found.length === 0 && isBeginning) found.push(...all.filter((torrent) => startsWith(torrent, text)))
   const [first, second] = found
   if (first !== undefined && second === undefined) return first
   if (first === undefined) {

@@ -258,6 +258,22 @@ describe('exit status', () => {
     expect((await say('inspect', 'a.torrent', 'bad.torrent')).status).toBe(2)
   })
 
+  it('is 7 for a showing verb too, and each torrent has its name above or a line of its own', async () => {
+    const { say } = await around()
+    const { status, out, err } = await say('files', '1', '9')
+    expect(status).toBe(7)
+    expect(out).toMatch(/^Torrent 1\nNO  FILE/)
+    expect(err).toBe('error: no torrent 9; torrentinoctl list shows those there are\n')
+    const all = (await say('show', 'all', '--json')).out.trimEnd().split('\n')
+    expect(all.map((line) => (JSON.parse(line) as { id: number }).id)).toEqual([1, 2, 3])
+  })
+
+  it('is 2 for a folder that is no word for one', async () => {
+    const { say } = await around()
+    expect(await say('add', 'a.torrent', '--dir', '')).toMatchObject({ status: 2, out: '' })
+    expect(await say('add', 'a.torrent', '--dir=~nobody/x')).toMatchObject({ status: 2, out: '' })
+  })
+
   it('8: the wait timed out', async () => {
     const { say } = await around()
     const { status, err } = await say('wait', '1', '--for', 'complete', '--timeout', '100ms')

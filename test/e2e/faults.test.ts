@@ -1,7 +1,7 @@
 /** Bad input, bad disks, bad peers: one sentence each, and every other torrent goes on. */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, chownSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -97,6 +97,15 @@ describe('what is asked for', () => {
 })
 
 describe('the folder', () => {
+  it.skipIf(!existsSync('/proc/self'))('refuses a folder that nobody can make, and goes on', async () => {
+    const daemon = await stage.daemon('home')
+    const metainfo = await wholeTorrent()
+    const error = await refusal(daemon.call('torrent.add', { metainfo, dir: '/proc/x/y' }))
+    expect(error).toMatchObject({ code: 1022, data: { dir: '/proc/x/y', reason: 'ENOENT' } })
+    const { id } = await daemon.call('torrent.add', { metainfo, dir: stage.folder('data') })
+    expect((await daemon.until(id, (view) => view.state === 'downloading')).error).toBeNull()
+  })
+
   it.skipIf(!canBeLocked)('that may not be written to is refused at add', async () => {
     const ids = [`--reuid=${String(NOBODY)}`, `--regid=${String(NOBODY)}`, '--clear-groups']
     const home = makeHome(join(stage.dir, 'home'))
