@@ -213,6 +213,38 @@ describe('connections', () => {
     await swarm.settle()
     expect(node.reasons).toEqual(['both-complete'])
   })
+
+  it('tells a peer that it wants nothing any more', async () => {
+    const swarm = new Swarm()
+    const source = makeSource({ files: 65_536 })
+    const node = swarm.node()
+    await node.add(source)
+    await swarm.settle()
+    const watcher = raw.rawPeer(swarm, node, source, '10.1.0.1', { extensions: true }).send(raw.HAVE_NONE)
+    const seed = raw.rawPeer(swarm, node, source, '10.1.0.2').send(raw.HAVE_ALL, raw.UNCHOKE)
+    const told = (): string[] =>
+      watcher.messages.filter(({ id }) => id === 20).map(({ payload }) => payload.toString('latin1'))
+    await swarm.settle()
+    expect(told().map((text) => text.includes('11:upload_onlyi1e'))).toEqual([false])
+    for (const asked of seed.asked) seed.send(seed.block(asked))
+    await swarm.until(() => node.torrent.state.kind === 'seeding')
+    await swarm.settle()
+    expect(told().map((text) => text.includes('11:upload_onlyi1e'))).toEqual([false, true])
+  })
+
+  it('keeps a quiet connection alive within two minutes (BEP 3)', async () => {
+    const swarm = new Swarm()
+    const source = makeSource({ files: 65_536 })
+    const node = swarm.node()
+    await node.add(source)
+    await swarm.settle()
+    const peer = raw.rawPeer(swarm, node, source, '10.1.0.1').send(raw.HAVE_NONE)
+    await swarm.run(90_000)
+    expect(peer.keepAlives).toBe(0)
+    await swarm.run(29_000)
+    expect(peer.keepAlives).toBe(1)
+    expect(peer.ended).toBeNull()
+  })
 })
 
 describe('a fast peer', () => {

@@ -30,6 +30,8 @@ export class RawPeer implements TransportHandler {
   /** Whole messages that came, in order; the handshake is apart. */
   readonly messages: RawMessage[] = []
   handshake: Buffer | null = null
+  /** Empty messages that came. */
+  keepAlives = 0
   /** Why the connection ended, or null. */
   ended: string | null = null
   private rest = Buffer.alloc(0)
@@ -56,7 +58,10 @@ export class RawPeer implements TransportHandler {
       if (this.rest.length < 4 + length) return
       const body = this.rest.subarray(4, 4 + length)
       this.rest = this.rest.subarray(4 + length)
-      if (length === 0) continue
+      if (length === 0) {
+        this.keepAlives++
+        continue
+      }
       const message = { id: body[0] ?? 0, payload: body.subarray(1) }
       this.messages.push(message)
       this.onMessage(message)

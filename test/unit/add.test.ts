@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Adder, unselected } from '../../daemon/session/add.js'
 import type { Caller } from '../../shared/rpc/contract.js'
+import { encode } from '../../shared/torrent/bencode.js'
 import { RpcError } from '../../shared/rpc/errors.js'
 import { makeSource, type Node, type Source, Swarm } from '../support/swarm-kit.js'
 
@@ -76,6 +77,23 @@ describe('adding', () => {
     expect(third.addedTrackers).toBe(0)
     expect(node.session.all().length).toBe(1)
     expect(node.tracker.told).toContain('add')
+  })
+
+  it('twice gives a private torrent nothing: its own trackers are the only ones (BEP 27)', async () => {
+    const { node, adder } = bench()
+    const info = encode({
+      length: 1,
+      name: 'p',
+      'piece length': 16_384,
+      pieces: Buffer.alloc(20),
+      private: 1,
+    })
+    const metainfo = Buffer.concat([Buffer.from('d4:info'), info, Buffer.from('e')]).toString('base64')
+    await adder.add({ metainfo }, CALLER)
+    const again = await adder.add({ metainfo, trackers: ['http://t.example/announce'] }, CALLER)
+    expect(again).toMatchObject({ duplicate: true, addedTrackers: 0 })
+    expect(node.tracker.told).not.toContain('add')
+    expect((await node.store.torrents())[0]?.trackers).toEqual([])
   })
 
   it('at once twice makes one torrent', async () => {
