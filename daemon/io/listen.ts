@@ -22,7 +22,7 @@ export async function listenNear(
   for (let port = init.port; port < Math.min(init.port + TRIES, 65_536); port++) {
     try {
       const host = init.host === '' ? '::' : init.host
-      const listener = await listenAny({ host, port, maxConnections: init.full }, accept)
+      const listener = await listenAny({ host, port, full: init.full }, accept)
       const error =
         listener.port === init.port
           ? null

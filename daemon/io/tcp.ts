@@ -135,8 +135,8 @@ interface RawHandle {
 export interface ListenerInit {
   readonly host: string
   readonly port: number
-  /** Connections above this are refused at once. */
-  readonly maxConnections: () => boolean
+  /** True: no room for one more, it is closed at once. */
+  readonly full: () => boolean
 }
 
 export interface TcpListener {
@@ -151,7 +151,7 @@ export interface TcpListener {
 export function listen(init: ListenerInit, accept: (transport: Transport) => void): Promise<TcpListener> {
   const admit = (socket: net.Socket, reader: Reader | null): void => {
     const address = remoteOf(socket)
-    if (address === null || init.maxConnections()) {
+    if (address === null || init.full()) {
       socket.destroy()
       return
     }

@@ -14,7 +14,7 @@ export interface DiskFault {
   readonly path: string
 }
 
-/** Why a slot comes back: see `Slab`. */
+/** Memory for one extent (256 KiB of one piece) on its way to the disk. */
 export interface Slot {
   readonly index: number
   /** 256 KiB of shared memory; valid from `take` until the slot is handed to `Storage.submit` or freed. */

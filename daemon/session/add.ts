@@ -95,14 +95,12 @@ export class Adder {
   async #merge(id: TorrentId, meta: Metainfo, params: Params<'torrent.add'>): Promise<Result<'torrent.add'>> {
     const torrent = this.#ports.session.get(id)
     if (torrent === undefined) throw new Error('a known torrent is not registered')
-    const rows = await this.#ports.store.torrents()
-    const have = new Set(rows.find((row) => row.id === id)?.trackers.map((tracker) => tracker.url))
     // A private torrent is announced to its own trackers and to no others (BEP 27).
     const offered = torrent.private ? [] : trackerRows(meta, params.trackers ?? [])
-    const added = offered.filter((tracker) => !have.has(tracker.url))
+    const added = offered.filter((tracker) => !torrent.announcesTo(tracker.url))
     if (added.length > 0) {
       await this.#ports.store.addTrackers(id, added)
-      torrent.addTrackers(added.map((tracker) => [tracker.url]))
+      torrent.addTrackers(added)
     }
     const view = torrent.view()
     const space = await this.#ports.disk.space(view.dir)

@@ -1,9 +1,8 @@
 /** What callers may look at. */
 import type { TorrentView } from '../../shared/views.js'
 import type { Params, Result, TorrentRef, TorrentRefs, TorrentRow } from '../../shared/rpc/contract.js'
-import { RpcError } from '../../shared/rpc/errors.js'
+import { RpcError, rpcError } from '../../shared/rpc/errors.js'
 import { resolveRef } from '../../shared/rpc/refs.js'
-import { rpcError } from '../../shared/rpc/errors.js'
 import { parseMetainfo } from '../../shared/torrent/metainfo.js'
 import type { Store } from '../ports/store.js'
 import type { Live } from '../swarm/live.js'

@@ -73,6 +73,11 @@ export class Content {
     return missing <= 0
   }
 
+  /** The files the user wants, pads left out. */
+  wantedFiles(): FileIndex[] {
+    return this.files.flatMap((file, index) => (!file.pad && this.isFileWanted(index) ? [index] : []))
+  }
+
   isFileWanted(file: FileIndex): boolean {
     return this.#wantedFile[file] === 1
   }

@@ -129,10 +129,7 @@ export class Readiness {
 
   #prepare(): void {
     const { content, storage } = this.#live
-    const wanted = content.files.flatMap((file, index) =>
-      !file.pad && content.isFileWanted(index) ? [index] : [],
-    )
-    this.#then(storage.prepare(wanted), (fault) => {
+    this.#then(storage.prepare(content.wantedFiles()), (fault) => {
       if (fault !== null) return this.#refuse(fault)
       this.#over = true
       this.#ports.ready()

@@ -10,7 +10,7 @@ import type { Log } from '../base/log.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import type { Disk, DiskFault } from '../ports/disk.js'
 import type { Random } from '../ports/random.js'
-import type { Store, TorrentRow, TotalsRow } from '../ports/store.js'
+import type { Store, TorrentRow, TotalsRow, TrackerRow } from '../ports/store.js'
 import { Candidates } from './candidates.js'
 import type { CheckGate } from './check.js'
 import type { ConnectionBudget } from './connections.js'
@@ -254,10 +254,7 @@ export class Torrent {
   #prepare(live: Live): void {
     const epoch = this.#epoch
     const { content, storage } = live
-    const wanted = content.files.flatMap((file, index) =>
-      !file.pad && content.isFileWanted(index) ? [index] : [],
-    )
-    storage.prepare(wanted).then(
+    storage.prepare(content.wantedFiles()).then(
       (fault) => {
         if (fault !== null && epoch === this.#epoch && this.#after === null)
           this.#block({ kind: 'disk', fault })
@@ -266,8 +263,14 @@ export class Torrent {
     )
   }
 
-  addTrackers(tiers: readonly (readonly string[])[]): void {
-    this.#tracker.addTrackers(tiers)
+  announcesTo(url: string): boolean {
+    return this.#row.trackers.some((tracker) => tracker.url === url)
+  }
+
+  /** More trackers, already durable, each a tier of its own. */
+  addTrackers(trackers: readonly TrackerRow[]): void {
+    this.#row = { ...this.#row, trackers: [...this.#row.trackers, ...trackers] }
+    this.#tracker.addTrackers(trackers.map((tracker) => [tracker.url]))
     if (this.isRunning) this.#tracker.announceNow()
   }
 
