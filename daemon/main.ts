@@ -56,6 +56,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
       file,
       changed: (values) => {
         log.setLevel(values['log.level'])
+        room.apply(values)
       },
     },
   )

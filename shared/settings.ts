@@ -16,6 +16,8 @@ export interface Settings {
   readonly 'peers.max': number
   readonly 'peers.perTorrent': number
   readonly 'memory.buffer': number
+  readonly 'limits.down': number
+  readonly 'limits.up': number
 }
 
 export type SettingKey = keyof Settings
@@ -103,6 +105,8 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<Settings[K]> } = {
     max: 4 * 1024 * 1024 * 1024,
     units: true,
   }),
+  'limits.down': rate('Payload received, all torrents together'),
+  'limits.up': rate('Payload sent, all torrents together'),
 }
 
 export const SETTING_KEYS = Object.keys(SETTINGS) as SettingKey[]
@@ -165,6 +169,35 @@ function integer(
       : { ok: false, problem }
   }
   return { ...init, check, read: (word) => check(fromUnits(word, init.units === true)) }
+}
+
+/** 0, which "none" stands for, or at least 1 KiB/s: less is a slip of the pen. */
+function rate(what: string): Setting<number> {
+  const least = 1024
+  const most = 1024 ** 4
+  const problem = `must be "none" or a rate from 1 KiB/s to 1024 GiB/s, in bytes a second or as "10 MiB/s"`
+  const check = (value: unknown): Checked<number> => {
+    const number = typeof value === 'string' ? fromRate(value) : value
+    return typeof number === 'number' &&
+      Number.isSafeInteger(number) &&
+      (number === 0 || (number >= least && number <= most))
+      ? { ok: true, value: number }
+      : { ok: false, problem }
+  }
+  return {
+    default: 0,
+    kind: 'rate',
+    summary: `${what}, in bytes a second, or as text with a unit ("10 MiB/s"); 0 or "none": unlimited.`,
+    applies: 'now',
+    check,
+    read: check,
+  }
+}
+
+/** "none", or bytes with or without "/s". */
+function fromRate(word: string): number | null {
+  const bare = word.trim()
+  return /^none$/i.test(bare) ? 0 : fromUnits(bare.replace(/ ?\/s$/i, ''))
 }
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }

@@ -1,6 +1,8 @@
 /** The session with everything that hangs on it, over implementations it is given. */
+import type { Settings } from '../../shared/settings.js'
 import type { Feeds, Handlers } from '../../shared/rpc/contract.js'
 import type { DaemonView } from '../../shared/views.js'
+import { Limiter } from '../base/limiter.js'
 import { Announcer } from '../tracker/announcer.js'
 import type { TrackerTransport } from '../tracker/transport.js'
 import type { TorrentRow } from '../ports/store.js'
@@ -21,7 +23,7 @@ export interface SessionRoomInit extends HandlerInit {
   readonly trackerKey: number
 }
 
-export interface SessionRoomPorts extends Omit<SessionPorts, 'tracker'> {
+export interface SessionRoomPorts extends Omit<SessionPorts, 'tracker' | 'downLimit' | 'upLimit'> {
   readonly settings: LiveSettings
   readonly trackers: TrackerTransport
   readonly listen: () => DaemonView['listen']
@@ -35,10 +37,14 @@ export interface SessionRoom {
   readonly feeds: Feeds
   /** Brings back the torrents of the store, and goes on with removals that were interrupted. */
   restore(): Promise<void>
+  /** Settings that work at once changed. */
+  apply(settings: Settings): void
 }
 
 export function createSession(init: SessionRoomInit, ports: SessionRoomPorts): SessionRoom {
   const { clock, store, settings, log } = ports
+  const downLimit = new Limiter({ rate: settings.values['limits.down'] || null }, { clock })
+  const upLimit = new Limiter({ rate: settings.values['limits.up'] || null }, { clock })
   const session = new Session(
     {
       peerId: init.peerId,
@@ -46,7 +52,7 @@ export function createSession(init: SessionRoomInit, ports: SessionRoomPorts): S
       maxConnections: settings.values['peers.max'],
       maxPeers: settings.values['peers.perTorrent'],
     },
-    { ...ports, tracker: (row, asks) => trackerOf(init, ports, row, asks) },
+    { ...ports, downLimit, upLimit, tracker: (row, asks) => trackerOf(init, ports, row, asks) },
   )
   const queries = new Queries({ session, store })
   const commands = new Commands({ session, store, queries, log })
@@ -60,6 +66,10 @@ export function createSession(init: SessionRoomInit, ports: SessionRoomPorts): S
   return {
     session,
     feeds: session.journal,
+    apply: (changed) => {
+      downLimit.setRate(changed['limits.down'] || null)
+      upLimit.setRate(changed['limits.up'] || null)
+    },
     handlers: createHandlers(init, { ...ports, session, adder, commands, queries }),
     restore: async () => {
       await session.restore()

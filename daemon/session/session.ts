@@ -1,6 +1,7 @@
 /** The registry of all torrents: who they are, what connections go to them, what changed since when. */
 import type { Millis, SwarmKey, TorrentId } from '../../shared/units.js'
 import type { NotificationParams } from '../../shared/rpc/contract.js'
+import type { Limiter } from '../base/limiter.js'
 import type { Log } from '../base/log.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import type { Disk } from '../ports/disk.js'
@@ -37,6 +38,8 @@ export interface SessionPorts {
   readonly random: Random
   readonly log: Log
   readonly disk: Disk
+  readonly downLimit: Limiter
+  readonly upLimit: Limiter
   readonly store: Store
   readonly dialer: Dialer
   readonly listenPort: () => number
@@ -113,7 +116,7 @@ export class Session {
 
   /** A torrent of the store becomes a live one; it does nothing until it is started. */
   register(row: TorrentRow): Torrent {
-    const { clock, random, log, disk, store, dialer, listenPort, tracker } = this.#ports
+    const { clock, random, log, disk, downLimit, upLimit, store, dialer, listenPort, tracker } = this.#ports
     const { peerId, client, maxPeers } = this.#init
     const torrent: Torrent = new Torrent(
       { row, peerId, version: client, maxPeers, clean: this.#clean },
@@ -123,6 +126,8 @@ export class Session {
         log,
         disk,
         slots: this.#slots,
+        downLimit,
+        upLimit,
         store,
         dialer,
         gate: this.#gate,

@@ -5,6 +5,7 @@
  */
 import { BLOCK_SIZE, type Bytes, EXTENT_SIZE, type Millis, type PieceIndex } from '../../shared/units.js'
 import * as out from '../codec/wire-writer.js'
+import type { Limiter } from '../base/limiter.js'
 import type { Clock } from '../ports/clock.js'
 import type { Storage } from '../ports/disk.js'
 import type { Random } from '../ports/random.js'
@@ -32,6 +33,8 @@ export interface DownloaderPorts {
   /** Memory for blocks on their way. */
   readonly slots: SlotSource
   readonly storage: Storage
+  /** How fast payload may come in, all torrents together; metered where a block is asked for. */
+  readonly downLimit: Limiter
   readonly recorder: Recorder
   readonly peer: (handle: number) => Peer | undefined
   readonly peers: () => Iterable<Peer>

@@ -4,6 +4,7 @@ import { Bitfield } from '../../shared/torrent/bitfield.js'
 import { Layout } from '../../shared/torrent/layout.js'
 import { type Metainfo, parseMetainfo } from '../../shared/torrent/metainfo.js'
 import type { PeerAddress } from '../base/address.js'
+import type { Limiter } from '../base/limiter.js'
 import type { Log } from '../base/log.js'
 import { RateMeter } from '../base/rate.js'
 import type { Cancel, Clock } from '../ports/clock.js'
@@ -53,6 +54,8 @@ export interface LivePorts {
   readonly log: Log
   readonly disk: Disk
   readonly slots: SlotShare
+  readonly downLimit: Limiter
+  readonly upLimit: Limiter
   readonly store: Store
   readonly candidates: Candidates
   readonly budget: ConnectionBudget
@@ -180,7 +183,7 @@ export class Live {
   }
 
   #makeDownloader(): Downloader {
-    const { clock, random, slots, listener } = this.#ports
+    const { clock, random, slots, downLimit, listener } = this.#ports
     return new Downloader(
       { content: this.content },
       {
@@ -190,6 +193,7 @@ export class Live {
           this.connections.refill()
         }),
         storage: this.storage,
+        downLimit,
         recorder: this.recorder,
         peer: (handle) => this.connections.byHandle(handle),
         peers: () => this.connections.all(),
@@ -220,9 +224,10 @@ export class Live {
   }
 
   #makeUploader(): Uploader {
-    const { clock, listener } = this.#ports
+    const { clock, upLimit, listener } = this.#ports
     return new Uploader({
       storage: this.storage,
+      upLimit,
       has: (piece) => this.content.have.get(piece),
       pieceSize: (piece) => this.content.layout.pieceSize(piece),
       readFailed: (_piece, fault) => {

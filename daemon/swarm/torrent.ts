@@ -6,6 +6,7 @@ import type { Bytes, FileIndex, Hashes, Millis, SwarmKey, TorrentId } from '../.
 import { swarmKeys } from '../../shared/units.js'
 import type { Desired, PeerView, TorrentView, TrackerView } from '../../shared/views.js'
 import type { PeerAddress } from '../base/address.js'
+import type { Limiter } from '../base/limiter.js'
 import type { Log } from '../base/log.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import type { Disk, DiskFault } from '../ports/disk.js'
@@ -56,6 +57,8 @@ export interface TorrentPorts {
   readonly log: Log
   readonly disk: Disk
   readonly slots: SlotShare
+  readonly downLimit: Limiter
+  readonly upLimit: Limiter
   readonly store: Store
   readonly dialer: Dialer
   readonly gate: CheckGate
@@ -398,7 +401,7 @@ export class Torrent {
   }
 
   #assemble(torrent: Uint8Array, have: Awaited<ReturnType<Store['have']>>): Live {
-    const { clock, random, log, disk, slots, store, budget, listenPort } = this.#ports
+    const { clock, random, log, disk, slots, downLimit, upLimit, store, budget, listenPort } = this.#ports
     const key = this.keys[0]
     if (key === undefined) throw new Error('a torrent without a hash')
     const { peerId, version, maxPeers } = this.#init
@@ -410,6 +413,8 @@ export class Torrent {
         log: log.child({ torrent: this.id }),
         disk,
         slots,
+        downLimit,
+        upLimit,
         store,
         candidates: this.#candidates,
         budget,

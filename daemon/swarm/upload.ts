@@ -3,6 +3,7 @@
  * written with one call. A peer that does not take its frames is not read for.
  */
 import { type Bytes, type PieceIndex } from '../../shared/units.js'
+import type { Limiter } from '../base/limiter.js'
 import type { DiskFault, Storage } from '../ports/disk.js'
 import type { Peer, UploadRequest } from './peer.js'
 
@@ -17,6 +18,8 @@ const MAX_BLOCK = 128 * 1024
 
 export interface UploaderPorts {
   readonly storage: Storage
+  /** How fast payload may go out, all torrents together. */
+  readonly upLimit: Limiter
   /** May this piece be sent: verified, and readable. */
   readonly has: (piece: PieceIndex) => boolean
   readonly pieceSize: (piece: PieceIndex) => Bytes

@@ -1,6 +1,7 @@
 /** Whole daemons but for sockets, files and SQLite: real sessions and torrents on one virtual clock. */
 import { createHash } from 'node:crypto'
 import { type PeerAddress, makeAddress } from '../../daemon/base/address.js'
+import { Limiter } from '../../daemon/base/limiter.js'
 import type { Cancel, Clock } from '../../daemon/ports/clock.js'
 import type { NewTorrent } from '../../daemon/ports/store.js'
 import { Session } from '../../daemon/session/session.js'
@@ -149,6 +150,9 @@ export interface NodeInit {
   readonly slots?: number
   readonly maxPeers?: number
   readonly maxConnections?: number
+  /** Payload, bytes a second; unlimited where left out. */
+  readonly down?: number
+  readonly up?: number
 }
 
 /** One daemon. */
@@ -160,6 +164,8 @@ export class Node {
   store = new FakeStore()
   clock: OwnClock
   session: Session
+  downLimit: Limiter
+  upLimit: Limiter
   readonly trackers = new Map<TorrentId, KitTracker>()
   readonly notes: string[] = []
   private unlisten: () => void = () => undefined
@@ -173,6 +179,8 @@ export class Node {
     this.disk = new FakeDisk({ auto: true, ...(init.slots === undefined ? {} : { slots: init.slots }) })
     this.disk.fs.mkdirs('/data')
     this.clock = new OwnClock(swarm.clock)
+    this.downLimit = new Limiter({ rate: init.down ?? null }, { clock: this.clock })
+    this.upLimit = new Limiter({ rate: init.up ?? null }, { clock: this.clock })
     this.session = this.begin()
   }
 
@@ -294,6 +302,8 @@ export class Node {
     Object.assign(this.disk, { fs })
     this.store = this.store.reopen()
     this.clock = new OwnClock(this.swarm.clock)
+    this.downLimit = new Limiter({ rate: this.init.down ?? null }, { clock: this.clock })
+    this.upLimit = new Limiter({ rate: this.init.up ?? null }, { clock: this.clock })
     this.trackers.clear()
     this.session = this.begin()
     await this.session.restore()
@@ -312,6 +322,8 @@ export class Node {
         random: this.swarm.random,
         log: this.log,
         disk: this.disk,
+        downLimit: this.downLimit,
+        upLimit: this.upLimit,
         store: this.store,
         dialer: this.swarm.network.dialer(this.address),
         listenPort: () => 6881,

@@ -99,6 +99,12 @@ buffer = "64 MiB"
     ['[download]\ndir = 1979-05-27', 'download.dir'],
     ['[memory]\nbuffer = "1 MiB"', 'memory.buffer'],
     ['[memory]\nbuffer = "64 parrots"', 'memory.buffer'],
+    ['[memory]\nbuffer = "64 MiB/s"', 'memory.buffer'],
+    ['[limits]\nup = 100', 'limits.up must be "none" or a rate from 1 KiB/s'],
+    ['[limits]\ndown = "fast"', 'limits.down must be'],
+    ['[limits]\ndown = "1 MiB/h"', 'limits.down must be'],
+    ['[limits]\ndown = -1', 'limits.down must be'],
+    ['[limits]\ndown = "0.5 MiB/s"', 'limits.down must be'],
     ['[peers]\nmax = 0', 'peers.max'],
   ])('refuses %j in one sentence, with its line', (text, message) => {
     const error = errorOf(text)
@@ -149,6 +155,21 @@ describe('a word from a command line', () => {
   })
 
   it.each([
+    ['10MiB/s', 10_485_760],
+    ['10 MiB/s', 10_485_760],
+    ['512 k', 524_288],
+    ['1g', 1_073_741_824],
+    ['65536', 65_536],
+    ['65536 B/s', 65_536],
+    ['none', 0],
+    ['0', 0],
+    [65_536, 65_536],
+  ])('is a rate: %j', (word, value) => {
+    expect(readSetting('limits.up', word)).toEqual({ key: 'limits.up', value })
+    expect(readSetting('limits.down', word)).toEqual({ key: 'limits.down', value })
+  })
+
+  it.each([
     ['listen.port', '64m', /listen.port must be/],
     ['listen.port', '0x10', /listen.port must be/],
     ['listen.port', '', /listen.port must be/],
@@ -177,6 +198,8 @@ describe('what holds', () => {
       'peers.max': 500,
       'peers.perTorrent': 80,
       'memory.buffer': 33_554_432,
+      'limits.down': 0,
+      'limits.up': 0,
     })
     expect(views.every((view) => view.source === 'default' && view.value === view.default)).toBe(true)
   })

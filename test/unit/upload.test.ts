@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Peer, type PeerOwner } from '../../daemon/swarm/peer.js'
 import { takeRun, Uploader } from '../../daemon/swarm/upload.js'
+import { Limiter } from '../../daemon/base/limiter.js'
 import type { DiskFault, Frame, ReadRun } from '../../daemon/ports/disk.js'
 import { FakeClock } from '../support/fake-clock.js'
 import { fakeLine } from '../support/fake-transport.js'
@@ -61,6 +62,7 @@ function room(): {
     storage: {
       read: (run: ReadRun, done: Job['done']) => void jobs.push({ run, done }),
     } as unknown as ConstructorParameters<typeof Uploader>[0]['storage'],
+    upLimit: new Limiter({ rate: null }, { clock }),
     has: (piece) => piece < 50,
     pieceSize: () => 32 * BLOCK,
     readFailed: (_, fault) => void faults.push(fault.code),
