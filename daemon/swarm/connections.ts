@@ -390,11 +390,6 @@ export class Connections implements PeerOwner {
     }
   }
 
-  /** Slots came free: whoever waited for one asks on. */
-  refill(): void {
-    if (!this.#closed) for (const peer of this.#peers.values()) this.#ports.downloader.fill(peer)
-  }
-
   banned(peer: Peer): void {
     this.#ports.candidates.ban(peer.transport.address)
     peer.close('sent-bad-data')

@@ -3,25 +3,48 @@
  * means for those who sent it. A slot is taken when the first block of an extent is asked for, so what is on its way
  * can never exceed the slab.
  */
-import { BLOCK_SIZE, type Bytes, EXTENT_SIZE, type Millis, type PieceIndex } from '../../shared/units.js'
+import {
+  BLOCK_SIZE,
+  type Bytes,
+  EXTENT_SIZE,
+  type Millis,
+  type PieceIndex,
+  type Rate,
+} from '../../shared/units.js'
 import * as out from '../codec/wire-writer.js'
 import type { Limiter } from '../base/limiter.js'
-import type { Clock } from '../ports/clock.js'
+import type { Cancel, Clock } from '../ports/clock.js'
 import type { Storage } from '../ports/disk.js'
 import type { Random } from '../ports/random.js'
 import type { Content } from './content.js'
 import type { Peer } from './peer.js'
 import { Picker } from './picker.js'
-import { OpenPieces } from './pieces.js'
+import { MAX_HOLDERS, OpenPieces, ORPHAN, SHARED } from './pieces.js'
 import type { Recorder } from './recorder.js'
 import { PieceMemory } from './slots.js'
 import type { SlotSource } from './slot-share.js'
+import { LINK_FLOOR, rateOf, Shares, timeFor, timeLeft } from './speed.js'
 
 const BLOCKS_PER_EXTENT = EXTENT_SIZE / BLOCK_SIZE
-/** In endgame a block is asked of another peer once it was waited for so long. */
-const DUPLICATE_AFTER: Millis = 300
-/** Requests of one peer that may be duplicates. */
+/** A batch of requests goes out when fewer than this part of the pipeline are on their way. */
+const REFILL_BELOW = 0.75
+/** A block is taken from a peer that is so much slower; before free pieces are begun, one so much slower still. */
+const STEAL_RATIO = 3
+const EARLY_STEAL = 10
+/** A piece open for so long is finished by whoever can. */
+const OVERDUE: Millis = 30_000
+/** A second copy is asked for where the first would come so much later. */
+const DUPLICATE_FACTOR = 2
+const DUPLICATE_MARGIN: Millis = 100
+/** Requests of one peer among which there may be duplicates. */
 const MAX_DUPLICATES = 16
+/** Peers looked at for late blocks, the latest first. */
+const RUSH_TRIES = 4
+/** How often an idle peer is offered what others have not brought, at the end. */
+const RUSH_EVERY: Millis = 100
+/** Peers above the rate fetch neighbouring pieces, up to so much in a row. */
+const RUN_RATE: Rate = 8 * 1024 * 1024
+const RUN: Bytes = 4 * 1024 * 1024
 /** Requests written with one call. */
 const REQUEST_BATCH = 64
 /** While the slab is empty: a piece that nobody sends for gives its slots back after this. */
@@ -62,8 +85,14 @@ export class Downloader {
   #held: { readonly piece: PieceIndex; readonly extent: number }[] = []
   /** After a bad piece with several senders, the next try comes from one peer alone. */
   readonly #alone = new Map<PieceIndex, Peer | null>()
-  /** When a block of the piece last came, by open piece. */
-  readonly #movedAt = new Map<PieceIndex, Millis>()
+  /** Who may have how much on its way. */
+  readonly #shares: Shares
+  /** The fill under way was refused a slot. */
+  #full = false
+  /** Where the next round among the peers begins. */
+  #turn = 0
+  /** Set while somebody idles at the end. */
+  #rushTimer: Cancel | null = null
   /** Blocks are asked for only between `open` and `close`. */
   #active = false
   /** Piece, begin, length of the requests being collected. */
@@ -77,6 +106,7 @@ export class Downloader {
     this.#picker = new Picker({ pieceCount: layout.pieceCount }, { random: ports.random })
     this.#pieces = new OpenPieces({ pieceSize: (piece) => layout.pieceSize(piece) })
     this.#memory = new PieceMemory(ports.slots)
+    this.#shares = new Shares(ports.slots)
   }
 
   /** Slots held by blocks on their way. */
@@ -96,6 +126,8 @@ export class Downloader {
   /** Ends: nothing is asked for or kept any more. */
   close(): void {
     this.#active = false
+    this.#rushTimer?.()
+    this.#rushTimer = null
     this.#held = []
     for (const piece of this.#memory.pieces()) this.#abandon(piece)
     this.#ports.slots.leave()
@@ -136,9 +168,12 @@ export class Downloader {
   }
 
   left(peer: Peer): void {
-    this.#abort(peer)
-    this.#pieces.forget(peer.handle)
+    this.#revoke(peer)
+    this.#giveBack(this.#pieces.forget(peer.handle))
     peer.outstanding = 0
+    peer.piece = -1
+    if (peer.hungry) this.#shares.expire()
+    peer.hungry = false
     if (this.#seeds.delete(peer)) this.#picker.removeSeed()
     else if (this.#counted.delete(peer)) this.#picker.removePeer(peer.bits)
     this.#standBack(peer)
@@ -157,61 +192,138 @@ export class Downloader {
   /** The peer choked us. One with BEP 6 rejects each request itself, or still answers it. */
   choked(peer: Peer): void {
     this.#standBack(peer)
+    this.#pieces.disown(peer.handle)
     if (peer.fast) return
-    this.#pieces.release(peer.handle)
+    this.#giveBack(this.#pieces.release(peer.handle))
     peer.outstanding = 0
+  }
+
+  /** So many blocks that were asked for will not come. */
+  #giveBack(blocks: number): void {
+    if (blocks > 0) this.#ports.downLimit.give(blocks * BLOCK_SIZE)
   }
 
   rejected(peer: Peer, piece: PieceIndex, begin: Bytes): void {
     const block = Math.floor(begin / BLOCK_SIZE)
     if (peer.peerChoking) peer.offeredFast.delete(piece)
-    if (this.#pieces.releaseBlock(piece, block, peer.handle, this.#ports.clock.now())) peer.outstanding--
+    if (!this.#pieces.releaseBlock(piece, block, peer.handle, this.#ports.clock.now())) return
+    peer.outstanding--
+    this.#giveBack(1)
   }
 
   // --- asking
+
+  /** Slots or allowance came free: those first who have nothing on its way. */
+  readonly refill = (): void => {
+    if (!this.#active) return
+    for (const peer of this.#ports.peers()) if (peer.hungry) this.fill(peer)
+    for (const peer of this.#inTurn()) this.fill(peer)
+  };
+
+  /** Nobody is always the first to be served where there is not enough for all. */
+  *#inTurn(): Generator<Peer> {
+    const peers = [...this.#ports.peers()]
+    this.#turn = peers.length === 0 ? 0 : (this.#turn + 1) % peers.length
+    yield* peers.slice(this.#turn)
+    yield* peers.slice(0, this.#turn)
+  }
 
   /** Asks a peer for as much as its pipeline takes. */
   fill(peer: Peer): void {
     if (!this.#active || peer.closed || !peer.amInterested) return
     if (peer.peerChoking && peer.offeredFast.size === 0) return
-    const now = this.#ports.clock.now()
-    const depth = peer.depth.depth
+    const limit = this.#shares.limit(peer)
     // A batch is worth a write; a trickle is not.
-    if (peer.outstanding > 0 && peer.outstanding > depth * 0.75) return
-    while (peer.outstanding < depth && this.#askNext(peer, now));
+    if (peer.outstanding > 0 && peer.outstanding > limit * REFILL_BELOW) return
+    const now = this.#ports.clock.now()
+    this.#shares.refresh(this.#ports.peers(), now)
+    const { downLimit } = this.#ports
+    const room = this.#shares.limit(peer) - peer.outstanding
+    const metered = downLimit.rate !== null
+    const granted = metered ? downLimit.take(room * BLOCK_SIZE, this.refill) : room * BLOCK_SIZE
+    let left = Math.floor(granted / BLOCK_SIZE)
+    this.#full = false
+    while (left > 0 && this.#askNext(peer, now)) left--
+    if (metered) downLimit.give(left * BLOCK_SIZE)
     this.#sendBatch(peer)
+    this.#noteHunger(peer)
+    if (left > 0) this.#rushSoon()
   }
 
+  #noteHunger(peer: Peer): void {
+    const hungry = this.#full && peer.outstanding < LINK_FLOOR
+    if (hungry === peer.hungry) return
+    peer.hungry = hungry
+    this.#shares.expire()
+  }
+
+  /**
+   * The piece it is on; then one that somebody left, or that slow ones share; then a new one; and when there is none,
+   * whatever others have not got to, or not got.
+   */
   #askNext(peer: Peer, now: Millis): boolean {
-    const started = this.#fromOpen(peer, now)
-    if (started !== 'none') return started === 'asked'
-    const piece = this.#pickNew(peer)
-    if (piece >= 0) {
-      this.#openPiece(piece, now)
-      return this.#ask(peer, piece, this.#pieces.nextBlock(piece, peer.handle, now), now)
+    const own = peer.piece
+    if (own >= 0 && this.#askIn(peer, own, now)) return true
+    const whole = this.#shares.takesWhole(peer, this.#content.layout.pieceLength, now)
+    if (this.#askPartial(peer, now, whole)) return true
+    if (!this.#full && !this.#ports.slots.offers(this.#shares.claim(peer))) this.#full = true
+    if (!this.#full) {
+      const piece = this.#nextOfRun(peer, own, whole, now)
+      if (piece >= 0) return this.#askNew(peer, piece, now, whole)
     }
-    // Endgame: not before every missing block is asked of somebody.
-    return this.#pieces.allRequested && this.#picker.pickableCount === 0 && this.#askDuplicate(peer, now)
+    const idle = this.#picker.pickableCount === 0 || !this.#full
+    if (idle && this.#askAny(peer, now)) return true
+    return this.#rush(peer, now)
   }
 
-  /** A free block of a piece that is open: the peer's own piece first, then the longest open. */
-  #fromOpen(peer: Peer, now: Millis): 'asked' | 'full' | 'none' {
-    if (peer.piece >= 0 && this.#mayTake(peer, peer.piece)) {
-      const block = this.#pieces.nextBlock(peer.piece, peer.handle, now)
-      if (block >= 0) return this.#ask(peer, peer.piece, block, now) ? 'asked' : 'full'
+  #askIn(peer: Peer, piece: PieceIndex, now: Millis): boolean {
+    if (!this.#mayTake(peer, piece)) return false
+    for (let from = 0; ;) {
+      const block = this.#pieces.nextBlock(piece, peer.handle, now, from)
+      if (block < 0) return false
+      if (this.#ask(peer, piece, block, now)) return true
+      // No slot for this extent: another one may have its own.
+      from = (((block / BLOCKS_PER_EXTENT) | 0) + 1) * BLOCKS_PER_EXTENT
     }
+  }
+
+  #askPartial(peer: Peer, now: Millis, whole: boolean): boolean {
     for (const piece of this.#pieces.partial()) {
-      if (!this.#mayTake(peer, piece)) continue
-      const block = this.#pieces.nextBlock(piece, peer.handle, now)
-      if (block < 0) continue
-      peer.piece = piece
-      return this.#ask(peer, piece, block, now) ? 'asked' : 'full'
+      const owner = this.#pieces.owner(piece)
+      const open = owner === ORPHAN || (owner === SHARED && !whole)
+      if (!open && !this.#isOverdue(peer, piece, now, whole)) continue
+      if (!this.#askIn(peer, piece, now)) continue
+      if (owner !== SHARED) this.#pieces.setOwner(piece, whole ? peer.handle : SHARED)
+      return true
     }
-    return 'none'
+    return false
+  }
+
+  /** Others are at it for so long that a fast one goes on with it rather than begin another. */
+  #isOverdue(peer: Peer, piece: PieceIndex, now: Millis, whole: boolean): boolean {
+    const age = now - this.#pieces.openedAt(piece)
+    if (age < OVERDUE) return false
+    return !whole || age > EARLY_STEAL * timeFor(peer, this.#pieces.blockCount(piece), now)
+  }
+
+  #askAny(peer: Peer, now: Millis): boolean {
+    for (const piece of this.#pieces.partial()) if (this.#askIn(peer, piece, now)) return true
+    return false
+  }
+
+  #askNew(peer: Peer, piece: PieceIndex, now: Millis, whole: boolean): boolean {
+    this.#picker.open(piece)
+    this.#pieces.open(piece, now, whole ? peer.handle : SHARED)
+    this.#memory.open(piece, this.#pieces.blockCount(piece))
+    if (this.#askIn(peer, piece, now)) return true
+    // It has no slot: as if it had not been opened.
+    if (this.#pieces.requestedBlocks(piece) === 0) this.#abandon(piece)
+    return false
   }
 
   #mayTake(peer: Peer, piece: PieceIndex): boolean {
     if (!peer.bits.get(piece) || (peer.peerChoking && !peer.offeredFast.has(piece))) return false
+    if (this.#alone.size === 0) return true
     const only = this.#alone.get(piece)
     if (only === undefined || only === peer) return true
     if (only !== null) return false
@@ -219,43 +331,47 @@ export class Downloader {
     return true
   }
 
-  #pickNew(peer: Peer): PieceIndex {
-    if (!peer.peerChoking) return this.#picker.pick(peer.bits, { isSeed: this.#seeds.has(peer) })
-    for (const piece of peer.offeredFast) {
-      if (peer.bits.get(piece) && this.#picker.isNeeded(piece) && !this.#picker.isOpen(piece)) return piece
-    }
+  /** A very fast peer goes on where it was, so that its disk and ours see long runs; else the rarest piece. */
+  #nextOfRun(peer: Peer, last: PieceIndex, whole: boolean, now: Millis): PieceIndex {
+    if (peer.peerChoking) return this.#pickOffered(peer)
+    const next = last + 1
+    if (
+      whole &&
+      last >= 0 &&
+      Math.floor((next * this.#content.layout.pieceLength) / RUN) ===
+        Math.floor((last * this.#content.layout.pieceLength) / RUN) &&
+      next < this.#content.layout.pieceCount &&
+      this.#picker.isPickable(next) &&
+      peer.bits.get(next) &&
+      this.#picker.availability(next) <= this.#picker.availability(last) &&
+      rateOf(peer, now) > RUN_RATE
+    )
+      return next
+    return this.#picker.pick(peer.bits, { isSeed: this.#seeds.has(peer) })
+  }
+
+  #pickOffered(peer: Peer): PieceIndex {
+    for (const piece of peer.offeredFast)
+      if (peer.bits.get(piece) && this.#picker.isPickable(piece)) return piece
     return -1
   }
 
-  #openPiece(piece: PieceIndex, now: Millis): void {
-    this.#picker.open(piece)
-    this.#pieces.open(piece)
-    this.#memory.open(piece, this.#pieces.blockCount(piece))
-    this.#movedAt.set(piece, now)
-  }
-
-  #askDuplicate(peer: Peer, now: Millis): boolean {
-    if (peer.outstanding >= MAX_DUPLICATES) return false
-    // A block that this peer would have sent by now is late; one that it would bring no sooner is only wasted.
-    const late = Math.max(DUPLICATE_AFTER, peer.depth.meanTrip)
-    for (const piece of this.#pieces.pieces()) {
-      if (!this.#mayTake(peer, piece)) continue
-      const block = this.#pieces.nextDuplicate(piece, peer.handle, now, late)
-      if (block >= 0) return this.#ask(peer, piece, block, now)
-    }
-    return false
-  }
-
   #ask(peer: Peer, piece: PieceIndex, block: number, now: Millis): boolean {
-    if (block < 0 || !this.#memory.reserve(piece, block)) return false
+    if (!this.#memory.hasSlot(piece, block)) {
+      if (this.#full) return false
+      if (!this.#memory.reserve(piece, block, this.#shares.claim(peer))) {
+        this.#full = true
+        return false
+      }
+    }
     if (!this.#pieces.requested(piece, block, peer.handle, now)) return false
     peer.piece = piece
-    peer.outstanding++
-    this.#batch[this.#batched * 3] = piece
-    this.#batch[this.#batched * 3 + 1] = block * BLOCK_SIZE
-    this.#batch[this.#batched * 3 + 2] = this.#pieces.blockLength(piece, block)
-    this.#batched++
-    if (this.#batched === REQUEST_BATCH) this.#sendBatch(peer)
+    if (peer.outstanding++ === 0) peer.busySince = now
+    const at = this.#batched * 3
+    this.#batch[at] = piece
+    this.#batch[at + 1] = block * BLOCK_SIZE
+    this.#batch[at + 2] = this.#pieces.blockLength(piece, block)
+    if (++this.#batched === REQUEST_BATCH) this.#sendBatch(peer)
     return true
   }
 
@@ -267,16 +383,103 @@ export class Downloader {
     peer.send(bytes)
   }
 
+  // --- when there is nothing free to ask for
+
+  /**
+   * A block that another peer will bring late is taken from it where that one is much slower, and asked of this one
+   * too where it is not. Neither needs a slot.
+   */
+  #rush(peer: Peer, now: Millis): boolean {
+    const mine = timeFor(peer, peer.outstanding + 1, now)
+    let below = Infinity
+    for (let tries = 0; tries < RUSH_TRIES; tries++) {
+      const late = this.#latest(peer, below, now)
+      if (late === null) return false
+      below = timeLeft(late, now)
+      if (below < DUPLICATE_FACTOR * mine + DUPLICATE_MARGIN) return false
+      if (this.#takeOver(peer, late, below, mine, now)) return true
+    }
+    return false
+  }
+
+  /** Of the other peers the one whose last block comes latest, but before `below`. */
+  #latest(peer: Peer, below: Millis, now: Millis): Peer | null {
+    let found: Peer | null = null
+    let latest = 0
+    for (const other of this.#ports.peers()) {
+      if (other === peer || other.outstanding === 0) continue
+      const time = timeLeft(other, now)
+      if (time <= latest || time >= below) continue
+      latest = time
+      found = other
+    }
+    return found
+  }
+
+  #takeOver(peer: Peer, late: Peer, theirs: Millis, mine: Millis, now: Millis): boolean {
+    const mayTake = (piece: PieceIndex): boolean => this.#mayTake(peer, piece)
+    if (!this.#pieces.findNewest(late.handle, peer.handle, now, mayTake)) return false
+    const { foundPiece: piece, foundBlock: block } = this.#pieces
+    const slower = rateOf(late, now) * STEAL_RATIO <= rateOf(peer, now) && rateOf(peer, now) > 0
+    const arriving = this.#memory.source(piece, block) === late.handle
+    if (slower && !arriving && theirs > STEAL_RATIO * mine + DUPLICATE_MARGIN) {
+      this.#pieces.releaseBlock(piece, block, late.handle, now)
+      this.#withdraw(late, piece, block)
+      return this.#ask(peer, piece, block, now)
+    }
+    // What is arriving already is worth a second copy only from one that overtakes it.
+    if (peer.outstanding >= MAX_DUPLICATES || (arriving && !slower) || !this.#isEndgame) return false
+    return this.#ask(peer, piece, block, now)
+  }
+
+  /** Every block that is missing was asked of somebody. */
+  get #isEndgame(): boolean {
+    return this.#picker.pickableCount === 0 && this.#pieces.allRequested
+  }
+
+  /** Takes a request back from a peer. */
+  #withdraw(peer: Peer, piece: PieceIndex, block: number): void {
+    const length = this.#pieces.blockLength(piece, block)
+    peer.outstanding--
+    this.#ports.downLimit.give(length)
+    const bytes = Buffer.allocUnsafe(out.REQUEST_SIZE)
+    out.writeCancel(bytes, 0, piece, block * BLOCK_SIZE, length)
+    peer.send(bytes)
+  }
+
+  /** Somebody has nothing to do while others still have: looked at again before the next second. */
+  #rushSoon(): void {
+    if (this.#rushTimer !== null || this.#picker.pickableCount > 0 || this.#pieces.size === 0) return
+    this.#rushTimer = this.#ports.clock.after(RUSH_EVERY, () => {
+      this.#rushTimer = null
+      for (const peer of this.#ports.peers()) this.fill(peer)
+    })
+  }
+
   // --- receiving
 
   /** Where a block's bytes go; null discards them. */
   blockStart(peer: Peer, piece: PieceIndex, begin: Bytes, length: Bytes): Buffer | null {
     const block = begin / BLOCK_SIZE
-    const expected = Number.isInteger(block) && length === this.#pieces.blockLength(piece, block)
-    if (!this.#active || !expected || this.#pieces.isReceived(piece, block)) return null
+    if (!this.#active || (begin & (BLOCK_SIZE - 1)) !== 0) return null
+    if (length !== this.#pieces.blockLength(piece, block) || this.#pieces.isReceived(piece, block))
+      return null
+    this.#overtake(peer, piece, block)
     const view = this.#memory.begin(piece, block, length, peer.handle)
-    if (view !== null) peer.receiving = { piece, block }
+    if (view === null) return null
+    peer.receivingPiece = piece
+    peer.receivingBlock = block
     return view
+  }
+
+  /** A block that crawls in from a much slower peer is written by this one instead. */
+  #overtake(peer: Peer, piece: PieceIndex, block: number): void {
+    const source = this.#memory.source(piece, block)
+    if (source === 0) return
+    const other = this.#ports.peer(source)
+    if (other === undefined || other === peer) return
+    const now = this.#ports.clock.now()
+    if (rateOf(other, now) * STEAL_RATIO <= rateOf(peer, now)) this.#revoke(other)
   }
 
   blockEnd(peer: Peer, piece: PieceIndex, begin: Bytes, length: Bytes): void {
@@ -291,38 +494,34 @@ export class Downloader {
     if (asked) peer.outstanding--
     // It may have been taken back from this peer, which was slow, and asked of another.
     if (!asked || this.#pieces.duplicates > 0) this.#cancelOthers(peer, piece, block)
-    const receipt = this.#pieces.received(piece, block, peer.handle)
-    this.#movedAt.set(piece, now)
+    const receipt = this.#pieces.received(piece, block, peer.handle, now)
     if (receipt === 'extent' || receipt === 'piece') {
-      this.#submit(piece, Math.floor(block / BLOCKS_PER_EXTENT))
+      this.#submit(piece, (block / BLOCKS_PER_EXTENT) | 0)
     }
   }
 
   /** False where the bytes went nowhere: another copy, nothing we asked for, or a slot that was taken back. */
   #endView(peer: Peer, piece: PieceIndex, block: number): boolean {
-    const receiving = peer.receiving
-    if (receiving?.piece !== piece || receiving.block !== block) return false
-    peer.receiving = null
+    if (peer.receivingPiece !== piece || peer.receivingBlock !== block) return false
+    peer.receivingPiece = peer.receivingBlock = -1
     return this.#memory.end(piece, block, peer.handle)
   }
 
   #cancelOthers(peer: Peer, piece: PieceIndex, block: number): void {
-    const length = this.#pieces.blockLength(piece, block)
-    for (const handle of this.#pieces.holders(piece, block)) {
+    for (let nth = 0; nth < MAX_HOLDERS; nth++) {
+      const handle = this.#pieces.holderAt(piece, block, nth)
       const other = handle === peer.handle ? undefined : this.#ports.peer(handle)
-      if (other === undefined) continue
-      other.outstanding--
-      const bytes = Buffer.allocUnsafe(out.REQUEST_SIZE)
-      out.writeCancel(bytes, 0, piece, block * BLOCK_SIZE, length)
-      other.send(bytes)
+      if (other !== undefined) this.#withdraw(other, piece, block)
     }
   }
 
-  /** The connection ends in the middle of a block: its view is no longer written. */
-  #abort(peer: Peer): void {
-    const receiving = peer.receiving
-    peer.receiving = null
-    if (receiving !== null) this.#memory.end(receiving.piece, receiving.block, peer.handle)
+  /** Nothing more is written for the block that a peer is sending. */
+  #revoke(peer: Peer): void {
+    const { receivingPiece: piece, receivingBlock: block } = peer
+    if (piece < 0) return
+    peer.receivingPiece = peer.receivingBlock = -1
+    peer.dropBlock()
+    this.#memory.end(piece, block, peer.handle)
   }
 
   #submit(piece: PieceIndex, extent: number): void {
@@ -396,27 +595,32 @@ export class Downloader {
       if (peer === undefined || age < peer.depth.blockTimeout) return
       if (!this.#pieces.releaseBlock(piece, block, handle, now)) return
       peer.outstanding--
+      this.#giveBack(1)
+      if (peer.receivingPiece === piece && peer.receivingBlock === block) this.#revoke(peer)
       peer.depth.snub()
       late.add(peer)
     })
-    for (const peer of late) this.#standBack(peer)
+    for (const peer of late) {
+      this.#pieces.disown(peer.handle)
+      this.#standBack(peer)
+    }
     if (this.#ports.slots.exhausted) this.#dropStale(now)
-    for (const peer of this.#ports.peers()) this.fill(peer)
+    this.refill()
   }
 
   #dropStale(now: Millis): void {
-    for (const [piece, moved] of [...this.#movedAt]) {
-      const waits = this.#pieces.freeBlocks(piece) > 0 && !this.#memory.isBusy(piece)
-      if (waits && now - moved > STALE_AFTER) this.#abandon(piece)
+    for (const piece of [...this.#pieces.partial()]) {
+      const stands = now - this.#pieces.movedAt(piece) > STALE_AFTER
+      if (stands && !this.#memory.isBusy(piece)) this.#abandon(piece)
     }
   }
 
   /** Gives up what there is of a piece that is not complete. */
   #abandon(piece: PieceIndex): void {
     for (let block = 0; block < this.#pieces.blockCount(piece); block++) {
-      for (const handle of this.#pieces.holders(piece, block)) {
-        const peer = this.#ports.peer(handle)
-        if (peer !== undefined) peer.outstanding--
+      for (let nth = 0; nth < MAX_HOLDERS; nth++) {
+        const peer = this.#ports.peer(this.#pieces.holderAt(piece, block, nth))
+        if (peer !== undefined) this.#withdraw(peer, piece, block)
       }
     }
     const received = this.#pieces.receivedBlocks(piece)
@@ -428,15 +632,11 @@ export class Downloader {
 
   #forget(piece: PieceIndex): void {
     for (const peer of this.#ports.peers()) {
-      if (peer.receiving?.piece === piece) {
-        peer.receiving = null
-        peer.dropBlock()
-      }
+      if (peer.receivingPiece === piece) this.#revoke(peer)
       if (peer.piece === piece) peer.piece = -1
     }
     this.#memory.close(piece)
     this.#pieces.close(piece)
-    this.#movedAt.delete(piece)
     this.#held = this.#held.filter((held) => held.piece !== piece)
   }
 }

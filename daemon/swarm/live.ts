@@ -190,7 +190,7 @@ export class Live {
         clock,
         random,
         slots: slots.join(() => {
-          this.connections.refill()
+          this.downloader.refill()
         }),
         storage: this.storage,
         downLimit,

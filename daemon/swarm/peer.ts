@@ -93,8 +93,15 @@ export class Peer implements LinkHandler, WireHandler {
   outstanding = 0
   /** The piece whose blocks it is asked for, or -1. */
   piece: PieceIndex = -1
-  /** The block whose bytes are arriving in a slot. */
-  receiving: { readonly piece: PieceIndex; readonly block: number } | null = null
+  /** The block whose bytes are arriving in a slot; -1 and -1 for none. */
+  receivingPiece: PieceIndex = -1
+  receivingBlock = -1
+  /** Blocks that may be on their way from it by its part in the slab; Infinity while there is enough for all. */
+  share = Infinity
+  /** It got no slot for its first blocks. */
+  hungry = false
+  /** When it was last asked with nothing on its way. */
+  busySince: Millis = 0
   /** Wanted pieces the peer has and we lack. */
   interesting = 0
   /** Bytes being read or unsent for the peer. */

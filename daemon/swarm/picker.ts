@@ -108,6 +108,10 @@ export class Picker {
   isOpen(piece: PieceIndex): boolean {
     return (this.#flag(piece) & OPEN) !== 0
   }
+  /** May be begun: wanted, not done and not open. */
+  isPickable(piece: PieceIndex): boolean {
+    return this.#flag(piece) === WANTED
+  }
   /** Wanted and not done: having such a piece makes a peer interesting. */
   isNeeded(piece: PieceIndex): boolean {
     return (this.#flag(piece) & (WANTED | DONE)) === WANTED

@@ -21,7 +21,9 @@ const FREE = 0
 const REQUESTED = 1
 const RECEIVED = 2
 const NOBODY = -1
-const NO_HOLDERS: readonly number[] = []
+/** Owners of a piece that no single peer fetches: see `owner`. */
+export const SHARED = 0
+export const ORPHAN = -1
 
 /** One open piece. Invariant: each block is in exactly one state, and only REQUESTED ones have holders. */
 interface Table {
@@ -45,6 +47,12 @@ interface Table {
   received: number
   /** No block before this one is free. */
   firstFree: number
+  /** The peer that fetches it whole; SHARED by slow ones; ORPHAN once that peer is gone. */
+  owner: number
+  /** When it was opened. */
+  readonly openedAt: Millis
+  /** When a block of it last came, or it was opened. */
+  movedAt: Millis
 }
 
 export class OpenPieces {
@@ -57,9 +65,23 @@ export class OpenPieces {
   #free = 0
   /** Requests beyond the first of each block. */
   #duplicates = 0
+  /** What `findNewest` found. */
+  foundPiece: PieceIndex = -1
+  foundBlock = -1
+  /** The piece asked about last, and its table: blocks come in runs. */
+  #lastPiece: PieceIndex = -1
+  #last: Table | undefined = undefined
 
   constructor(init: OpenPiecesInit) {
     this.#pieceSize = init.pieceSize
+  }
+
+  #table(piece: PieceIndex): Table | undefined {
+    if (piece !== this.#lastPiece) {
+      this.#lastPiece = piece
+      this.#last = this.#tables.get(piece)
+    }
+    return this.#last
   }
 
   /** Open pieces. */
@@ -87,7 +109,7 @@ export class OpenPieces {
   }
 
   /** Every block is free. Does nothing where the piece is open. */
-  open(piece: PieceIndex): void {
+  open(piece: PieceIndex, now: Millis = 0, owner: number = SHARED): void {
     if (this.#tables.has(piece)) return
     const size = this.#pieceSize(piece)
     const blocks = Math.ceil(size / BLOCK_SIZE)
@@ -106,7 +128,11 @@ export class OpenPieces {
       requested: 0,
       received: 0,
       firstFree: 0,
+      owner,
+      openedAt: now,
+      movedAt: now,
     })
+    this.#lastPiece = -1
     this.#free += blocks
     this.#withFree.add(piece)
   }
@@ -117,57 +143,67 @@ export class OpenPieces {
     if (table === undefined) return
     for (let block = 0; block < table.blocks; block++) this.#duplicates -= extraHolders(table, block)
     this.#free -= table.free
+    this.#lastPiece = -1
     this.#tables.delete(piece)
     this.#withFree.delete(piece)
   }
 
   blockCount(piece: PieceIndex): number {
-    return this.#tables.get(piece)?.blocks ?? 0
+    return this.#table(piece)?.blocks ?? 0
   }
   /** 16 KiB, less for the last of a piece; 0 for what is no block of an open piece. */
   blockLength(piece: PieceIndex, block: number): Bytes {
-    const table = this.#tables.get(piece)
+    const table = this.#table(piece)
     if (table === undefined || !(block >= 0 && block < table.blocks)) return 0
     return Math.min(BLOCK_SIZE, table.size - block * BLOCK_SIZE)
   }
+  /** The peer that fetches the piece whole, SHARED or ORPHAN. */
+  owner(piece: PieceIndex): number {
+    return this.#table(piece)?.owner ?? ORPHAN
+  }
+  setOwner(piece: PieceIndex, owner: number): void {
+    const table = this.#table(piece)
+    if (table !== undefined) table.owner = owner
+  }
+  openedAt(piece: PieceIndex): Millis {
+    return this.#table(piece)?.openedAt ?? 0
+  }
+  /** When a block of it last came, or it was opened. */
+  movedAt(piece: PieceIndex): Millis {
+    return this.#table(piece)?.movedAt ?? 0
+  }
+  /** The peer gives nothing now: others may go on with the pieces it had to itself. */
+  disown(peer: number): void {
+    for (const table of this.#tables.values()) if (table.owner === peer) table.owner = ORPHAN
+  }
   freeBlocks(piece: PieceIndex): number {
-    return this.#tables.get(piece)?.free ?? 0
+    return this.#table(piece)?.free ?? 0
   }
   requestedBlocks(piece: PieceIndex): number {
-    return this.#tables.get(piece)?.requested ?? 0
+    return this.#table(piece)?.requested ?? 0
   }
   receivedBlocks(piece: PieceIndex): number {
-    return this.#tables.get(piece)?.received ?? 0
+    return this.#table(piece)?.received ?? 0
   }
   isReceived(piece: PieceIndex, block: number): boolean {
-    return this.#tables.get(piece)?.state[block] === RECEIVED
+    return this.#table(piece)?.state[block] === RECEIVED
   }
   isRequestedFrom(piece: PieceIndex, block: number, peer: number): boolean {
-    const table = this.#tables.get(piece)
+    const table = this.#table(piece)
     return table !== undefined && place(table, block, peer) >= 0
   }
   /** How long ago this peer was asked for a block; 0 where it was not. */
   waited(piece: PieceIndex, block: number, peer: number, now: Millis): Millis {
-    const table = this.#tables.get(piece)
+    const table = this.#table(piece)
     const at = table === undefined ? -1 : place(table, block, peer)
     return at < 0 ? 0 : since(table?.askedAt[at], now)
   }
-  /** An extent with a block that was asked for or is here: it has a slot, or needs one. */
-  isExtentBegun(piece: PieceIndex, extent: number): boolean {
-    const table = this.#tables.get(piece)
-    if (table === undefined) return false
-    const end = Math.min(table.blocks, (extent + 1) * BLOCKS_PER_EXTENT)
-    for (let block = extent * BLOCKS_PER_EXTENT; block < end; block++)
-      if (table.state[block] !== FREE) return true
-    return false
-  }
-
   /**
    * The first free block from `from` on that this peer may be asked for, or -1. A block the peer has just refused is
    * passed over. Changes nothing: see `requested`.
    */
   nextBlock(piece: PieceIndex, peer: number, now: Millis, from = 0): number {
-    const table = this.#tables.get(piece)
+    const table = this.#table(piece)
     if (table === undefined || table.free === 0) return -1
     for (let block = Math.max(from, table.firstFree); block < table.blocks; block++) {
       if (table.state[block] === FREE && !isRefused(table, block, peer, now)) return block
@@ -176,32 +212,31 @@ export class OpenPieces {
   }
 
   /**
-   * Endgame: the block that others were asked for at least `age` ago, not this peer, by the fewest; the longest ago
-   * among those. -1 where there is none, or three peers have been asked for each.
+   * Looks for the block that `from` was asked for last of all and that `to` may be asked for too, in pieces that
+   * `may`. True: it is at `foundPiece` and `foundBlock`.
    */
-  nextDuplicate(piece: PieceIndex, peer: number, now: Millis, age: Millis = 0): number {
-    const table = this.#tables.get(piece)
-    if (table === undefined || table.requested === 0) return -1
-    let best = -1
-    let fewest = MAX_HOLDERS
-    let oldest = 0
-    for (let block = 0; block < table.blocks; block++) {
-      if (table.state[block] !== REQUESTED) continue
-      const holders = countHolders(table, block)
-      const waited = since(table.askedAt[block * MAX_HOLDERS], now)
-      if (holders > fewest || holders === MAX_HOLDERS || waited < age) continue
-      if (holders === fewest && waited <= oldest) continue
-      if (place(table, block, peer) >= 0 || isRefused(table, block, peer, now)) continue
-      best = block
-      fewest = holders
-      oldest = waited
+  findNewest(from: number, to: number, now: Millis, may: (piece: PieceIndex) => boolean): boolean {
+    let least = Infinity
+    for (const [piece, table] of this.#tables) {
+      if (table.requested === 0 || !may(piece)) continue
+      for (let block = table.blocks - 1; block >= 0; block--) {
+        if (table.state[block] !== REQUESTED) continue
+        const at = place(table, block, from)
+        if (at < 0 || place(table, block, to) >= 0 || isRefused(table, block, to, now)) continue
+        if (countHolders(table, block) === MAX_HOLDERS) continue
+        const waited = since(table.askedAt[at], now)
+        if (waited >= least) continue
+        least = waited
+        this.foundPiece = piece
+        this.foundBlock = block
+      }
     }
-    return best
+    return least < Infinity
   }
 
   /** The peer was asked for a block, free or requested. False where it may not be: here, or asked of enough peers. */
   requested(piece: PieceIndex, block: number, peer: number, now: Millis): boolean {
-    const table = this.#tables.get(piece)
+    const table = this.#table(piece)
     const state = table?.state[block]
     if (table === undefined || state === undefined || state === RECEIVED) return false
     const holders = countHolders(table, block)
@@ -217,19 +252,20 @@ export class OpenPieces {
    * The block has come from this peer, asked or not (see `isRequestedFrom`). Others who were asked are forgotten: take
    * `holders` before, to cancel.
    */
-  received(piece: PieceIndex, block: number, peer: number): Receipt {
-    const table = this.#tables.get(piece)
+  received(piece: PieceIndex, block: number, peer: number, now: Millis = 0): Receipt {
+    const table = this.#table(piece)
     const state = table?.state[block]
     if (table === undefined || state === undefined) return 'unknown'
     if (state === RECEIVED) return 'duplicate'
+    table.movedAt = now
     if (state === FREE) this.#take(piece, table, block)
     this.#duplicates -= extraHolders(table, block)
-    table.holder.fill(NOBODY, block * MAX_HOLDERS, (block + 1) * MAX_HOLDERS)
+    for (let at = block * MAX_HOLDERS; at < (block + 1) * MAX_HOLDERS; at++) table.holder[at] = NOBODY
     table.state[block] = RECEIVED
     table.party[block] = peer
     table.requested--
     table.received++
-    const extent = Math.floor(block / BLOCKS_PER_EXTENT)
+    const extent = (block / BLOCKS_PER_EXTENT) | 0
     const missing = (table.missingOf[extent] ?? 1) - 1
     table.missingOf[extent] = missing
     if (table.received === table.blocks) return 'piece'
@@ -238,7 +274,7 @@ export class OpenPieces {
 
   /** A peer refused a block (BEP 6), or let it time out: it may be asked of another. False where it was not asked. */
   releaseBlock(piece: PieceIndex, block: number, peer: number, now: Millis): boolean {
-    const table = this.#tables.get(piece)
+    const table = this.#table(piece)
     if (table === undefined || !this.#drop(piece, table, block, peer)) return false
     table.party[block] = peer
     table.refusedAt[block] = now
@@ -261,6 +297,7 @@ export class OpenPieces {
   forget(peer: number): number {
     const count = this.release(peer)
     for (const table of this.#tables.values()) {
+      if (table.owner === peer) table.owner = ORPHAN
       for (let block = 0; block < table.blocks; block++) {
         if (table.party[block] === peer) table.party[block] = NOBODY
       }
@@ -268,18 +305,16 @@ export class OpenPieces {
     return count
   }
 
-  /** Who was asked for a block and has not sent it. Ask before `received`. */
-  holders(piece: PieceIndex, block: number): readonly number[] {
-    const table = this.#tables.get(piece)
-    if (table?.state[block] !== REQUESTED) return NO_HOLDERS
-    return Array.from(
-      table.holder.subarray(block * MAX_HOLDERS, block * MAX_HOLDERS + countHolders(table, block)),
-    )
+  /** The `nth` of those who were asked for a block and have not sent it, or -1. Ask before `received`. */
+  holderAt(piece: PieceIndex, block: number, nth: number): number {
+    const table = this.#table(piece)
+    if (table?.state[block] !== REQUESTED || nth >= MAX_HOLDERS) return NOBODY
+    return table.holder[block * MAX_HOLDERS + nth] ?? NOBODY
   }
 
   /** Who gave each block of a piece, -1 for one that is not here or whose sender is gone: for blame. */
   senders(piece: PieceIndex): Int32Array {
-    const table = this.#tables.get(piece)
+    const table = this.#table(piece)
     if (table === undefined) return new Int32Array(0)
     return table.party.map((peer, block) => (table.state[block] === RECEIVED ? peer : NOBODY))
   }

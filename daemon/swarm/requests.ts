@@ -14,6 +14,8 @@ const DEFAULT_REQQ = 250
 const QUEUE: Millis = 500
 const QUEUE_TRIPS = 4
 const LONGEST_QUEUE: Millis = 3000
+/** More than this only where so many are on the path at once: half a second of a very fast short one is memory wasted. */
+const SHORT_PATH = 512
 /** The start is over when the rate grew less than this in so many windows running. */
 const GROWTH = 1.1
 const FLAT_WINDOWS = 2
@@ -43,7 +45,7 @@ export class PipelineDepth {
   #bestRate: Rate = 0
   /** Windows running that brought no growth. */
   #flat = 0
-  /** Smoothed rate over windows. */
+  /** Smoothed rate over windows; 0 before the first, and while snubbed or choked. */
   #rate: Rate = 0
   /** Shortest time from a request to its block: the way there and back with the least waiting in queues. */
   #leastTrip: Millis = Infinity
@@ -57,6 +59,10 @@ export class PipelineDepth {
   }
   get snubbed(): boolean {
     return this.#snubbed
+  }
+  /** Payload as measured while the peer sent; 0 where nothing is known. It does not fall while nothing comes. */
+  get rate(): Rate {
+    return this.#snubbed ? 0 : this.#rate
   }
   /** A request older than this is given to another peer. */
   get blockTimeout(): Millis {
@@ -81,7 +87,7 @@ export class PipelineDepth {
       this.#snubbed = false
     }
     this.#time(Math.max(0, rtt))
-    if (this.#starting) this.#depth = Math.min(MOST, this.#depth + 1)
+    if (this.#starting && this.#depth < this.#most()) this.#depth++
     if (this.#windowStart === null) {
       this.#windowStart = now
       return
@@ -138,6 +144,13 @@ export class PipelineDepth {
     // The mean of the trips would not do here: it grows with the queue, and the queue with it.
     const queue = Math.min(LONGEST_QUEUE, Math.max(QUEUE, QUEUE_TRIPS * this.#leastTrip))
     const wanted = Math.ceil((this.#rate * queue) / 1000 / BLOCK_SIZE)
-    this.#depth = Math.min(MOST, Math.max(LEAST, wanted))
+    this.#depth = Math.min(this.#most(), Math.max(LEAST, wanted))
+  }
+
+  /** What is on the path at the best rate, with room to find a better one. */
+  #most(): number {
+    const rate = Math.max(this.#bestRate, this.#rate)
+    const path = Math.ceil((rate * QUEUE_TRIPS * this.#leastTrip) / 1000 / BLOCK_SIZE)
+    return Math.min(MOST, Math.max(SHORT_PATH, path))
   }
 }

@@ -76,13 +76,15 @@ function apply({ op, piece, block: at, peer }: Step, now: number, pieces: OpenPi
       return
     case 'ask':
     case 'duplicate': {
-      const next =
-        op === 'ask' ? pieces.nextBlock(piece, peer, now) : pieces.nextDuplicate(piece, peer, now, at * 100)
+      const victim = 1 + (at % 6)
+      const found = op === 'duplicate' && pieces.findNewest(victim, peer, now, (one) => one === piece)
+      const next = op === 'ask' ? pieces.nextBlock(piece, peer, now) : found ? pieces.foundBlock : -1
       if (next < 0) return
       const offered = blocks?.[next]
       if (offered === undefined) throw new Error('a block that is not there was offered')
       expect(model.state(offered)).toBe(op === 'ask' ? 'free' : 'requested')
       expect(offered.holders).not.toContain(peer)
+      if (op === 'duplicate') expect(offered.holders).toContain(victim)
       expect(pieces.requested(piece, next, peer, now)).toBe(true)
       offered.holders.push(peer)
       return
@@ -127,7 +129,9 @@ function check(now: number, pieces: OpenPieces, model: Model): void {
     expect(partial.has(piece)).toBe(count('free') > 0)
     expect([...pieces.senders(piece)]).toEqual(blocks.map((block) => block.sender ?? -1))
     blocks.forEach((block, at) => {
-      expect(pieces.holders(piece, at)).toEqual(block.holders)
+      expect([0, 1, 2].map((nth) => pieces.holderAt(piece, at, nth)).filter((peer) => peer >= 0)).toEqual(
+        block.holders,
+      )
       expect(pieces.isReceived(piece, at)).toBe(block.sender !== null)
       duplicates += Math.max(0, block.holders.length - 1)
     })

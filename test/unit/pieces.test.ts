@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { MAX_HOLDERS, OpenPieces } from '../../daemon/swarm/pieces.js'
+import { MAX_HOLDERS, OpenPieces, ORPHAN, SHARED } from '../../daemon/swarm/pieces.js'
 import { BLOCK_SIZE } from '../../shared/units.js'
 
 const A = 1
@@ -25,6 +25,19 @@ function ask(pieces: OpenPieces, piece: number, peer: number, count: number, now
     blocks.push(block)
   }
   return blocks
+}
+
+function holders(pieces: OpenPieces, piece: number, block: number): number[] {
+  return [0, 1, 2].map((nth) => pieces.holderAt(piece, block, nth)).filter((peer) => peer >= 0)
+}
+
+function newest(
+  pieces: OpenPieces,
+  from: number,
+  to: number,
+  may: (piece: number) => boolean = () => true,
+): [number, number] | null {
+  return pieces.findNewest(from, to, 1000, may) ? [pieces.foundPiece, pieces.foundBlock] : null
 }
 
 describe('OpenPieces', () => {
@@ -145,37 +158,53 @@ describe('OpenPieces', () => {
   it('asks two more peers for a block in endgame, and no fourth', () => {
     const pieces = table(2)
     expect(MAX_HOLDERS).toBe(3)
-    expect(pieces.nextDuplicate(2, B, 0)).toBe(-1)
+    expect(newest(pieces, A, B)).toBeNull()
     ask(pieces, 2, A, 1)
-    expect(pieces.nextDuplicate(2, A, 0)).toBe(-1)
+    expect(newest(pieces, A, A)).toBeNull()
     for (const peer of [B, C]) {
-      expect(pieces.nextDuplicate(2, peer, 0)).toBe(0)
+      expect(newest(pieces, A, peer)).toEqual([2, 0])
       expect(pieces.requested(2, 0, peer, 0)).toBe(true)
       expect(pieces.requested(2, 0, peer, 0)).toBe(false)
     }
-    expect(pieces.nextDuplicate(2, D, 0)).toBe(-1)
+    expect(newest(pieces, A, D)).toBeNull()
     expect(pieces.requested(2, 0, D, 0)).toBe(false)
     expect(pieces.duplicates).toBe(2)
-    expect(pieces.holders(2, 0)).toEqual([A, B, C])
+    expect(holders(pieces, 2, 0)).toEqual([A, B, C])
     expect(pieces.releaseBlock(2, 0, A, 0)).toBe(true)
-    expect(pieces.holders(2, 0)).toEqual([B, C])
+    expect(holders(pieces, 2, 0)).toEqual([B, C])
     expect(pieces.allRequested).toBe(true)
     expect(pieces.received(2, 0, C)).toBe('piece')
-    expect(pieces.holders(2, 0)).toEqual([])
+    expect(holders(pieces, 2, 0)).toEqual([])
     expect(pieces.duplicates).toBe(0)
   })
 
-  it('duplicates the block that fewest were asked for, the longest ago first', () => {
-    const pieces = table(1)
+  it('finds what a peer was asked for last of all, and another may have', () => {
+    const pieces = table(1, 0)
     pieces.requested(1, 3, A, 100)
-    pieces.requested(1, 1, A, 200)
-    pieces.requested(1, 2, A, 300)
-    expect(pieces.nextDuplicate(1, B, 1000)).toBe(3)
-    pieces.requested(1, 3, B, 1000)
-    expect(pieces.nextDuplicate(1, B, 1000)).toBe(1)
-    expect(pieces.nextDuplicate(1, C, 1000)).toBe(1)
-    expect(pieces.nextDuplicate(1, C, 1000, 850)).toBe(3)
-    expect(pieces.nextDuplicate(1, C, 1000, 950)).toBe(-1)
+    pieces.requested(1, 1, A, 300)
+    pieces.requested(0, 7, A, 200)
+    pieces.requested(1, 5, B, 400)
+    expect(newest(pieces, A, C)).toEqual([1, 1])
+    expect(newest(pieces, A, C, (piece) => piece === 0)).toEqual([0, 7])
+    pieces.requested(1, 1, C, 500)
+    expect(newest(pieces, A, C)).toEqual([0, 7])
+    pieces.requested(0, 7, C, 500)
+    pieces.releaseBlock(0, 7, C, 600)
+    // Refused by C a moment ago.
+    expect(newest(pieces, A, C)).toEqual([1, 3])
+    pieces.received(1, 3, A)
+    expect(newest(pieces, A, C)).toBeNull()
+    expect(newest(pieces, A, D)).toEqual([1, 1])
+  })
+
+  it('knows who fetches a piece whole, until that one gives nothing more', () => {
+    const pieces = table(0, 1, 2)
+    expect([0, 1, 7].map((piece) => pieces.owner(piece))).toEqual([SHARED, SHARED, ORPHAN])
+    pieces.setOwner(0, A)
+    pieces.setOwner(1, B)
+    pieces.disown(A)
+    pieces.forget(B)
+    expect([0, 1, 2].map((piece) => pieces.owner(piece))).toEqual([ORPHAN, ORPHAN, SHARED])
   })
 
   it('drops the duplicates of a piece that is closed', () => {
@@ -205,8 +234,8 @@ describe('OpenPieces', () => {
       [0, A, 5000],
       [1, A, 2000],
     ])
-    expect(pieces.holders(1, 0)).toEqual([])
-    expect(pieces.holders(1, 1)).toEqual([A])
+    expect(holders(pieces, 1, 0)).toEqual([])
+    expect(holders(pieces, 1, 1)).toEqual([A])
     // The clock is kept modulo 2^32 ms.
     const late = 2 ** 32 + 500
     pieces.requested(1, 5, A, 2 ** 32 - 500)
@@ -224,16 +253,5 @@ describe('OpenPieces', () => {
     pieces.requested(2, 0, C, 3000)
     pieces.releaseBlock(2, 0, A, 4000)
     expect([A, B, C].map((peer) => pieces.waited(2, 0, peer, 4000))).toEqual([0, 2000, 1000])
-  })
-
-  it('knows the extents that were begun', () => {
-    const pieces = table(0)
-    expect(pieces.isExtentBegun(0, 1)).toBe(false)
-    pieces.requested(0, 20, A, 0)
-    expect([0, 1, 2].map((extent) => pieces.isExtentBegun(0, extent))).toEqual([false, true, false])
-    pieces.release(A)
-    expect(pieces.isExtentBegun(0, 1)).toBe(false)
-    pieces.received(0, 39, A)
-    expect(pieces.isExtentBegun(0, 2)).toBe(true)
   })
 })

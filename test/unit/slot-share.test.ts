@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest'
+import { CLAIM_FLOOR, CLAIM_SHARE, CLAIM_SPARE, SlotShare } from '../../daemon/swarm/slot-share.js'
+import { CountedSlab } from '../support/download-kit.js'
+import { FakeClock } from '../support/fake-clock.js'
+
+function share(slots: number): { clock: FakeClock; slab: CountedSlab; share: SlotShare } {
+  const clock = new FakeClock()
+  const slab = new CountedSlab(slots, clock)
+  return { clock, slab, share: new SlotShare(slab) }
+}
+
+describe('SlotShare', () => {
+  it('keeps four slots for every torrent that downloads', () => {
+    const { share: shares, slab } = share(12)
+    const greedy = shares.join(() => undefined)
+    const modest = shares.join(() => undefined)
+    expect(modest.take(CLAIM_FLOOR)).not.toBeNull()
+    let taken = 0
+    while (greedy.take(CLAIM_SHARE) !== null) taken++
+    expect(taken).toBe(8)
+    for (let i = 0; i < 3; i++) expect(modest.take(CLAIM_SPARE)).not.toBeNull()
+    expect(slab.available).toBe(0)
+    expect(greedy.take(CLAIM_FLOOR)).toBeNull()
+  })
+
+  it('gives nobody more than its right once half is taken', () => {
+    const { share: shares, slab } = share(100)
+    const one = shares.join(() => undefined)
+    while (one.take(CLAIM_SPARE) !== null);
+    expect(slab.taken).toBe(50)
+    while (one.take(CLAIM_SHARE) !== null);
+    expect(slab.taken).toBe(100)
+  })
+
+  it('leaves something for links that have nothing yet, a quarter at most', () => {
+    const { share: shares, slab } = share(100)
+    const one = shares.join(() => undefined)
+    const two = shares.join(() => undefined)
+    two.tell({ rate: 0, blocks: 0, hungry: 7 })
+    while (one.take(CLAIM_SHARE) !== null);
+    expect(slab.available).toBe(7)
+    two.tell({ rate: 0, blocks: 0, hungry: 80 })
+    const [slot] = [one.take(CLAIM_FLOOR)]
+    expect(slot).not.toBeNull()
+    for (let i = 0; i < 30; i++) slab.free()
+    while (one.take(CLAIM_SHARE) !== null);
+    expect(slab.available).toBe(25)
+    two.leave()
+    expect(one.take(CLAIM_SHARE)).not.toBeNull()
+    expect(one.demand).toEqual({ rate: 0, blocks: 0, hungry: 0 })
+  })
+
+  it('calls whoever asked in vain, once', () => {
+    const { clock, share: shares, slab } = share(5)
+    let calls = 0
+    const one = shares.join(() => {
+      calls++
+    })
+    const slots = [1, 2, 3, 4, 5].map(() => one.take(CLAIM_FLOOR))
+    expect(one.exhausted).toBe(true)
+    slab.free()
+    clock.advance(1)
+    expect(calls).toBe(0)
+    const again = one.take(CLAIM_FLOOR)
+    expect(again).not.toBeNull()
+    expect(one.take(CLAIM_FLOOR)).toBeNull()
+    for (const slot of slots.slice(0, 2)) if (slot !== null) one.free(slot)
+    clock.advance(1)
+    one.handed()
+    slab.free()
+    clock.advance(1)
+    expect(calls).toBe(1)
+  })
+})
