@@ -141,7 +141,7 @@ export default defineConfig(
       'daemon/bin.ts',
       'daemon/program.ts',
       // Code of threads of their own.
-      'daemon/disk/{hash-worker,lane,serve}.ts',
+      'daemon/disk/{hash-worker,check-worker,lane,serve}.ts',
       'daemon/db/thread.ts',
     ],
     rules: outsideWorld,

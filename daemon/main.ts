@@ -73,7 +73,11 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     {
       hashWorkers: Math.min(4, Math.max(1, availableParallelism() - 1)),
       slots: Math.floor(values['memory.buffer'] / EXTENT_SIZE),
-      workerUrls: { hash: worker('./disk/hash-worker.js'), lane: worker('./disk/lane.js') },
+      workerUrls: {
+        hash: worker('./disk/hash-worker.js'),
+        lane: worker('./disk/lane.js'),
+        check: worker('./disk/check-worker.js'),
+      },
       onBug,
     },
     { clock },

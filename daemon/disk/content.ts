@@ -1,11 +1,10 @@
 /** Lane jobs that read: frames, checks of pieces, the cheap look after a kill. */
-import { createHash, type Hash } from 'node:crypto'
 import * as fs from 'node:fs'
 import { BLOCK_SIZE, type FileIndex, type PieceIndex } from '../../shared/units.js'
 import type { DiskFault } from '../ports/disk.js'
 import { attempt, faultOf, refuse, unless } from './fault.js'
 import { type Files, readFully, writeFully } from './files.js'
-import type { Answer, LaneJobs, ReadAsk, VerifyAsk, VerifyPart } from './jobs.js'
+import type { Answer, LaneJobs, LoadAsk, LoadPart, ReadAsk } from './jobs.js'
 import { closing } from './make.js'
 
 /** Length prefix, id, piece, begin (BEP 3). */
@@ -13,7 +12,6 @@ const HEADER = 13
 const PIECE_ID = 7
 /** Buffers one preadv takes, by POSIX at least 16 and here and on macOS 1024. */
 const MOST_BUFFERS = 512
-const CHUNK = 1 << 20
 /** A file that is not there, or not all of it, is no fault of the disk: its pieces are bad. */
 const ABSENT = ['ENOENT', 'ENOTDIR', 'EOF']
 
@@ -47,57 +45,51 @@ export function readRun(files: Files, ask: ReadAsk): DiskFault | null {
   })
 }
 
-/** Hashes parts of pieces; the running hash of a piece that spans jobs is kept between them. */
-export class Checker {
-  /** By `VerifyAsk.verify`. Null: the piece under way is known to be bad. */
-  private readonly open = new Map<string, Hash | null>()
-  private readonly scratch = Buffer.allocUnsafeSlow(CHUNK)
-
-  run(files: Files, ask: VerifyAsk): Answer<LaneJobs, 'verify'> {
-    const results: { piece: PieceIndex; good: boolean }[] = []
-    const rewritten = new Set<FileIndex>()
-    const fault = faultOf(() => {
-      for (const part of ask.parts) {
-        const hash = this.feed(files, part, this.hashFor(ask.verify, part), ask.rewrite ? rewritten : null)
-        this.open.set(ask.verify, hash)
-        if (!part.last) continue
-        const digest = files.digests.subarray(part.piece * 20, part.piece * 20 + 20)
-        results.push({ piece: part.piece, good: hash?.digest().equals(digest) ?? false })
-      }
-    })
-    if (fault !== null || ask.parts.at(-1)?.last === true) this.end(ask.verify)
-    return { results, rewritten: [...rewritten], fault }
-  }
-
-  end(verify: string): void {
-    this.open.delete(verify)
-  }
-
-  private hashFor(verify: string, part: VerifyPart): Hash | null {
-    if (part.offset === 0) return createHash('sha1')
-    return this.open.get(verify) ?? null
-  }
-
-  private feed(
-    files: Files,
-    part: VerifyPart,
-    hash: Hash | null,
-    rewritten: Set<FileIndex> | null,
-  ): Hash | null {
-    if (hash === null) return null
-    const whole = unless(ABSENT, () => {
-      for (const span of files.layout.spans(part.piece, part.offset, part.length)) {
-        for (let at = 0; at < span.length; at += CHUNK) {
-          const bytes = this.scratch.subarray(0, Math.min(CHUNK, span.length - at))
-          if (span.pad) bytes.fill(0)
-          else readSpan(files, span.file, span.fileOffset + at, bytes, rewritten)
-          hash.update(bytes)
-        }
+/** Reads parts of pieces for a check, what lies together with one call. */
+export function loadParts(files: Files, ask: LoadAsk): Answer<LaneJobs, 'load'> {
+  const absent: number[] = []
+  const rewritten = ask.rewrite ? new Set<FileIndex>() : null
+  const load = (parts: readonly LoadPart[]): boolean =>
+    unless(ABSENT, () => {
+      for (const { file, position, at, length } of stretchesOf(files, parts)) {
+        const bytes = Buffer.from(ask.memory, at, length)
+        if (file === null) bytes.fill(0)
+        else readSpan(files, file, position, bytes, rewritten)
       }
       return true
+    }) === true
+  const fault = faultOf(() => {
+    if (load(ask.parts)) return
+    // Which ones?
+    ask.parts.forEach((part, index) => {
+      if (!load([part])) absent.push(index)
     })
-    return whole === true ? hash : null
+  })
+  return { absent, rewritten: [...(rewritten ?? [])], fault }
+}
+
+interface Stretch {
+  /** Null: a pad. */
+  readonly file: FileIndex | null
+  readonly position: number
+  readonly at: number
+  length: number
+}
+
+function stretchesOf(files: Files, parts: readonly LoadPart[]): Stretch[] {
+  const stretches: Stretch[] = []
+  for (const part of parts) {
+    let { at } = part
+    for (const span of files.layout.spans(part.piece, part.offset, part.length)) {
+      const last = stretches.at(-1)
+      const file = span.pad ? null : span.file
+      const goesOn = last?.file === file && last.position + last.length === span.fileOffset
+      if (goesOn) last.length += span.length
+      else stretches.push({ file, position: span.fileOffset, at, length: span.length })
+      at += span.length
+    }
   }
+  return stretches
 }
 
 /** Those whose first 16 KiB lie on the disk and are not all zero. A refused read claims nothing. */

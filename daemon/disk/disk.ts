@@ -3,6 +3,7 @@ import type { Millis } from '../../shared/units.js'
 import type { Clock } from '../ports/clock.js'
 import type { Disk, DiskFault, SpaceView, Storage, StorageEvents, StorageSpec } from '../ports/disk.js'
 import { Assembly } from './assembly.js'
+import { CheckCrew } from './check-crew.js'
 import { Lanes } from './lanes.js'
 import { Reader } from './reader.js'
 import { SharedSlab } from './slab.js'
@@ -14,7 +15,7 @@ export interface DiskInit {
   /** Slots of the slab, 256 KiB each. */
   readonly slots: number
   /** Built JavaScript: a worker cannot start from TypeScript. */
-  readonly workerUrls: { readonly hash: URL; readonly lane: URL }
+  readonly workerUrls: { readonly hash: URL; readonly lane: URL; readonly check: URL }
   /** A thread died. Nothing the disk says may be believed after that. */
   readonly onBug: (error: Error) => void
   /** Bytes of frames being read or not yet taken by sockets; 64 MiB without it. */
@@ -23,6 +24,8 @@ export interface DiskInit {
 
 /** Idle memory is given back so often. */
 const TRIM_EVERY: Millis = 30_000
+/** A buffer of a check; there are hash workers + 1 of them for a check of one volume, + 4 at most. */
+const CHECK_CHUNK = 4 * 1024 * 1024
 const MOST_PINNED = 64 * 1024 * 1024
 
 export function createDisk(init: DiskInit, ports: { readonly clock: Clock }): Disk {
@@ -34,6 +37,7 @@ class ThreadedDisk implements Disk {
   private readonly assembly: Assembly
   private readonly lanes: Lanes
   private readonly reader: Reader
+  private readonly crew: CheckCrew
   /** The last key given; see StorageKey. */
   private lastKey = 0
   private readonly stopTrimming: () => void
@@ -49,6 +53,10 @@ class ThreadedDisk implements Disk {
     )
     this.lanes = new Lanes({ url: init.workerUrls.lane, onBug }, clock)
     this.reader = new Reader({ mostPinned: init.mostPinned ?? MOST_PINNED })
+    this.crew = new CheckCrew(
+      { workers: hashWorkers, chunk: CHECK_CHUNK, url: init.workerUrls.check, onBug },
+      clock,
+    )
     this.stopTrimming = clock.every(TRIM_EVERY, () => {
       this.slab.trim()
       this.reader.trim()
@@ -56,9 +64,12 @@ class ThreadedDisk implements Disk {
   }
 
   open(spec: StorageSpec, events: StorageEvents): Storage {
-    const { assembly, reader, slab } = this
+    const { assembly, reader, crew, slab } = this
     const laneOf = this.lanes.of.bind(this.lanes)
-    return new DiskStorage({ key: (this.lastKey += 1), spec }, { events, assembly, reader, slab, laneOf })
+    return new DiskStorage(
+      { key: (this.lastKey += 1), spec },
+      { events, assembly, reader, crew, slab, laneOf },
+    )
   }
 
   prepareDir(dir: string): Promise<SpaceView | DiskFault> {
@@ -71,13 +82,13 @@ class ThreadedDisk implements Disk {
 
   pressure(): { readonly queued: number; readonly oldest: Millis } {
     return {
-      queued: this.assembly.queued + this.lanes.queued + this.reader.queued,
+      queued: this.assembly.queued + this.lanes.queued + this.reader.queued + this.crew.queued,
       oldest: Math.max(this.assembly.oldest, this.lanes.oldest),
     }
   }
 
   async stop(): Promise<void> {
     this.stopTrimming()
-    await Promise.all([this.assembly.stop(), this.lanes.stop()])
+    await Promise.all([this.assembly.stop(), this.lanes.stop(), this.crew.stop()])
   }
 }

@@ -69,21 +69,39 @@ export interface ReadAsk {
   readonly memory: SharedArrayBuffer
 }
 
-export interface VerifyPart {
+/** A part of a piece that a check wants. */
+export interface LoadPart {
   readonly piece: PieceIndex
   readonly offset: number
   readonly length: number
   /** Ends its piece. */
   readonly last: boolean
+  /** Where it lies in the buffer. */
+  readonly at: number
 }
 
-export interface VerifyAsk {
+export interface LoadAsk {
   readonly key: StorageKey
-  /** The hash of a piece that spans jobs is kept under this name, of which there is no second. */
-  readonly verify: string
-  readonly parts: readonly VerifyPart[]
+  readonly parts: readonly LoadPart[]
+  readonly memory: SharedArrayBuffer
   /** Write back what was read: see `Verification`. */
   readonly rewrite: boolean
+}
+
+export interface DigestAsk {
+  /** The hash of a piece that spans jobs is kept under this name, of which there is no second. */
+  readonly verify: string
+  readonly parts: readonly LoadPart[]
+  readonly memory: SharedArrayBuffer
+  /** SHA-1 of all pieces, 20 bytes each. */
+  readonly digests: Uint8Array
+}
+
+/** Jobs of a thread that hashes for checks. */
+export interface DigestJobs {
+  digest: { ask: DigestAsk; answer: Uint8Array }
+  forget: { ask: { readonly verify: string }; answer: null }
+  stop: { ask: null; answer: null }
 }
 
 export interface FilesAsk {
@@ -119,15 +137,15 @@ export interface LaneJobs extends HashJobs {
   }
   finish: { ask: FilesAsk; answer: { readonly files: FileFound[]; readonly fault: DiskFault | null } }
   read: { ask: ReadAsk; answer: DiskFault | null }
-  verify: {
-    ask: VerifyAsk
+  load: {
+    ask: LoadAsk
     answer: {
-      readonly results: readonly { readonly piece: PieceIndex; readonly good: boolean }[]
+      /** Indices into `parts`: in a file that is missing or too short. */
+      readonly absent: readonly number[]
       readonly rewritten: readonly FileIndex[]
       readonly fault: DiskFault | null
     }
   }
-  verifyEnd: { ask: { readonly verify: string }; answer: null }
   sniff: { ask: { readonly key: StorageKey; readonly pieces: readonly PieceIndex[] }; answer: PieceIndex[] }
   remove: { ask: { readonly key: StorageKey }; answer: DiskFault | null }
 }

@@ -1,6 +1,6 @@
 /** Entry of a lane: the thread of a volume, where whatever may block is done. */
 import { Assembler } from './assembler.js'
-import { Checker, readRun, sniffPieces } from './content.js'
+import { loadParts, readRun, sniffPieces } from './content.js'
 import { faultOf } from './fault.js'
 import { Descriptors, type Files } from './files.js'
 import type { LaneJobs, StorageKey } from './jobs.js'
@@ -9,7 +9,6 @@ import { serve } from './serve.js'
 import { finishFiles, removeFiles, surveyFiles, syncFiles } from './settle.js'
 
 const assembler = new Assembler(new Descriptors())
-const checker = new Checker()
 
 function filesOf(key: StorageKey): Files {
   const files = assembler.filesOf(key)
@@ -34,11 +33,7 @@ serve<LaneJobs>({
   sync: (ask) => syncFiles(filesOf(ask.key), ask),
   finish: ({ key, files }) => finishFiles(filesOf(key), files),
   read: (ask) => readRun(filesOf(ask.key), ask),
-  verify: (ask) => checker.run(filesOf(ask.key), ask),
-  verifyEnd: ({ verify }) => {
-    checker.end(verify)
-    return null
-  },
+  load: (ask) => loadParts(filesOf(ask.key), ask),
   sniff: ({ key, pieces }) => sniffPieces(filesOf(key), pieces),
   remove: ({ key }) => removeFiles(filesOf(key)),
 })

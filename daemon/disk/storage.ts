@@ -13,6 +13,7 @@ import type {
   VerifyJob,
 } from '../ports/disk.js'
 import type { Assembly, Hasher, Owner, Run } from './assembly.js'
+import type { CheckCrew } from './check-crew.js'
 import type { Answer, Ask, LaneJobs, Made, OpenAsk, StorageKey } from './jobs.js'
 import type { Lane } from './lanes.js'
 import { failureOf, MadeFiles } from './made.js'
@@ -33,6 +34,7 @@ export interface StoragePorts {
   readonly events: StorageEvents
   readonly assembly: Assembly
   readonly reader: Reader
+  readonly crew: CheckCrew
   readonly slab: SharedSlab
   /** The lane of a folder's volume. */
   readonly laneOf: (dir: string) => Lane
@@ -174,10 +176,18 @@ export class DiskStorage implements Storage, Owner {
     const { key } = this.init
     const name = `${String(key)}/${String((this.lastCheck += 1))}`
     const check = new Verification(
-      { key, name, pieces, layout: this.layout, tainted: (file) => this.dirty.isTainted(file) },
       {
-        request: (kind, ask, answered) => {
-          this.request(kind, ask, answered)
+        key,
+        name,
+        pieces,
+        layout: this.layout,
+        digests: this.openAsk().digests,
+        tainted: (file) => this.dirty.isTainted(file),
+      },
+      {
+        crew: this.ports.crew,
+        load: (ask, answered) => {
+          this.request('load', ask, answered)
         },
         onPiece,
         onRewritten: (files) => {
@@ -334,8 +344,7 @@ export class DiskStorage implements Storage, Owner {
     done: (answer: Answer<LaneJobs, K>) => void,
   ): void {
     const lane = this.ports.laneOf(this.init.spec.dir)
-    // The end of a check is all that is asked after `close`, and needs no files.
-    if (!this.laneOpen && kind !== 'verifyEnd') {
+    if (!this.laneOpen) {
       this.laneOpen = true
       lane.request('open', this.openAsk(), () => undefined)
     }

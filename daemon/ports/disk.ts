@@ -126,8 +126,8 @@ export interface Storage {
     files: readonly FileIndex[],
   ): Promise<{ readonly files: readonly FileFound[]; readonly fault: DiskFault | null }>
   /**
-   * Reads and hashes pieces in the order given; `onPiece` for each, in batches, then `done`. A piece that lies in a
-   * missing or short file is bad. Lets other reads of the volume pass between its jobs.
+   * Reads pieces in the order given and hashes them; `onPiece` for each, in batches and roughly in that order, then
+   * `done`. A piece that lies in a missing or short file is bad. Lets other reads of the volume pass between its jobs.
    */
   verify(
     pieces: readonly PieceIndex[],

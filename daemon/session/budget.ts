@@ -28,33 +28,42 @@ export class Budget implements ConnectionBudget {
   }
 }
 
-/** Lets one through at a time, in the order they came. */
+/** Lets one through at a time on each volume, in the order they came. */
 export class Turnstile implements CheckGate {
-  /** Whose turn it is, or null. */
-  #current: symbol | null = null
-  readonly #queue = new Map<symbol, () => void>()
+  /** By volume; one that nobody holds or waits for is forgotten. */
+  readonly #lines = new Map<string, Line>()
 
-  enter(go: () => void): () => void {
+  enter(volume: string, go: () => void): () => void {
+    const line = this.#lines.get(volume) ?? { current: null, queue: new Map() }
+    this.#lines.set(volume, line)
     const ticket = Symbol('turn')
-    this.#queue.set(ticket, go)
+    line.queue.set(ticket, go)
     // Later: whoever enters has not yet got its way out in hand.
     queueMicrotask(() => {
-      this.#next()
+      this.#next(volume, line)
     })
     return () => {
-      this.#queue.delete(ticket)
-      if (this.#current !== ticket) return
-      this.#current = null
-      this.#next()
+      line.queue.delete(ticket)
+      if (line.current !== ticket) return
+      line.current = null
+      this.#next(volume, line)
     }
   }
 
-  #next(): void {
-    if (this.#current !== null) return
-    for (const [ticket, go] of this.#queue) {
-      this.#queue.delete(ticket)
-      this.#current = ticket
+  #next(volume: string, line: Line): void {
+    if (line.current !== null) return
+    for (const [ticket, go] of line.queue) {
+      line.queue.delete(ticket)
+      line.current = ticket
       return go()
     }
+    if (this.#lines.get(volume) === line) this.#lines.delete(volume)
   }
+}
+
+interface Line {
+  /** Whose turn it is, or null. */
+  current: symbol | null
+  /** Those who wait, in the order they came. */
+  readonly queue: Map<symbol, () => void>
 }

@@ -4,10 +4,10 @@ import type { DiskFault, Storage, VerifyJob } from '../ports/disk.js'
 import type { Content } from './content.js'
 import type { Recorder } from './recorder.js'
 
-/** One check at a time over all torrents: two would only make one disk seek. */
+/** One check reads at a time on each volume: two would only make one disk seek. */
 export interface CheckGate {
   /** Calls `go` when it is this one's turn; the result gives the turn (or the place in the queue) back. */
-  enter(go: () => void): () => void
+  enter(volume: string, go: () => void): () => void
 }
 
 export interface CheckPorts {
@@ -34,11 +34,11 @@ export class Check {
   #leave: () => void
   #over = false
 
-  constructor(init: { readonly pieces: readonly PieceIndex[] }, ports: CheckPorts) {
+  constructor(init: { readonly pieces: readonly PieceIndex[]; readonly volume: string }, ports: CheckPorts) {
     this.#pieces = init.pieces
     this.#ports = ports
     this.#leave = () => undefined
-    this.#leave = ports.gate.enter(() => {
+    this.#leave = ports.gate.enter(init.volume, () => {
       this.#begin()
     })
   }
@@ -67,6 +67,8 @@ export class Check {
   }
 
   #read(fault: DiskFault | null): void {
+    // The next one may read while this one is synced and committed.
+    this.#leave()
     if (fault !== null) return this.#end(fault)
     // What was found is not ours to believe synced: it may have been copied there a second ago.
     this.#ports.storage.sync(this.#files()).then(

@@ -15,6 +15,8 @@ export interface ReadinessInit {
   readonly checked: boolean
   /** The user asked for a check of everything: missing files are missing pieces, and no fault. */
   readonly asked: boolean
+  /** st_dev of the download folder: checks of one volume take turns. */
+  readonly volume: string
 }
 
 export interface ReadinessPorts {
@@ -95,7 +97,7 @@ export class Readiness {
     }
     this.#ports.state({ kind: 'queued', for: 'check' })
     this.#check = new Check(
-      { pieces },
+      { pieces, volume: this.#init.volume },
       {
         content,
         storage,

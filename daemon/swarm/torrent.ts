@@ -368,7 +368,7 @@ export class Torrent {
     const asked = this.#acceptLoss
     this.#acceptLoss = false
     return new Readiness(
-      { live, checked: this.#row.checked, asked },
+      { live, checked: this.#row.checked, asked, volume: this.#row.volume },
       {
         gate: this.#ports.gate,
         state: (state) => {

@@ -208,6 +208,43 @@ for (const [name, makeWorld] of [
       ])
     })
 
+    it('checks several torrents at once, and pieces longer than what is read at once', async () => {
+      const long = start([{ path: 'long', length: 11_000_000 }], 8 << 20)
+      const short = start([{ path: 'short', length: 600_000 }], 16 * KIB)
+      world.put('long', long.torrent.bytes)
+      const changed = Buffer.from(short.torrent.bytes)
+      changed[20 * KIB] = (changed[20 * KIB] ?? 0) + 1
+      world.put('short', changed)
+      const found = await Promise.all([
+        verify(long.storage, [0, 1]),
+        verify(short.storage, short.torrent.pieces),
+        verify(long.storage, [1]),
+      ])
+      expect(found.map(({ bad, fault }) => ({ bad, fault }))).toEqual([
+        { bad: [], fault: null },
+        { bad: [1], fault: null },
+        { bad: [], fault: null },
+      ])
+      expect(found.map(({ good }) => good.length)).toEqual([2, short.torrent.pieces.length - 1, 1])
+    })
+
+    it('closes a torrent in the middle of a check', async () => {
+      const { torrent, storage } = start([{ path: 'a', length: 11_000_000 }], 1 << 20)
+      world.put('a', torrent.bytes)
+      const told: unknown[] = []
+      await new Promise<void>((resolve) => {
+        storage.verify(
+          torrent.pieces,
+          (piece) => {
+            told.push(piece)
+            void storage.close().then(resolve)
+          },
+          (fault) => told.push(fault),
+        )
+      })
+      expect(told).toEqual([0])
+    })
+
     it('checks pieces with pads in them, and ends early when it is told to', async () => {
       const files = [
         { path: 'a', length: 1000 },

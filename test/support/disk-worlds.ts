@@ -36,7 +36,8 @@ export function realWorld(slots = 64, hashWorkers = 2): DiskWorld {
   fs.mkdirSync(dir)
   fs.mkdirSync(outside)
   const bugs: Error[] = []
-  const workerUrls = { hash: new URL('hash-worker.js', built), lane: new URL('lane.js', built) }
+  const url = (file: string): URL => new URL(file, built)
+  const workerUrls = { hash: url('hash-worker.js'), lane: url('lane.js'), check: url('check-worker.js') }
   const disk = createDisk(
     { hashWorkers, slots, workerUrls, onBug: (error) => bugs.push(error) },
     { clock: new FakeClock() },

@@ -24,8 +24,8 @@ describe('the turnstile', () => {
   it('lets one through at a time, in order, never within the call', async () => {
     const gate = new Turnstile()
     const log: string[] = []
-    const leaveA = gate.enter(() => log.push('a'))
-    const leaveB = gate.enter(() => log.push('b'))
+    const leaveA = gate.enter('1', () => log.push('a'))
+    const leaveB = gate.enter('1', () => log.push('b'))
     expect(log).toEqual([])
     await turn()
     expect(log).toEqual(['a'])
@@ -33,7 +33,7 @@ describe('the turnstile', () => {
     expect(log).toEqual(['a', 'b'])
     leaveA()
     leaveB()
-    gate.enter(() => log.push('c'))
+    gate.enter('1', () => log.push('c'))
     await turn()
     expect(log).toEqual(['a', 'b', 'c'])
   })
@@ -41,9 +41,9 @@ describe('the turnstile', () => {
   it('forgets who leaves the queue', async () => {
     const gate = new Turnstile()
     const log: string[] = []
-    const leaveA = gate.enter(() => log.push('a'))
-    const leaveB = gate.enter(() => log.push('b'))
-    gate.enter(() => log.push('c'))
+    const leaveA = gate.enter('1', () => log.push('a'))
+    const leaveB = gate.enter('1', () => log.push('b'))
+    gate.enter('1', () => log.push('c'))
     leaveB()
     await turn()
     leaveA()
@@ -53,8 +53,8 @@ describe('the turnstile', () => {
   it('passes the turn on where its holder leaves before it came', async () => {
     const gate = new Turnstile()
     const log: string[] = []
-    gate.enter(() => log.push('a'))()
-    gate.enter(() => log.push('b'))
+    gate.enter('1', () => log.push('a'))()
+    gate.enter('1', () => log.push('b'))
     await turn()
     expect(log).toEqual(['b'])
   })
@@ -62,12 +62,41 @@ describe('the turnstile', () => {
   it('may be left at once by whoever it lets through', async () => {
     const gate = new Turnstile()
     const log: string[] = []
-    const leave = gate.enter(() => {
+    const leave = gate.enter('1', () => {
       log.push('a')
       leave()
     })
-    gate.enter(() => log.push('b'))
+    gate.enter('1', () => log.push('b'))
     await turn()
     expect(log).toEqual(['a', 'b'])
+  })
+
+  it('keeps a line for each volume: one that hangs holds up no other', async () => {
+    const gate = new Turnstile()
+    const log: string[] = []
+    gate.enter('dead', () => log.push('a'))
+    gate.enter('dead', () => log.push('never'))
+    const leave = gate.enter('fine', () => log.push('b'))
+    gate.enter('fine', () => log.push('c'))
+    await turn()
+    expect(log).toEqual(['a', 'b'])
+    leave()
+    expect(log).toEqual(['a', 'b', 'c'])
+  })
+
+  it('begins a line anew after it was empty', async () => {
+    const gate = new Turnstile()
+    const log: string[] = []
+    const first = gate.enter('1', () => log.push('a'))
+    await turn()
+    first()
+    first()
+    const second = gate.enter('1', () => log.push('b'))
+    first()
+    gate.enter('1', () => log.push('c'))
+    await turn()
+    expect(log).toEqual(['a', 'b'])
+    second()
+    expect(log).toEqual(['a', 'b', 'c'])
   })
 })

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { Checker } from '../../daemon/disk/content.js'
+import { loadParts } from '../../daemon/disk/content.js'
 import { Descriptors, Files } from '../../daemon/disk/files.js'
 import type { Made } from '../../daemon/disk/jobs.js'
 import { MadeFiles } from '../../daemon/disk/made.js'
@@ -75,12 +75,13 @@ describe('on real files', () => {
     writeFileSync(join(dir, 'a.part'), torrent.bytes)
     const files = new Files({ key: 1, ...torrent.spec }, new Descriptors())
     const before = files.look(0)
-    const part = { piece: 0, offset: 0, length: 3_000_000, last: true }
-    const check = (rewrite: boolean): unknown =>
-      new Checker().run(files, { key: 1, verify: 'x', parts: [part], rewrite })
-    expect(check(false)).toEqual({ results: [{ piece: 0, good: true }], rewritten: [], fault: null })
+    const parts = [{ piece: 0, offset: 0, length: 3_000_000, last: true, at: 0 }]
+    const memory = new SharedArrayBuffer(3_000_000)
+    const check = (rewrite: boolean): unknown => loadParts(files, { key: 1, parts, memory, rewrite })
+    expect(check(false)).toEqual({ absent: [], rewritten: [], fault: null })
+    expect(Buffer.from(memory).equals(torrent.bytes)).toBe(true)
     expect(files.look(0)).toEqual(before)
-    expect(check(true)).toEqual({ results: [{ piece: 0, good: true }], rewritten: [0], fault: null })
+    expect(check(true)).toEqual({ absent: [], rewritten: [0], fault: null })
     expect(files.look(0).mtimeNs).not.toBe(before.mtimeNs)
     expect(readFileSync(join(dir, 'a.part')).equals(torrent.bytes)).toBe(true)
     files.closeAll()
