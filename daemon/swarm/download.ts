@@ -420,15 +420,17 @@ export class Downloader {
     const mayTake = (piece: PieceIndex): boolean => this.#mayTake(peer, piece)
     if (!this.#pieces.findNewest(late.handle, peer.handle, now, mayTake)) return false
     const { foundPiece: piece, foundBlock: block } = this.#pieces
-    const slower = rateOf(late, now) * STEAL_RATIO <= rateOf(peer, now) && rateOf(peer, now) > 0
     const arriving = this.#memory.source(piece, block) === late.handle
-    if (slower && !arriving && theirs > STEAL_RATIO * mine + DUPLICATE_MARGIN) {
+    const single = this.#pieces.holderAt(piece, block, 1) < 0
+    // By when it would be here, not by rates alone: a long queue of an equal is late too.
+    if (!arriving && single && rateOf(peer, now) > 0 && theirs > STEAL_RATIO * mine + DUPLICATE_MARGIN) {
       this.#pieces.releaseBlock(piece, block, late.handle, now)
       this.#withdraw(late, piece, block)
       return this.#ask(peer, piece, block, now)
     }
+    if (peer.outstanding >= MAX_DUPLICATES || !this.#isEndgame) return false
     // What is arriving already is worth a second copy only from one that overtakes it.
-    if (peer.outstanding >= MAX_DUPLICATES || (arriving && !slower) || !this.#isEndgame) return false
+    if (arriving && rateOf(late, now) * STEAL_RATIO > rateOf(peer, now)) return false
     return this.#ask(peer, piece, block, now)
   }
 

@@ -212,10 +212,11 @@ export class OpenPieces {
   }
 
   /**
-   * Looks for the block that `from` was asked for last of all and that `to` may be asked for too, in pieces that
-   * `may`. True: it is at `foundPiece` and `foundBlock`.
+   * Looks for a block that `from` was asked for and that `to` may be asked for too, in pieces that `may`: of those
+   * that the fewest were asked for the one asked for last. True: it is at `foundPiece` and `foundBlock`.
    */
   findNewest(from: number, to: number, now: Millis, may: (piece: PieceIndex) => boolean): boolean {
+    let fewest = MAX_HOLDERS
     let least = Infinity
     for (const [piece, table] of this.#tables) {
       if (table.requested === 0 || !may(piece)) continue
@@ -223,9 +224,10 @@ export class OpenPieces {
         if (table.state[block] !== REQUESTED) continue
         const at = place(table, block, from)
         if (at < 0 || place(table, block, to) >= 0 || isRefused(table, block, to, now)) continue
-        if (countHolders(table, block) === MAX_HOLDERS) continue
+        const holders = countHolders(table, block)
         const waited = since(table.askedAt[at], now)
-        if (waited >= least) continue
+        if (holders === MAX_HOLDERS || holders > fewest || (holders === fewest && waited >= least)) continue
+        fewest = holders
         least = waited
         this.foundPiece = piece
         this.foundBlock = block

@@ -194,7 +194,8 @@ describe('OpenPieces', () => {
     expect(newest(pieces, A, C)).toEqual([1, 3])
     pieces.received(1, 3, A)
     expect(newest(pieces, A, C)).toBeNull()
-    expect(newest(pieces, A, D)).toEqual([1, 1])
+    // Fewer were asked for it than for the newer one.
+    expect(newest(pieces, A, D)).toEqual([0, 7])
   })
 
   it('knows who fetches a piece whole, until that one gives nothing more', () => {

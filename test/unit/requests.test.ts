@@ -66,6 +66,26 @@ describe('PipelineDepth', () => {
     expect(outcome.rate).toBeGreaterThan(950_000_000)
   })
 
+  it('holds no more than 512 blocks on a short path, however fast', () => {
+    const pipeline = generous()
+    let most = 0
+    for (let i = 0; i < 100_000; i++) {
+      pipeline.onBlock(i / 65.536, 0.5 + (i < 64 ? 0 : 7))
+      most = Math.max(most, pipeline.depth)
+    }
+    expect(most).toBe(512)
+  })
+
+  it('tells the rate it measured, and none while snubbed', () => {
+    const pipeline = generous()
+    expect(pipeline.rate).toBe(0)
+    run({ rate: 10_000_000, trip: 20 }, 3000, pipeline)
+    expect(pipeline.rate).toBeGreaterThan(9_500_000)
+    expect(pipeline.rate).toBeLessThan(10_500_000)
+    pipeline.snub()
+    expect(pipeline.rate).toBe(0)
+  })
+
   it('fills a slow long path too', () => {
     const outcome = run({ rate: 2_000_000, trip: 600 }, 20_000, generous())
     expect(outcome.rate).toBeGreaterThan(1_900_000)
