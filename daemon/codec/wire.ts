@@ -294,7 +294,8 @@ export class WireParser {
   private readPayload(chunk: Buffer, pos: number, end: number): number {
     const count = Math.min(this.left, end - pos)
     if (this.mode === BLOCK) {
-      if (this.target !== null) chunk.copy(this.target, this.length - this.left, pos, pos + count)
+      if (this.target !== null)
+        copyBytes(this.target, this.length - this.left, chunk.subarray(pos, pos + count))
       this.left -= count
       if (this.left === 0) this.endBlock()
     } else if (this.mode === SKIP) {
@@ -335,4 +336,12 @@ export class WireParser {
     else this.handler.extended(bytes[0] ?? 0, bytes.subarray(1, length))
     if (this.assembly.length > KEPT_ASSEMBLY) this.assembly = Buffer.alloc(0)
   }
+}
+
+/**
+ * Copies `bytes` into `target` from `at` on. Blocks go into shared memory, and there V8 copies word by word behind
+ * `copy` and `set` (0.3 CPU seconds a GiB); `fill` from a buffer is one memcpy (0.04).
+ */
+function copyBytes(target: Buffer, at: number, bytes: Buffer): void {
+  if (bytes.length > 0) target.fill(bytes, at, at + bytes.length)
 }

@@ -1,4 +1,7 @@
-/** A worker thread as the main side sees it: jobs in, answers back in the same order. */
+/**
+ * A worker thread as the main side sees it: jobs in, answers back in the same order. The jobs of one turn of the loop
+ * make one message, and while the thread has enough to do the next ones are collected: a message costs a wake-up.
+ */
 import { Worker } from 'node:worker_threads'
 import type { Millis } from '../../shared/units.js'
 import type { Clock } from '../ports/clock.js'
@@ -14,6 +17,8 @@ interface Pending {
 const CUT = 1024
 /** A thread that hangs in a system call is left behind at the end. */
 const STOP_WITHIN = 5000
+/** Jobs a thread has before it; more wait here until half of them are answered. */
+const AHEAD = 16
 
 export interface ThreadInit {
   readonly url: URL
@@ -27,6 +32,10 @@ export class Thread<J extends Table<J> & { stop: { ask: null; answer: unknown } 
   /** Asked and not answered, from `head` on, oldest first. */
   private pending: Pending[] = []
   private head = 0
+  /** Asked and not sent yet: the youngest of `pending`. */
+  private outbox: Envelope<J>[] = []
+  /** The outbox goes out at the end of this turn. */
+  private flushing = false
   /** Set by `stop`: the end of the thread is expected then. */
   private stopped: Promise<void> | null = null
 
@@ -35,8 +44,9 @@ export class Thread<J extends Table<J> & { stop: { ask: null; answer: unknown } 
     private readonly clock: Clock,
   ) {
     this.worker = new Worker(init.url, { name: init.name })
-    this.worker.on('message', (answer: unknown) => {
-      this.answered(answer)
+    this.worker.on('message', (answers: readonly unknown[]) => {
+      for (const answer of answers) this.answered(answer)
+      if (this.queued - this.outbox.length <= AHEAD / 2) this.flush()
     })
     this.worker.on('error', (error) => {
       init.onBug(error instanceof Error ? error : new Error(String(error)))
@@ -80,8 +90,20 @@ export class Thread<J extends Table<J> & { stop: { ask: null; answer: unknown } 
 
   private send<K extends keyof J>(kind: K, ask: unknown, done: (answer: Answer<J, K>) => void): void {
     this.pending.push({ since: this.clock.now(), done: done })
-    const message: Envelope<J> = { kind, ask }
-    this.worker.postMessage(message)
+    this.outbox.push({ kind, ask })
+    if (this.flushing || this.queued - this.outbox.length >= AHEAD) return
+    this.flushing = true
+    queueMicrotask(() => {
+      this.flushing = false
+      this.flush()
+    })
+  }
+
+  private flush(): void {
+    if (this.outbox.length === 0) return
+    const jobs = this.outbox
+    this.outbox = []
+    this.worker.postMessage(jobs)
   }
 
   private answered(answer: unknown): void {
