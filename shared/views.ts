@@ -120,4 +120,28 @@ export interface DaemonView {
   readonly downloadDir: string
   readonly scope: 'internet' | 'private' | 'loopback'
   readonly rssBytes: Bytes
+  /** How late the main loop came to things in the last minute with payload; null without any. */
+  readonly loopDelay: {
+    readonly p99: Millis | null
+    readonly max: Millis | null
+    readonly samples: number
+  }
+  /** Memory for payload that is in use now. */
+  readonly buffers: {
+    /** Arriving data, and the most of it (`memory.buffer`). */
+    readonly slab: Bytes
+    readonly slabLimit: Bytes
+    /** Data read for peers and not yet taken by their sockets. */
+    readonly frames: Bytes
+    readonly checks: Bytes
+  }
+  /** Jobs waiting or under way in threads, and the age of the oldest. */
+  readonly queues: {
+    readonly hash: number
+    readonly lanes: number
+    /** Reads that wait for memory. */
+    readonly reads: number
+    readonly checks: number
+    readonly oldest: Millis
+  }
 }

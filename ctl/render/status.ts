@@ -35,9 +35,24 @@ export function renderStatus(daemon: DaemonView, style: Style): string {
     ['Peers', String(daemon.connections)],
     ['Down', formatRate(daemon.downRate)],
     ['Up', formatRate(daemon.upRate)],
+    ['Buffers', buffers(daemon.buffers)],
+    ['Threads', threads(daemon.queues)],
   ]
+  const { p99, max } = daemon.loopDelay
+  if (p99 !== null && max !== null)
+    pairs.push(['Main loop', `late by ${p99} ms (p99) and ${max} ms at most, in the last minute`])
   const problem = daemon.listen.error === null ? '' : portLine(daemon, style)
   return renderPairs(pairs, style) + problem
+}
+
+function buffers({ slab, slabLimit, frames, checks }: DaemonView['buffers']): string {
+  const all = formatBytes(slab + frames + checks)
+  return `${all} of payload, ${formatBytes(slab)} of ${formatBytes(slabLimit)} for arriving data`
+}
+
+function threads({ hash, lanes, reads, checks, oldest }: DaemonView['queues']): string {
+  const jobs = hash + lanes + reads + checks
+  return plural(jobs, 'job') + (jobs > 0 ? `, the oldest ${oldest} ms old` : '')
 }
 
 /** What `torrentinoctl` without arguments says when no daemon answers. */

@@ -1,7 +1,15 @@
 /** The disk room: see daemon/ports/disk.ts. */
 import type { Millis } from '../../shared/units.js'
 import type { Clock } from '../ports/clock.js'
-import type { Disk, DiskFault, SpaceView, Storage, StorageEvents, StorageSpec } from '../ports/disk.js'
+import type {
+  Disk,
+  DiskFault,
+  DiskPressure,
+  SpaceView,
+  Storage,
+  StorageEvents,
+  StorageSpec,
+} from '../ports/disk.js'
 import { Assembly } from './assembly.js'
 import { CheckCrew } from './check-crew.js'
 import { Lanes } from './lanes.js'
@@ -80,10 +88,15 @@ class ThreadedDisk implements Disk {
     return this.lanes.of(dir).ask('space', { dir })
   }
 
-  pressure(): { readonly queued: number; readonly oldest: Millis } {
+  pressure(): DiskPressure {
     return {
-      queued: this.assembly.queued + this.lanes.queued + this.reader.queued + this.crew.queued,
+      hash: this.assembly.queued,
+      lanes: this.lanes.queued,
+      reads: this.reader.queued,
+      checks: this.crew.queued,
       oldest: Math.max(this.assembly.oldest, this.lanes.oldest),
+      frameBytes: this.reader.pinnedBytes,
+      checkBytes: this.crew.bytes,
     }
   }
 

@@ -151,6 +151,20 @@ export interface SpaceView {
   readonly volume: string
 }
 
+/** Jobs waiting or under way, and the memory of payload that is not in the slab. */
+export interface DiskPressure {
+  readonly hash: number
+  readonly lanes: number
+  /** Reads that wait for memory. */
+  readonly reads: number
+  readonly checks: number
+  /** Age of the oldest job of a lane or a hash worker. */
+  readonly oldest: Millis
+  /** Frames being read or not yet taken by sockets. */
+  readonly frameBytes: Bytes
+  readonly checkBytes: Bytes
+}
+
 export interface Disk {
   readonly slab: Slab
   /** Registers a torrent's files; opens nothing yet. */
@@ -159,8 +173,7 @@ export interface Disk {
   prepareDir(dir: string): Promise<SpaceView | DiskFault>
   /** Space of the volume of a folder that exists. */
   space(dir: string): Promise<SpaceView | DiskFault>
-  /** Jobs waiting in lanes and workers, and the age of the oldest in milliseconds. */
-  pressure(): { readonly queued: number; readonly oldest: Millis }
+  pressure(): DiskPressure
   /** Stops every thread after the jobs under way. */
   stop(): Promise<void>
 }

@@ -3,6 +3,7 @@ import type { Settings } from '../../shared/settings.js'
 import type { Feeds, Handlers } from '../../shared/rpc/contract.js'
 import type { DaemonView } from '../../shared/views.js'
 import { Limiter } from '../base/limiter.js'
+import { LoopDelay } from '../base/loop-delay.js'
 import { Announcer } from '../tracker/announcer.js'
 import type { TrackerTransport } from '../tracker/transport.js'
 import type { TorrentRow } from '../ports/store.js'
@@ -23,7 +24,7 @@ export interface SessionRoomInit extends HandlerInit {
   readonly trackerKey: number
 }
 
-export interface SessionRoomPorts extends Omit<SessionPorts, 'tracker' | 'downLimit' | 'upLimit'> {
+export interface SessionRoomPorts extends Omit<SessionPorts, 'tracker' | 'downLimit' | 'upLimit' | 'busy'> {
   readonly settings: LiveSettings
   readonly trackers: TrackerTransport
   readonly listen: () => DaemonView['listen']
@@ -45,6 +46,7 @@ export function createSession(init: SessionRoomInit, ports: SessionRoomPorts): S
   const { clock, store, settings, log } = ports
   const downLimit = new Limiter({ rate: settings.values['limits.down'] || null }, { clock })
   const upLimit = new Limiter({ rate: settings.values['limits.up'] || null }, { clock })
+  const loop = new LoopDelay({ clock })
   const session = new Session(
     {
       peerId: init.peerId,
@@ -52,7 +54,15 @@ export function createSession(init: SessionRoomInit, ports: SessionRoomPorts): S
       maxConnections: settings.values['peers.max'],
       maxPeers: settings.values['peers.perTorrent'],
     },
-    { ...ports, downLimit, upLimit, tracker: (row, asks) => trackerOf(init, ports, row, asks) },
+    {
+      ...ports,
+      downLimit,
+      upLimit,
+      busy: () => {
+        loop.stir()
+      },
+      tracker: (row, asks) => trackerOf(init, ports, row, asks),
+    },
   )
   const queries = new Queries({ session, store })
   const commands = new Commands({ session, store, queries, log })
@@ -70,7 +80,7 @@ export function createSession(init: SessionRoomInit, ports: SessionRoomPorts): S
       downLimit.setRate(changed['limits.down'] || null)
       upLimit.setRate(changed['limits.up'] || null)
     },
-    handlers: createHandlers(init, { ...ports, session, adder, commands, queries }),
+    handlers: createHandlers(init, { ...ports, session, loop, adder, commands, queries }),
     restore: async () => {
       await session.restore()
       for (const torrent of session.all()) {

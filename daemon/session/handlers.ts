@@ -1,8 +1,11 @@
 /** The session as the transports see it: one entry per method of the contract. */
 import { CONTRACT_VERSION } from '../../shared/rpc/contract-version.js'
 import type { Handlers } from '../../shared/rpc/contract.js'
+import { EXTENT_SIZE } from '../../shared/units.js'
 import type { DaemonView, StateKind } from '../../shared/views.js'
+import type { LoopDelay } from '../base/loop-delay.js'
 import type { Clock } from '../ports/clock.js'
+import type { Disk } from '../ports/disk.js'
 import type { Adder } from './add.js'
 import type { Commands } from './commands.js'
 import type { Queries } from './queries.js'
@@ -18,6 +21,8 @@ export interface HandlerInit {
 
 export interface HandlerPorts {
   readonly clock: Clock
+  readonly disk: Disk
+  readonly loop: LoopDelay
   readonly session: Session
   readonly adder: Adder
   readonly commands: Commands
@@ -42,7 +47,11 @@ export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers
         home: init.home,
         rev: session.journal.rev,
       }),
-    'session.status': () => now(status(init, ports, startedAt)),
+    'session.status': ({ resetLoop }) => {
+      const view = status(init, ports, startedAt)
+      if (resetLoop === true) ports.loop.reset()
+      return now(view)
+    },
     'session.shutdown': () => {
       ports.shutdown()
       return now({ pid: init.pid })
@@ -67,11 +76,13 @@ export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers
 }
 
 function status(init: HandlerInit, ports: HandlerPorts, startedAt: number): DaemonView {
-  const { session, settings, clock } = ports
+  const { session, settings, clock, disk } = ports
   const byState: Partial<Record<StateKind, number>> = {}
   let downRate = 0
   let upRate = 0
   const torrents = session.all()
+  const { slab } = disk
+  const { hash, lanes, reads, checks, oldest, frameBytes, checkBytes } = disk.pressure()
   for (const torrent of torrents) {
     const view = torrent.view()
     byState[view.state] = (byState[view.state] ?? 0) + 1
@@ -93,6 +104,14 @@ function status(init: HandlerInit, ports: HandlerPorts, startedAt: number): Daem
     downloadDir: settings.values['download.dir'],
     scope: settings.values['net.scope'],
     rssBytes: ports.memory(),
+    loopDelay: ports.loop.read(),
+    buffers: {
+      slab: (slab.capacity - slab.available) * EXTENT_SIZE,
+      slabLimit: slab.capacity * EXTENT_SIZE,
+      frames: frameBytes,
+      checks: checkBytes,
+    },
+    queues: { hash, lanes, reads, checks, oldest },
   }
 }
 

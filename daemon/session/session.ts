@@ -40,6 +40,8 @@ export interface SessionPorts {
   readonly disk: Disk
   readonly downLimit: Limiter
   readonly upLimit: Limiter
+  /** Payload moves. */
+  readonly busy: () => void
   readonly store: Store
   readonly dialer: Dialer
   readonly listenPort: () => number
@@ -116,7 +118,8 @@ export class Session {
 
   /** A torrent of the store becomes a live one; it does nothing until it is started. */
   register(row: TorrentRow): Torrent {
-    const { clock, random, log, disk, downLimit, upLimit, store, dialer, listenPort, tracker } = this.#ports
+    const { clock, random, log, disk, downLimit, upLimit, store, dialer, listenPort, tracker, busy } =
+      this.#ports
     const { peerId, client, maxPeers } = this.#init
     const torrent: Torrent = new Torrent(
       { row, peerId, version: client, maxPeers, clean: this.#clean },
@@ -137,6 +140,7 @@ export class Session {
         listener: {
           changed: (changed) => {
             changed.rev = this.journal.bump()
+            if (changed.moving) busy()
           },
           noted: (noted, kind, data) => {
             this.journal.note(kind, noted.id, '', data)

@@ -175,6 +175,13 @@ export class Torrent {
   get connected(): number {
     return this.#data.live?.connections.size ?? 0
   }
+  /** Payload went in the last seconds. */
+  get moving(): boolean {
+    const live = this.#data.live
+    if (live === null) return false
+    const now = this.#ports.clock.now()
+    return live.down.rate(now) + live.up.rate(now) > 0
+  }
   get isRunning(): boolean {
     return this.#state.kind === 'downloading' || this.#state.kind === 'seeding'
   }

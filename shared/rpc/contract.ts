@@ -176,6 +176,9 @@ export const daemonView = view<DaemonView>({
   downloadDir: z.string(),
   scope: z.enum(['internet', 'private', 'loopback']),
   rssBytes: count,
+  loopDelay: z.object({ p99: count.nullable(), max: count.nullable(), samples: count }),
+  buffers: z.object({ slab: count, slabLimit: count, frames: count, checks: count }),
+  queues: z.object({ hash: count, lanes: count, reads: count, checks: count, oldest: count }),
 })
 
 export const torrentDetail = view<TorrentDetail>({
@@ -259,7 +262,11 @@ export const contract = {
       rev: count,
     }),
   ),
-  'session.status': method('What the daemon is doing, in figures.', none, daemonView),
+  'session.status': method(
+    'What the daemon is doing, in figures; with `resetLoop` the delay of the main loop is counted anew from here.',
+    z.strictObject({ resetLoop: z.boolean().optional() }),
+    daemonView,
+  ),
   'session.shutdown': method(
     'Stops the daemon in order; the answer comes before it ends.',
     none,

@@ -6,6 +6,7 @@ import { SharedSlab } from '../../daemon/disk/slab.js'
 import type {
   Disk,
   DiskFault,
+  DiskPressure,
   SpaceView,
   Storage,
   StorageEvents,
@@ -122,8 +123,9 @@ export class FakeDisk implements Disk {
     })
   }
 
-  pressure(): { queued: number; oldest: number } {
-    return { queued: this.tasks.length, oldest: 0 }
+  pressure(): DiskPressure {
+    const lanes = this.tasks.length
+    return { hash: 0, lanes, reads: 0, checks: 0, oldest: 0, frameBytes: 0, checkBytes: 0 }
   }
 
   stop(): Promise<void> {

@@ -165,6 +165,9 @@ export class FakeSession {
       downloadDir: '/data/torrents',
       scope: 'loopback',
       rssBytes: 80_000_000,
+      loopDelay: { p99: 2, max: 11, samples: 3000 },
+      buffers: { slab: 5_242_880, slabLimit: 33_554_432, frames: 1_048_576, checks: 0 },
+      queues: { hash: 3, lanes: 1, reads: 0, checks: 0, oldest: 4 },
     }),
     'session.shutdown': async () => {
       setImmediate(this.onShutdown)

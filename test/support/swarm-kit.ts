@@ -324,6 +324,7 @@ export class Node {
         disk: this.disk,
         downLimit: this.downLimit,
         upLimit: this.upLimit,
+        busy: () => undefined,
         store: this.store,
         dialer: this.swarm.network.dialer(this.address),
         listenPort: () => 6881,

@@ -103,6 +103,9 @@ const daemon: DaemonView = {
   downloadDir: '/home/kim/Downloads',
   scope: 'internet',
   rssBytes: 83_886_080,
+  loopDelay: { p99: 2, max: 11, samples: 3000 },
+  buffers: { slab: 5_242_880, slabLimit: 33_554_432, frames: 1_048_576, checks: 0 },
+  queues: { hash: 3, lanes: 1, reads: 0, checks: 0, oldest: 4 },
 }
 
 function lines(text: string): string[] {
@@ -294,8 +297,21 @@ describe('peers, trackers, settings, status', () => {
       Peers      12
       Down       2 MiB/s
       Up         10 KiB/s
+      Buffers    6 MiB of payload, 5 MiB of 32 MiB for arriving data
+      Threads    4 jobs, the oldest 4 ms old
+      Main loop  late by 2 ms (p99) and 11 ms at most, in the last minute
       "
     `)
+    const idle = renderStatus(
+      {
+        ...daemon,
+        loopDelay: { p99: null, max: null, samples: 0 },
+        queues: { ...daemon.queues, hash: 0, lanes: 0 },
+      },
+      NARROW,
+    )
+    expect(idle).not.toContain('Main loop')
+    expect(idle).toContain('Threads    0 jobs\n')
     expect(renderStatusLine(daemon, NARROW)).toBe(
       'torrentinod 0.1.0, 4 torrents, 12 peers, down 2 MiB/s, up 10 KiB/s\n',
     )

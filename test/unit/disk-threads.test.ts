@@ -36,8 +36,7 @@ describe.skipIf(!isBuilt)('threads of the disk', () => {
     const storage = disk.open(torrent.spec, events)
     // Extents wait for their file to be made: only after this is the first piece in the worker.
     handPiece(disk, storage, torrent, 0)
-    while (disk.pressure().queued === 0 || (await storage.survey())[0]?.name !== 'part')
-      await storage.survey()
+    while (disk.pressure().hash === 0 || (await storage.survey())[0]?.name !== 'part') await storage.survey()
     expect(disk.pressure().oldest).toBe(0)
     clock.advance(1500)
     expect(disk.pressure().oldest).toBe(1500)
