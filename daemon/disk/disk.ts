@@ -1,5 +1,5 @@
 /** The disk room: see daemon/ports/disk.ts. */
-import type { Millis } from '../../shared/units.js'
+import type { Bytes, Millis } from '../../shared/units.js'
 import type { Clock } from '../ports/clock.js'
 import type {
   Disk,
@@ -26,15 +26,15 @@ export interface DiskInit {
   readonly workerUrls: { readonly hash: URL; readonly lane: URL; readonly check: URL }
   /** A thread died. Nothing the disk says may be believed after that. */
   readonly onBug: (error: Error) => void
-  /** Bytes of frames being read or not yet taken by sockets; 64 MiB without it. */
-  readonly mostPinned?: number
+  /** Bytes of all frames: being read, not yet taken by sockets, or kept for the next; 16 MiB without it. */
+  readonly frameMemory?: Bytes
 }
 
 /** Idle memory is given back so often. */
 const TRIM_EVERY: Millis = 30_000
 /** A buffer of a check; there are hash workers + 1 of them for a check of one volume, + 4 at most. */
 const CHECK_CHUNK = 4 * 1024 * 1024
-const MOST_PINNED = 64 * 1024 * 1024
+const FRAME_MEMORY: Bytes = 16 * 1024 * 1024
 
 export function createDisk(init: DiskInit, ports: { readonly clock: Clock }): Disk {
   return new ThreadedDisk(init, ports.clock)
@@ -60,11 +60,11 @@ class ThreadedDisk implements Disk {
       { clock, slab: this.slab },
     )
     this.lanes = new Lanes({ url: init.workerUrls.lane, onBug }, clock)
-    this.reader = new Reader({ mostPinned: init.mostPinned ?? MOST_PINNED })
     this.crew = new CheckCrew(
       { workers: hashWorkers, chunk: CHECK_CHUNK, url: init.workerUrls.check, onBug },
       clock,
     )
+    this.reader = new Reader({ most: init.frameMemory ?? FRAME_MEMORY }, () => clock.now())
     this.stopTrimming = clock.every(TRIM_EVERY, () => {
       this.slab.trim()
       this.reader.trim()

@@ -65,8 +65,16 @@ export interface ReadAsk {
   readonly piece: PieceIndex
   readonly offset: number
   readonly lengths: readonly number[]
-  /** Filled from its start with header, block, header, block, ... */
-  readonly memory: SharedArrayBuffer
+  /** The buffer that is filled from its start with header, block, header, block, ... */
+  readonly memory: number
+}
+
+export interface ReadBatch {
+  readonly runs: readonly ReadAsk[]
+  /** Buffers the lane has not met, or not since they were gone. */
+  readonly fresh: readonly { readonly id: number; readonly shared: SharedArrayBuffer }[]
+  /** Buffers that are not used any more. */
+  readonly gone: readonly number[]
 }
 
 /** A part of a piece that a check wants. */
@@ -136,7 +144,8 @@ export interface LaneJobs extends HashJobs {
     answer: { readonly files: FileFound[]; readonly fault: DiskFault | null }
   }
   finish: { ask: FilesAsk; answer: { readonly files: FileFound[]; readonly fault: DiskFault | null } }
-  read: { ask: ReadAsk; answer: DiskFault | null }
+  /** Null: all were read; else what became of each. */
+  read: { ask: ReadBatch; answer: (DiskFault | null)[] | null }
   load: {
     ask: LoadAsk
     answer: {

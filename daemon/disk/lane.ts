@@ -1,14 +1,16 @@
 /** Entry of a lane: the thread of a volume, where whatever may block is done. */
 import { Assembler } from './assembler.js'
-import { loadParts, readRun, sniffPieces } from './content.js'
+import { loadParts, sniffPieces } from './content.js'
 import { faultOf } from './fault.js'
 import { Descriptors, type Files } from './files.js'
+import { FrameReader } from './frames.js'
 import type { LaneJobs, StorageKey } from './jobs.js'
 import { deviceOf, makeFiles, prepareDir, prepareFiles, spaceOf } from './make.js'
 import { serve } from './serve.js'
 import { finishFiles, removeFiles, surveyFiles, syncFiles } from './settle.js'
 
 const assembler = new Assembler(new Descriptors())
+const frames = new FrameReader(filesOf)
 
 function filesOf(key: StorageKey): Files {
   const files = assembler.filesOf(key)
@@ -32,7 +34,7 @@ serve<LaneJobs>({
   make: ({ key, files }) => makeFiles(filesOf(key), files),
   sync: (ask) => syncFiles(filesOf(ask.key), ask),
   finish: ({ key, files }) => finishFiles(filesOf(key), files),
-  read: (ask) => readRun(filesOf(ask.key), ask),
+  read: (batch) => frames.read(batch),
   load: (ask) => loadParts(filesOf(ask.key), ask),
   sniff: ({ key, pieces }) => sniffPieces(filesOf(key), pieces),
   remove: ({ key }) => removeFiles(filesOf(key)),

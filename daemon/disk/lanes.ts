@@ -4,14 +4,15 @@
  */
 import type { Millis } from '../../shared/units.js'
 import type { Clock } from '../ports/clock.js'
-import type { Answer, Ask, LaneJobs } from './jobs.js'
+import type { Answer, Ask, LaneJobs, ReadBatch } from './jobs.js'
+import type { LaneReads } from './read-queue.js'
 import { Thread, type ThreadInit } from './thread.js'
 
 const MOST_LANES = 4
 const MOST_SCOUTS = 2
 
 /** The lane of one folder; jobs wait here until its volume is known. */
-export class Lane {
+export class Lane implements LaneReads {
   /** Null until the volume is known. */
   private thread: Thread<LaneJobs> | null = null
   private backlog: ((thread: Thread<LaneJobs>) => void)[] = []
@@ -32,6 +33,10 @@ export class Lane {
     return new Promise((resolve) => {
       this.request(kind, ask, resolve)
     })
+  }
+
+  readRuns(batch: ReadBatch, done: (faults: Answer<LaneJobs, 'read'>) => void): void {
+    this.request('read', batch, done)
   }
 
   assign(thread: Thread<LaneJobs>): void {

@@ -1,177 +1,313 @@
 /**
- * Runs into frames, main side. Who wants a run that is being read, or whose frame is still pinned, gets that one.
- * Pinned memory is bounded: what would pass the limit waits for frames to be released.
+ * Runs into frames, main side. A frame of a whole extent is shared by all who want it, pinned as long as a socket
+ * needs it, and kept for a minute after. All frames together are bounded: what would pass the limit waits.
  */
-import type { Bytes } from '../../shared/units.js'
+import { type Bytes, EXTENT_SIZE, type Millis } from '../../shared/units.js'
 import type { DiskFault, Frame, ReadRun } from '../ports/disk.js'
-import type { ReadAsk, StorageKey } from './jobs.js'
+import { type FrameMemory, FramePool } from './frame-memory.js'
+import type { StorageKey } from './jobs.js'
+import { type LaneReads, type Waiting, ReadQueue } from './read-queue.js'
 
 export type ReadDone = (frame: Frame | null, fault: DiskFault | null) => void
 
-/** Sends the job to the lane. */
-export type ReadJob = (ask: ReadAsk, done: (fault: DiskFault | null) => void) => void
-
 const HEADER = 13
-/** Buffers are made in these sizes and used again: a run of 16 KiB, 64 KiB, 256 KiB, 1 MiB with its headers. */
-const SIZES = [17_408, 68_608, 266_240, 1_056_768]
-/** Unused buffers kept. */
-const MOST_IDLE: Bytes = 8_388_608
+/** A frame that nobody wants any more is kept for so long. */
+const KEPT: Millis = 60_000
+/** Those who are not known to take frames fast get this part of the memory at most. */
+const PATIENT_PART = 0.5
 
-/** One run being read or pinned. */
-interface Reading {
-  readonly name: string
-  readonly ask: Omit<ReadAsk, 'memory'>
-  /** Bytes of the frame: blocks and headers. */
-  readonly length: Bytes
-  readonly job: ReadJob
-  memory: SharedArrayBuffer | null
+/** One who waits for a run. */
+interface Asker {
+  readonly done: ReadDone
+  cancelled: boolean
+}
+
+/** One run: being read, pinned, or kept. */
+class Reading implements Waiting {
+  memory: FrameMemory | null = null
   /** Null once the frame is there. */
-  waiting: ReadDone[] | null
+  askers: Asker[] | null = []
   /** Holders of the frame. */
-  pins: number
+  pins = 0
+  /** Its storage was closed, or its bytes may be old: not given to anybody new. */
+  stale = false
   /** Its storage was closed: nobody is told. */
-  dropped: boolean
+  closed = false
+  /** When the last holder let go of it. */
+  freed: Millis = 0
+
+  constructor(
+    readonly key: StorageKey,
+    readonly run: ReadRun,
+    /** In the map of its storage; -1: not shared. */
+    readonly name: number,
+    /** Bytes of the frame: blocks and headers. */
+    readonly length: Bytes,
+    readonly patient: boolean,
+  ) {}
+
+  get wanted(): boolean {
+    return this.askers?.some((asker) => !asker.cancelled) ?? false
+  }
 }
 
 export class Reader {
-  private readonly byName = new Map<string, Reading>()
-  /** Beyond the limit, oldest first. */
-  private queue: Reading[] = []
-  /** Bytes of buffers being filled or pinned; passes the limit by one run at most. */
+  /** Shared runs by storage, then by piece and extent. */
+  private readonly known = new Map<StorageKey, Map<number, Reading>>()
+  /** Frames that nobody holds, the longest unused first. */
+  private readonly kept = new Set<Reading>()
+  private readonly queues = new Map<LaneReads, ReadQueue<Reading>>()
+  private readonly pool: FramePool
+  /** Bytes of buffers being filled or pinned, and those of patient runs among them. */
   private pinned: Bytes = 0
-  /** Unused buffers by size. */
-  private readonly idle = new Map<number, SharedArrayBuffer[]>()
-  private idleBytes: Bytes = 0
+  private patient: Bytes = 0
+  /** A run waits for memory. */
+  private waits = false
+  /** A microtask that sends is on its way. */
+  private sending = false
 
-  constructor(private readonly init: { readonly mostPinned: Bytes }) {}
+  constructor(
+    private readonly init: { readonly most: Bytes },
+    private readonly now: () => Millis,
+  ) {
+    this.pool = new FramePool({ most: init.most }, (id) => {
+      for (const queue of this.queues.values()) queue.forgets(id)
+    })
+  }
 
-  /** Runs that wait for memory. */
+  /** Runs that wait for their turn or for memory. */
   get queued(): number {
-    return this.queue.length
+    let sum = 0
+    for (const queue of this.queues.values()) sum += queue.length
+    return sum
   }
 
   get pinnedBytes(): Bytes {
     return this.pinned
   }
 
-  read(key: StorageKey, run: ReadRun, job: ReadJob, done: ReadDone): void {
-    const name = `${String(key)}:${String(run.piece)}:${String(run.offset)}:${run.lengths.join()}`
-    const known = this.byName.get(name)
-    if (known?.waiting === null) this.give(known, done, true)
-    else if (known !== undefined) known.waiting.push(done)
-    else {
-      const { piece, offset, lengths } = run
-      const length = lengths.reduce((sum, block) => sum + HEADER + block, 0)
-      const ask = { key, piece, offset, lengths }
-      const reading: Reading = {
-        name,
-        ask,
-        length,
-        job,
-        memory: null,
-        waiting: [done],
-        pins: 0,
-        dropped: false,
-      }
-      this.byName.set(name, reading)
-      this.queue.push(reading)
-      this.pump()
+  /** Memory of all frames: pinned, kept, and ready to be used. */
+  get bytes(): Bytes {
+    return this.pool.bytes
+  }
+
+  /** Runs wait for memory that others hold. */
+  get short(): boolean {
+    return this.waits
+  }
+
+  /** `lane` is where the files lie; the same object for the same lane. */
+  read(key: StorageKey, lane: LaneReads, run: ReadRun, done: ReadDone): () => void {
+    const asker: Asker = { done, cancelled: false }
+    const name = run.shared === true ? nameOf(run) : -1
+    const known = name < 0 ? undefined : this.known.get(key)?.get(name)
+    if (known === undefined) this.begin(key, lane, run, name).askers?.push(asker)
+    else if (known.askers !== null) known.askers.push(asker)
+    else this.hit(known, asker)
+    return () => {
+      asker.cancelled = true
     }
   }
 
   /** Nobody who waits for a run of this storage is told any more; frames given out stay valid. */
   close(key: StorageKey): void {
-    for (const reading of [...this.byName.values()]) {
-      if (reading.ask.key !== key) continue
-      reading.dropped = true
-      this.byName.delete(reading.name)
+    for (const queue of this.queues.values()) queue.remove((reading) => reading.key === key)
+    for (const reading of [...(this.known.get(key)?.values() ?? [])]) {
+      reading.closed = true
+      this.forgetOne(reading)
     }
-    this.queue = this.queue.filter((reading) => !reading.dropped)
+    for (const queue of this.queues.values()) {
+      for (const reading of queue.underWay) if (reading.key === key) reading.askers = []
+    }
   }
 
-  /** Lets unused buffers go. */
+  /** What is kept of a storage, or of one of its pieces, may differ from the files: it is read anew. */
+  forget(key: StorageKey, piece: number | null = null): void {
+    for (const reading of [...(this.known.get(key)?.values() ?? [])]) {
+      if (piece === null || reading.run.piece === piece) this.forgetOne(reading)
+    }
+  }
+
+  /** Lets go of what was not used for a while. */
   trim(): void {
-    this.idle.clear()
-    this.idleBytes = 0
-  }
-
-  private pump(): void {
-    for (let next = this.queue[0]; next !== undefined; next = this.queue[0]) {
-      if (this.pinned > 0 && this.pinned + next.length > this.init.mostPinned) return
-      this.queue.shift()
-      this.start(next)
+    const now = this.now()
+    for (const reading of this.kept) {
+      if (now - reading.freed < KEPT) break
+      this.evict(reading)
     }
+    this.pool.drop()
+    for (const queue of this.queues.values()) queue.tellForgotten()
   }
 
-  private start(reading: Reading): void {
-    const memory = this.takeMemory(reading.length)
-    reading.memory = memory
-    reading.job({ ...reading.ask, memory }, (fault) => {
-      this.finished(reading, fault)
+  private begin(key: StorageKey, lane: LaneReads, run: ReadRun, name: number): Reading {
+    const length = run.lengths.reduce((sum, block) => sum + HEADER + block, 0)
+    const reading = new Reading(key, run, name, length, run.patient === true)
+    if (name >= 0) {
+      const map = this.known.get(key)
+      if (map === undefined) this.known.set(key, new Map([[name, reading]]))
+      else map.set(name, reading)
+    }
+    this.queueOf(lane).push(reading, run.reader ?? this)
+    this.sendSoon()
+    return reading
+  }
+
+  /** The frame is there. It is given later, always: who asks need not expect it inside the call. */
+  private hit(reading: Reading, asker: Asker): void {
+    this.pin(reading)
+    queueMicrotask(() => {
+      if (asker.cancelled || reading.closed) this.unpin(reading)
+      else asker.done(this.frameOf(reading), null)
     })
   }
 
-  private finished(reading: Reading, fault: DiskFault | null): void {
-    const waiting = reading.waiting ?? []
-    reading.waiting = null
-    if (reading.dropped || fault !== null) {
-      this.end(reading)
-      if (!reading.dropped) for (const done of waiting) done(null, fault)
-      return
-    }
-    // All pins first: the first holder may release before the second has its frame.
-    reading.pins = waiting.length
-    for (const done of waiting) this.give(reading, done, false)
+  private queueOf(lane: LaneReads): ReadQueue<Reading> {
+    const known = this.queues.get(lane)
+    if (known !== undefined) return known
+    const queue = new ReadQueue<Reading>(lane, {
+      now: this.now,
+      start: (reading) => this.start(reading),
+      ended: (reading, fault) => {
+        this.ended(reading, fault)
+      },
+    })
+    this.queues.set(lane, queue)
+    return queue
   }
 
-  private give(reading: Reading, done: ReadDone, later: boolean): void {
+  /** Once for all that is asked in a turn: they share a message. */
+  private sendSoon(): void {
+    if (this.sending) return
+    this.sending = true
+    queueMicrotask(() => {
+      this.sending = false
+      this.send()
+    })
+  }
+
+  private send(): void {
+    this.waits = false
+    for (const queue of this.queues.values()) queue.send()
+  }
+
+  /** Memory for it; 'later' where there is none now, 'never' where nobody wants it any more. */
+  private start(reading: Reading): FrameMemory | 'later' | 'never' {
+    if (!reading.wanted) {
+      this.unname(reading)
+      return 'never'
+    }
+    const size = this.pool.sizeFor(reading.length)
+    const most = this.init.most * PATIENT_PART
+    const memory =
+      reading.patient && this.patient > 0 && this.patient + size > most ? null : this.memoryFor(size)
+    if (memory === null) {
+      this.waits = true
+      return 'later'
+    }
+    reading.memory = memory
+    this.count(reading, size)
+    return memory
+  }
+
+  private memoryFor(size: Bytes): FrameMemory | null {
+    let memory = this.pool.take(size)
+    for (const oldest of memory === null ? this.kept : []) {
+      this.evict(oldest)
+      memory = this.pool.take(size)
+      if (memory !== null) break
+    }
+    return memory
+  }
+
+  private ended(reading: Reading, fault: DiskFault | null): void {
+    const askers = reading.askers?.filter((asker) => !asker.cancelled) ?? []
+    reading.askers = null
+    if (fault !== null) {
+      this.unname(reading)
+      this.forget(reading.key)
+      this.release(reading)
+      for (const { done } of askers) done(null, fault)
+      return
+    }
+    // All pins first: the first holder may let go before the second has its frame.
+    reading.pins = askers.length
+    if (askers.length === 0) this.letGo(reading)
+    for (const { done } of askers) done(this.frameOf(reading), null)
+  }
+
+  private frameOf(reading: Reading): Frame {
     const memory = reading.memory
     if (memory === null) throw new Error('reader: a frame without memory')
     let pinned = true
-    const frame: Frame = {
-      bytes: Buffer.from(memory, 0, reading.length),
+    return {
+      bytes: memory.bytes.subarray(0, reading.length),
       release: () => {
         if (!pinned) throw new Error('a frame was released twice')
         pinned = false
-        reading.pins -= 1
-        if (reading.pins === 0) this.end(reading)
+        this.unpin(reading)
       },
     }
-    if (!later) {
-      done(frame, null)
-      return
-    }
-    // `done` comes later, always: who asks need not expect it inside the call.
+  }
+
+  private pin(reading: Reading): void {
     reading.pins += 1
-    queueMicrotask(() => {
-      if (reading.dropped) frame.release()
-      else done(frame, null)
-    })
+    if (!this.kept.delete(reading)) return
+    this.count(reading, reading.memory?.shared.byteLength ?? 0)
   }
 
-  private end(reading: Reading): void {
-    if (this.byName.get(reading.name) === reading) this.byName.delete(reading.name)
-    if (reading.memory !== null) this.giveMemory(reading.memory)
+  private unpin(reading: Reading): void {
+    reading.pins -= 1
+    if (reading.pins === 0) this.letGo(reading)
+  }
+
+  /** Nobody holds it: kept if somebody may want it again. */
+  private letGo(reading: Reading): void {
+    if (reading.name < 0 || reading.stale) this.release(reading)
+    else {
+      this.count(reading, -(reading.memory?.shared.byteLength ?? 0))
+      reading.freed = this.now()
+      this.kept.add(reading)
+    }
+    if (this.waits) this.sendSoon()
+  }
+
+  /** Gives the memory of one that is counted back. */
+  private release(reading: Reading): void {
+    const { memory } = reading
+    if (memory === null) return
+    this.count(reading, -memory.shared.byteLength)
     reading.memory = null
-    this.pump()
+    this.pool.give(memory)
+    if (this.waits) this.sendSoon()
   }
 
-  private takeMemory(length: Bytes): SharedArrayBuffer {
-    const size = SIZES.find((fits) => fits >= length) ?? length
-    this.pinned += size
-    const used = this.idle.get(size)?.pop()
-    if (used === undefined) return new SharedArrayBuffer(size)
-    this.idleBytes -= size
-    return used
+  private evict(reading: Reading): void {
+    this.unname(reading)
+    this.kept.delete(reading)
+    if (reading.memory !== null) this.pool.give(reading.memory)
+    reading.memory = null
   }
 
-  private giveMemory(memory: SharedArrayBuffer): void {
-    const size = memory.byteLength
-    this.pinned -= size
-    if (!SIZES.includes(size) || this.idleBytes + size > MOST_IDLE) return
-    const list = this.idle.get(size)
-    if (list === undefined) this.idle.set(size, [memory])
-    else list.push(memory)
-    this.idleBytes += size
+  private forgetOne(reading: Reading): void {
+    if (this.kept.has(reading)) return this.evict(reading)
+    this.unname(reading)
   }
+
+  private unname(reading: Reading): void {
+    reading.stale = true
+    const map = this.known.get(reading.key)
+    if (map?.get(reading.name) !== reading) return
+    map.delete(reading.name)
+    if (map.size === 0) this.known.delete(reading.key)
+  }
+
+  private count(reading: Reading, bytes: Bytes): void {
+    this.pinned += bytes
+    if (reading.patient) this.patient += bytes
+  }
+}
+
+/** Unique among the extents of a torrent. */
+function nameOf(run: ReadRun): number {
+  return run.piece * 2 ** 20 + run.offset / EXTENT_SIZE
 }

@@ -118,15 +118,18 @@ export class DiskStorage implements Storage, Owner {
     this.releaseHeld((held) => held.run === run)
   }
 
-  read(run: ReadRun, done: (frame: Frame | null, fault: DiskFault | null) => void): void {
-    if (this.closed) return
-    const job = (ask: Ask<LaneJobs, 'read'>, answered: (fault: DiskFault | null) => void): void => {
-      this.request('read', ask, answered)
-    }
-    this.ports.reader.read(this.init.key, run, job, done)
+  read(run: ReadRun, done: (frame: Frame | null, fault: DiskFault | null) => void): () => void {
+    if (this.closed) return () => undefined
+    this.openLane()
+    return this.ports.reader.read(this.init.key, this.ports.laneOf(this.init.spec.dir), run, done)
+  }
+
+  get short(): boolean {
+    return this.ports.reader.short
   }
 
   async survey(): Promise<FileFound[]> {
+    this.ports.reader.forget(this.init.key)
     // What a worker still writes, forgotten or not, would move the mtime behind our back.
     await this.ports.assembly.quiet(this.init.key)
     if (this.closed) return []
@@ -256,6 +259,7 @@ export class DiskStorage implements Storage, Owner {
   }
 
   private begin(piece: PieceIndex): Run {
+    this.ports.reader.forget(this.init.key, piece)
     const run = this.ports.assembly.begin(this.init.key, this, piece)
     this.runs.set(piece, run)
     return run
@@ -343,11 +347,13 @@ export class DiskStorage implements Storage, Owner {
     ask: Ask<LaneJobs, K>,
     done: (answer: Answer<LaneJobs, K>) => void,
   ): void {
-    const lane = this.ports.laneOf(this.init.spec.dir)
-    if (!this.laneOpen) {
-      this.laneOpen = true
-      lane.request('open', this.openAsk(), () => undefined)
-    }
-    lane.request(kind, ask, done)
+    this.openLane()
+    this.ports.laneOf(this.init.spec.dir).request(kind, ask, done)
+  }
+
+  private openLane(): void {
+    if (this.laneOpen) return
+    this.laneOpen = true
+    this.ports.laneOf(this.init.spec.dir).request('open', this.openAsk(), () => undefined)
   }
 }

@@ -79,6 +79,12 @@ export interface ReadRun {
   readonly offset: Bytes
   /** Length of each block, in order; their sum is at most 1 MiB. */
   readonly lengths: readonly number[]
+  /** All blocks of one extent: whoever wants it at once or soon gets the same frame. */
+  readonly shared?: boolean
+  /** On whose behalf: those who wait take turns. */
+  readonly reader?: object
+  /** May use half of the memory for frames only: one that is not known to take them fast. */
+  readonly patient?: boolean
 }
 
 /**
@@ -104,8 +110,13 @@ export interface Storage {
   submit(slot: Slot, piece: PieceIndex, extent: number, length: Bytes): void
   /** Forgets what was submitted of a piece that will not be completed; no event follows. */
   forget(piece: PieceIndex): void
-  /** Reads a run; `done` comes later with a frame or a fault. Same runs wanted at once are read once. */
-  read(run: ReadRun, done: (frame: Frame | null, fault: DiskFault | null) => void): void
+  /**
+   * Reads a run; `done` comes later with a frame or a fault. The result takes it back: `done` is not called any more,
+   * and what nobody else waits for is not read where that was not begun.
+   */
+  read(run: ReadRun, done: (frame: Frame | null, fault: DiskFault | null) => void): () => void
+  /** Runs wait for memory that others hold. */
+  readonly short: boolean
   /** Looks at every file (both names), one lane job. */
   survey(): Promise<FileFound[]>
   /**

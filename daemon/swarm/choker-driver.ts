@@ -28,7 +28,7 @@ class Standing implements ChokerPeer {
     return this.peer.handle
   }
   get interested(): boolean {
-    return this.peer.peerInterested
+    return wants(this.peer)
   }
   get choked(): boolean {
     return this.peer.amChoking
@@ -74,11 +74,11 @@ export class ChokerDriver {
   /** A slot may have come free: whoever waits gets it without waiting for the round. */
   fillSlots(peers: Iterable<Peer>): void {
     const all = [...peers]
-    for (const peer of all) if (peer.peerInterested && peer.amChoking) this.#offer(peer, all)
+    for (const peer of all) if (wants(peer) && peer.amChoking) this.#offer(peer, all)
   }
 
   interestChanged(peer: Peer, peers: Iterable<Peer>): void {
-    if (peer.peerInterested && peer.amChoking) this.#offer(peer, peers)
+    if (wants(peer) && peer.amChoking) this.#offer(peer, peers)
   }
 
   #offer(peer: Peer, all: Iterable<Peer>): void {
@@ -110,4 +110,9 @@ export class ChokerDriver {
     this.#standings.set(peer, standing)
     return standing
   }
+}
+
+/** Interested, and not so stalled that a slot would be lost on it. */
+function wants(peer: Peer): boolean {
+  return peer.peerInterested && !peer.upload.stalled
 }

@@ -338,12 +338,16 @@ export class Connections implements PeerOwner {
     this.#reachedAt(peer, address)
   }
 
+  parsed(peer: Peer): void {
+    this.#ports.uploader.pump(peer)
+  }
+
   closed(peer: Peer, reason: string): void {
     this.#peers.delete(peer.handle)
     this.#freeHandles.push(peer.handle)
     this.#ports.budget.give()
     this.#ports.downloader.left(peer)
-    peer.uploads.length = 0
+    this.#ports.uploader.left(peer)
     const known = peer.listening ?? peer.transport.address
     const useful = peer.downloaded > 0
     // That we end it ourselves is no failure of the peer.
@@ -423,6 +427,7 @@ export class Connections implements PeerOwner {
     const now = this.#ports.clock.now()
     this.#ports.downloader.tick(now)
     for (const peer of [...this.#peers.values()]) {
+      this.#ports.uploader.tick(peer, now)
       if (now - peer.lastHeard > GIVE_UP_AFTER) peer.close('silent')
       else if (this.#isUseless(peer, now)) peer.close('useless')
       else if (peer.transport.unsent > 0 && now - peer.lastTaken > TAKES_NOTHING_AFTER)

@@ -228,6 +228,7 @@ export class Live {
     return new Uploader({
       storage: this.storage,
       upLimit,
+      now: () => clock.now(),
       has: (piece) => this.content.have.get(piece),
       pieceSize: (piece) => this.content.layout.pieceSize(piece),
       readFailed: (_piece, fault) => {

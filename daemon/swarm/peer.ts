@@ -13,6 +13,7 @@ import * as out from '../codec/wire-writer.js'
 import { WireParser, type WireHandler } from '../codec/wire.js'
 import { PipelineDepth } from './requests.js'
 import type { LinkHandler } from './link.js'
+import { PeerUpload } from './peer-upload.js'
 import type { Transport } from './transport.js'
 
 /** What the peer tells its owner. */
@@ -32,6 +33,8 @@ export interface PeerOwner {
   rejected(peer: Peer, piece: PieceIndex, begin: Bytes, length: Bytes): void
   /** The peer's own listening port (BEP 10 `p`). */
   listensOn(peer: Peer, port: number): void
+  /** All that has come so far was told. */
+  parsed(peer: Peer): void
   closed(peer: Peer, reason: string): void
 }
 
@@ -47,13 +50,6 @@ export interface PeerInit {
   readonly extensions: boolean
   readonly source: PeerView['source']
   readonly now: Millis
-}
-
-/** One request of a peer, waiting to be read. */
-export interface UploadRequest {
-  readonly piece: PieceIndex
-  readonly begin: Bytes
-  readonly length: Bytes
 }
 
 /** Requests answered with a refusal before the peer is taken for hostile. */
@@ -77,8 +73,8 @@ export class Peer implements LinkHandler, WireHandler {
   readonly up: RateMeter
   readonly depth = new PipelineDepth()
   readonly connectedAt: Millis
-  /** Requests of the peer that wait to be read. */
-  readonly uploads: UploadRequest[] = []
+  /** What it takes from us. */
+  readonly upload = new PeerUpload()
   /** Pieces the peer serves though it chokes us (BEP 6). */
   readonly offeredFast = new Set<PieceIndex>()
   /** Pieces we serve though we choke the peer (BEP 6). */
@@ -104,8 +100,6 @@ export class Peer implements LinkHandler, WireHandler {
   busySince: Millis = 0
   /** Wanted pieces the peer has and we lack. */
   interesting = 0
-  /** Bytes being read or unsent for the peer. */
-  uploadWindow = 0
   /** Payload of this connection. */
   downloaded: Bytes = 0
   uploaded: Bytes = 0
@@ -163,6 +157,7 @@ export class Peer implements LinkHandler, WireHandler {
     this.lastHeard = this.#now()
     const fault = this.#parser.push(view)
     if (fault !== null) this.close(fault)
+    else this.#owner.parsed(this)
   }
 
   /** The slot of the block that is arriving was taken back: the rest of it is thrown away. */

@@ -71,9 +71,12 @@ export class FakeStorage implements Storage {
     run?.waiting.clear()
   }
 
-  read(run: ReadRun, done: (frame: Frame | null, fault: DiskFault | null) => void): void {
+  readonly short = false
+
+  read(run: ReadRun, done: (frame: Frame | null, fault: DiskFault | null) => void): () => void {
+    let cancelled = false
     this.disk.later('read', () => {
-      if (this.closed) return
+      if (this.closed || cancelled) return
       let bytes: Buffer = Buffer.alloc(0)
       const fault = faultOf(() => {
         bytes = this.frame(run)
@@ -81,6 +84,9 @@ export class FakeStorage implements Storage {
       if (fault !== null) done(null, fault)
       else done(this.pin(bytes), null)
     })
+    return () => {
+      cancelled = true
+    }
   }
 
   survey(): Promise<FileFound[]> {

@@ -1,146 +1,177 @@
 import { describe, expect, it } from 'vitest'
-import { Peer, type PeerOwner } from '../../daemon/swarm/peer.js'
-import { takeRun, Uploader } from '../../daemon/swarm/upload.js'
-import { Limiter } from '../../daemon/base/limiter.js'
-import type { DiskFault, Frame, ReadRun } from '../../daemon/ports/disk.js'
-import { FakeClock } from '../support/fake-clock.js'
-import { fakeLine } from '../support/fake-transport.js'
-import { hostAddress } from '../support/raw-peer.js'
+import type { Peer } from '../../daemon/swarm/peer.js'
+import { BLOCK, turn, UploadKit } from '../support/upload-kit.js'
 
-const BLOCK = 16_384
-const nothing = (): void => undefined
-const owner: PeerOwner = {
-  piecesKnown: nothing,
-  pieceGained: nothing,
-  interestChanged: nothing,
-  choked: nothing,
-  unchoked: nothing,
-  requested: nothing,
-  cancelled: nothing,
-  blockStart: () => null,
-  blockEnd: nothing,
-  rejected: nothing,
-  listensOn: nothing,
-  closed: nothing,
-}
-
-interface Job {
-  readonly run: ReadRun
-  readonly done: (frame: Frame | null, fault: DiskFault | null) => void
-}
-
-function room(): {
-  clock: FakeClock
-  peer: Peer
-  uploader: Uploader
-  jobs: Job[]
-  faults: string[]
-  sent: number[]
-  /** Answers the oldest read; the frame's bytes are as long as a real one's. */
-  read: () => { released: boolean }
-} {
-  const clock = new FakeClock()
-  const { out, into } = fakeLine(hostAddress('10.0.0.1'), hostAddress('10.0.0.2'))
-  into.start({ data: nothing, closed: nothing })
-  const peer = new Peer(
-    {
-      handle: 1,
-      transport: out,
-      peerId: Buffer.alloc(20, 1),
-      pieceCount: 100,
-      fast: true,
-      extensions: false,
-      source: 'tracker',
-      now: 0,
-    },
-    { owner, now: () => clock.now() },
-  )
-  const jobs: Job[] = []
-  const faults: string[] = []
-  const sent: number[] = []
-  const uploader = new Uploader({
-    storage: {
-      read: (run: ReadRun, done: Job['done']) => void jobs.push({ run, done }),
-    } as unknown as ConstructorParameters<typeof Uploader>[0]['storage'],
-    upLimit: new Limiter({ rate: null }, { clock }),
-    has: (piece) => piece < 50,
-    pieceSize: () => 32 * BLOCK,
-    readFailed: (_, fault) => void faults.push(fault.code),
-    uploaded: (_, bytes) => void sent.push(bytes),
-  })
-  const read = (): { released: boolean } => {
-    const job = jobs.shift()
-    if (job === undefined) throw new Error('nothing is read')
-    const state = { released: false }
-    const bytes = Buffer.alloc(job.run.lengths.reduce((sum, length) => sum + length + 13, 0))
-    job.done({ bytes, release: () => void (state.released = true) }, null)
-    return state
-  }
-  return { clock, peer, uploader, jobs, faults, sent, read }
-}
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+const KIB = 1024
+const MIB = 1024 * KIB
 
 describe('runs', () => {
-  it('are the contiguous requests at the head, up to 256 KiB', () => {
-    const at = (
-      piece: number,
-      block: number,
-      length = BLOCK,
-    ): { piece: number; begin: number; length: number } => ({
-      piece,
-      begin: block * BLOCK,
-      length,
-    })
-    const queue = [at(1, 0), at(1, 1), at(1, 3), at(2, 4)]
-    expect(takeRun(queue)).toEqual([at(1, 0), at(1, 1)])
-    expect(takeRun(queue)).toEqual([at(1, 3)])
-    expect(takeRun(queue)).toEqual([at(2, 4)])
-    expect(takeRun(queue)).toEqual([])
-    const long = Array.from({ length: 20 }, (_, block) => at(0, block))
-    expect(takeRun(long).length).toBe(16)
+  it('are the requests of one extent that came in any order, read together and written in the order of the file', async () => {
+    const kit = new UploadKit()
+    const { peer, got } = kit.peer({ fast: false })
+    for (const block of [9, 1, 0, 20, 2, 8, 10]) kit.uploader.request(peer, 3, block * BLOCK, BLOCK)
+    expect(kit.jobs).toEqual([])
+    kit.uploader.pump(peer)
+    expect(kit.jobs.map(({ run }) => [run.piece, run.offset, run.lengths.length, run.shared])).toEqual([
+      [3, 0, 16, true],
+      [3, 20 * BLOCK, 1, false],
+    ])
+    await kit.flow()
+    const sent = got().subarray(5)
+    const order = [0, 1, 2, 8, 9, 10, 20]
+    expect(sent.length).toBe(order.length * (BLOCK + 13))
+    expect(order.map((_, at) => sent[at * (BLOCK + 13) + 13])).toEqual(order)
+    expect(kit.pinned).toBe(0)
+    expect(peer.upload.unsent).toBe(0)
+  })
+
+  it('end where the piece ends', () => {
+    const kit = new UploadKit()
+    const { peer } = kit.peer()
+    for (let block = 16; block < 31; block++) kit.uploader.request(peer, 49, block * BLOCK, BLOCK)
+    kit.uploader.request(peer, 49, 31 * BLOCK, BLOCK - 100)
+    kit.uploader.pump(peer)
+    expect(kit.jobs.map(({ run }) => [run.offset, run.lengths.at(-1)])).toEqual([[16 * BLOCK, BLOCK - 100]])
+    expect(peer.upload.unsent).toBe(16 * BLOCK - 100)
+  })
+
+  it('that are not whole blocks are read as they were asked for', async () => {
+    const kit = new UploadKit()
+    const { peer, got } = kit.peer({ fast: false })
+    for (const [begin, length] of [
+      [5, 10],
+      [15, 20],
+      [100, BLOCK],
+    ] as const)
+      kit.uploader.request(peer, 0, begin, length)
+    kit.uploader.pump(peer)
+    expect(kit.jobs.map(({ run }) => [run.offset, run.lengths, run.shared])).toEqual([
+      [5, [10, 20], false],
+      [100, [BLOCK], false],
+    ])
+    await kit.flow()
+    expect(got().length).toBe(5 + 30 + BLOCK + 3 * 13)
+    expect(kit.pinned).toBe(0)
+  })
+
+  it('of blocks asked for twice are sent twice', async () => {
+    const kit = new UploadKit()
+    const { peer, got } = kit.peer({ fast: false })
+    kit.ask(peer, 0, 16)
+    kit.ask(peer, 0, 16)
+    await kit.flow()
+    expect(got().length).toBe(5 + 32 * (BLOCK + 13))
+  })
+})
+
+describe('the window', () => {
+  it('is one extent for a peer not known yet, and grows to 2 MiB for one that takes', async () => {
+    const kit = new UploadKit()
+    const { peer } = kit.peer()
+    kit.ask(peer, 0, 1600)
+    expect(peer.upload.unsent).toBe(256 * KIB)
+    let most = 0
+    for (let i = 0; i < 200 && peer.upload.queue.length > 0; i++) {
+      kit.clock.advance(1)
+      while (kit.jobs.length > 0) kit.read()
+      await turn()
+      most = Math.max(most, peer.upload.unsent)
+    }
+    expect(most).toBeGreaterThanOrEqual(2 * MIB - 256 * KIB)
+    expect(most).toBeLessThan(2 * MIB + 256 * KIB)
+  })
+
+  it('is what a slow peer takes in half a second, so that 200 of them hold little', async () => {
+    const kit = new UploadKit()
+    const { peer } = kit.peer({ rate: 200 * KIB, window: 32 * KIB })
+    kit.ask(peer, 0, 1000)
+    await kit.run(3000)
+    expect(peer.upload.unsent).toBeLessThanOrEqual(192 * KIB)
+    expect(peer.uploaded).toBeGreaterThan(500 * KIB)
+    const { peer: slower } = kit.peer({ rate: 20 * KIB, window: 32 * KIB })
+    kit.ask(slower, 0, 1000)
+    await kit.run(16_000)
+    expect(slower.upload.unsent).toBeLessThanOrEqual(80 * KIB)
+    // It goes on at its own rate, in frames that it takes one at a time.
+    const before = slower.uploaded
+    await kit.run(5000)
+    expect(slower.uploaded - before).toBeGreaterThan(80 * KIB)
+    expect(slower.amChoking).toBe(false)
+  })
+
+  it('keeps what is read for a peer that reads nothing, and chokes it after 10 s', async () => {
+    const kit = new UploadKit()
+    const { peer, far } = kit.peer({ window: 32 * KIB })
+    far.pause()
+    kit.ask(peer, 0, 1000)
+    await kit.flow()
+    const held = peer.upload.unsent
+    expect(held).toBeLessThanOrEqual(256 * KIB)
+    kit.clock.advance(10_000)
+    kit.uploader.tick(peer, kit.clock.now())
+    expect(peer.amChoking).toBe(false)
+    kit.clock.advance(1)
+    kit.uploader.tick(peer, kit.clock.now())
+    expect(peer.amChoking).toBe(true)
+    expect(peer.upload.stalled).toBe(true)
+    expect(peer.upload.queue.length).toBe(0)
+    expect(peer.upload.unsent).toBe(held)
+    // It reads on: a slot is not lost on it any more.
+    far.resume()
+    await kit.flow()
+    kit.uploader.tick(peer, kit.clock.now())
+    expect(peer.upload.stalled).toBe(false)
+    expect([peer.upload.unsent, kit.pinned]).toEqual([0, 0])
+  })
+
+  it('ends one that reads nothing while others wait for its memory', async () => {
+    const kit = new UploadKit()
+    const { peer, far } = kit.peer({ window: 32 * KIB })
+    far.pause()
+    kit.ask(peer, 0, 100)
+    await kit.flow()
+    kit.short = true
+    kit.clock.advance(10_001)
+    kit.uploader.tick(peer, kit.clock.now())
+    expect(far.over).toBe(true)
+    expect(peer.closed).toBe(true)
   })
 })
 
 describe('uploading', () => {
-  it('reads for one peer no more than its window holds, and goes on as frames are taken', async () => {
-    const { peer, uploader, jobs, sent, read } = room()
-    peer.setChoking(false)
-    for (let block = 0; block < 128; block++)
-      uploader.request(peer, Math.floor(block / 32), (block % 32) * BLOCK, BLOCK)
-    // A lone request goes at once; what follows is read in runs while the window has room.
-    const waiting = (): number => jobs.reduce((sum, { run }) => sum + run.lengths.length, 0) * BLOCK
-    expect(waiting()).toBe(1024 * 1024)
-    expect(peer.uploads.length).toBe(64)
-    const frame = read()
-    await turn()
-    expect(frame.released).toBe(true)
-    expect(sent.length).toBe(1)
-    while (jobs.length > 0) {
-      read()
-      await turn()
-    }
-    expect(peer.uploadWindow).toBe(0)
-    expect(sent.reduce((a, b) => a + b, 0)).toBe(128 * BLOCK)
-  })
-
-  it('releases a frame that comes after the peer has gone, and tells of no fault', () => {
-    const { peer, uploader, read, sent } = room()
-    peer.setChoking(false)
-    uploader.request(peer, 0, 0, BLOCK)
+  it('releases a frame that comes after the peer has gone, and tells of no fault', async () => {
+    const kit = new UploadKit()
+    const { peer } = kit.peer()
+    kit.ask(peer, 0, 1)
     peer.close('test')
-    expect(read().released).toBe(true)
-    expect(peer.uploadWindow).toBe(0)
-    expect(sent).toEqual([])
+    kit.read()
+    await turn()
+    expect([kit.pinned, peer.upload.unsent]).toEqual([0, 0])
+    expect(kit.sent).toEqual([])
+    expect(kit.faults).toEqual([])
   })
 
-  it('tells a failed read and refuses what was asked', () => {
-    const { peer, uploader, jobs, faults } = room()
-    peer.setChoking(false)
-    uploader.request(peer, 0, 0, BLOCK)
-    jobs[0]?.done(null, { code: 'EIO', operation: 'read', path: '/x' })
-    expect(faults).toEqual(['EIO'])
-    expect(peer.uploadWindow).toBe(0)
+  it('does not read for a peer that has gone', () => {
+    const kit = new UploadKit()
+    const { peer } = kit.peer()
+    kit.ask(peer, 0, 40)
+    peer.close('test')
+    kit.uploader.left(peer)
+    expect(kit.jobs).toEqual([])
+    expect([peer.upload.unsent, peer.upload.queue.length]).toEqual([0, 0])
+  })
+
+  it('tells a failed read and refuses what was asked', async () => {
+    const kit = new UploadKit()
+    const { peer, got } = kit.peer()
+    for (const block of [0, 1, 2, 5]) kit.uploader.request(peer, 0, block * BLOCK, BLOCK)
+    kit.uploader.pump(peer)
+    kit.jobs.shift()?.done(null, { code: 'EIO', operation: 'read', path: '/x' })
+    await turn()
+    expect(kit.faults).toEqual(['EIO'])
+    expect(peer.upload.unsent).toBe(0)
+    // A reject (BEP 6) of 17 bytes for each that was asked, not for what would have been read with it.
+    expect(got().length).toBe(5 + 4 * 17)
   })
 
   it.each([
@@ -151,50 +182,102 @@ describe('uploading', () => {
     ['no such piece', 4_000_000_000, 0, BLOCK],
     ['a begin near 2^32', 0, 4_294_967_295, BLOCK],
   ])('refuses %s', (_, piece, begin, length) => {
-    const { peer, uploader, jobs } = room()
-    peer.setChoking(false)
-    uploader.request(peer, piece, begin, length)
-    expect(jobs).toEqual([])
-    expect(peer.uploads).toEqual([])
+    const kit = new UploadKit()
+    const { peer } = kit.peer()
+    kit.uploader.request(peer, piece, begin, length)
+    kit.uploader.pump(peer)
+    expect(kit.jobs).toEqual([])
+    expect(peer.upload.queue.length).toBe(0)
   })
 
-  it('takes a waiting request back, and forgets all at a choke', () => {
-    const { peer, uploader, jobs } = room()
-    peer.setChoking(false)
-    for (let block = 0; block < 100; block++)
-      uploader.request(peer, Math.floor(block / 32), (block % 32) * BLOCK, BLOCK)
-    const before = peer.uploads.length
-    uploader.cancel(peer, 3, 3 * BLOCK, BLOCK)
-    expect(peer.uploads.length).toBe(before - 1)
-    uploader.drop(peer)
-    expect(peer.uploads).toEqual([])
-    expect(jobs.length).toBeGreaterThan(0)
+  it('takes a waiting request back, and forgets all at a choke, what is being read too', async () => {
+    const kit = new UploadKit()
+    const { peer, got } = kit.peer()
+    kit.ask(peer, 0, 100)
+    expect(peer.upload.queue.length).toBe(84)
+    kit.uploader.cancel(peer, 3, 3 * BLOCK, BLOCK)
+    kit.uploader.cancel(peer, 3, 3 * BLOCK, BLOCK)
+    expect(peer.upload.queue.length).toBe(83)
+    kit.uploader.drop(peer)
+    expect(kit.jobs).toEqual([])
+    expect([peer.upload.queue.length, peer.upload.unsent]).toEqual([0, 0])
+    await turn()
+    expect(got().length).toBe(5 + 100 * 17)
+  })
+})
+
+describe('the limit', () => {
+  it.each([1, 10, 100])(
+    'of %i MiB/s is kept within 3 percent over 10 s, by one peer and by eight',
+    async (rate) => {
+      for (const peers of [1, 8]) {
+        const kit = new UploadKit({ rate: rate * MIB })
+        const all = Array.from({ length: peers }, () => kit.peer().peer)
+        for (let at = 0; at < 10_000; at += 50) {
+          for (const peer of all) if (peer.upload.queue.length < 400) kit.ask(peer, 0, 1600)
+          await kit.run(50)
+        }
+        const sent = all.reduce((sum, peer) => sum + peer.uploaded, 0)
+        expect(sent / (10 * rate * MIB)).toBeGreaterThan(0.97)
+        expect(sent / (10 * rate * MIB)).toBeLessThan(1.03)
+        const each = all.map((peer) => peer.uploaded)
+        expect(Math.min(...each) / Math.max(...each)).toBeGreaterThan(0.5)
+      }
+    },
+  )
+
+  it('is given back for what was read for nothing', async () => {
+    const kit = new UploadKit({ rate: 2.56 * MIB })
+    const { peer } = kit.peer()
+    kit.ask(peer, 0, 16)
+    expect(peer.upload.unsent).toBe(16 * BLOCK)
+    kit.uploader.drop(peer)
+    kit.ask(peer, 0, 16)
+    expect(peer.upload.unsent).toBe(16 * BLOCK)
+    await kit.flow()
+  })
+
+  it('holds for requests that are not whole blocks', async () => {
+    const kit = new UploadKit({ rate: 100_000 })
+    const { peer } = kit.peer()
+    for (let at = 0; at < 10_000; at += 100) {
+      for (let i = 0; i < 10; i++) kit.uploader.request(peer, 0, 7 + i * 1000, 1000)
+      kit.uploader.pump(peer)
+      await kit.run(100)
+    }
+    expect(peer.uploaded / 1_000_000).toBeGreaterThan(0.97)
+    expect(peer.uploaded / 1_000_000).toBeLessThan(1.03)
   })
 })
 
 describe('refusals', () => {
-  const ask = (uploader: Uploader, peer: Peer, count: number): void => {
-    for (let i = 0; i < count; i++) uploader.request(peer, 0, 0, BLOCK)
+  const ask = (kit: UploadKit, peer: Peer, count: number): void => {
+    for (let i = 0; i < count; i++) kit.uploader.request(peer, 0, 0, BLOCK)
   }
 
   it('end a peer that asks 301 times while choked', () => {
-    const { peer, uploader } = room()
-    ask(uploader, peer, 300)
+    const kit = new UploadKit()
+    const { peer } = kit.peer()
+    kit.clock.advance(60_000)
+    peer.setChoking(true)
+    kit.clock.advance(60_000)
+    ask(kit, peer, 300)
     expect(peer.closed).toBe(false)
-    ask(uploader, peer, 1)
+    ask(kit, peer, 1)
     expect(peer.closed).toBe(true)
   })
 
   it('do not count against what was on its way when the choke was sent', () => {
-    const { clock, peer, uploader } = room()
+    const kit = new UploadKit()
+    const { peer } = kit.peer()
     for (let round = 0; round < 3; round++) {
       peer.setChoking(false)
       peer.setChoking(true)
-      ask(uploader, peer, 400)
-      clock.advance(60_000)
+      ask(kit, peer, 400)
+      kit.clock.advance(60_000)
     }
     expect(peer.closed).toBe(false)
-    ask(uploader, peer, 301)
+    ask(kit, peer, 301)
     expect(peer.closed).toBe(true)
   })
 })
