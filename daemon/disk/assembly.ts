@@ -52,7 +52,7 @@ interface Ticket {
 }
 
 export class Assembly {
-  /** Started with the first piece: an idle daemon has none. */
+  /** Started when a torrent begins to download: an idle daemon has none. */
   private readonly threads: Thread<HashJobs>[] = []
   /** Slots that a worker has, by ticket. */
   private readonly tickets = new Map<number, Ticket>()
@@ -160,8 +160,10 @@ export class Assembly {
     await Promise.all(this.threads.map((thread) => thread.stop()))
   }
 
-  private start(): void {
-    for (let i = 0; i < this.init.hashWorkers; i += 1) {
+  /** Starts the workers, which takes tens of milliseconds, where they are not there yet. */
+  start(): void {
+    while (this.threads.length < this.init.hashWorkers) {
+      const i = this.threads.length
       const thread = new Thread<HashJobs>({ ...this.init, name: `hash-${String(i + 1)}` }, this.ports.clock)
       this.threads.push(thread)
     }
@@ -169,7 +171,7 @@ export class Assembly {
 
   /** By piece, so that all extents of one meet; null, the volume's own lane, in the place of a stuck worker. */
   private choose(owner: Owner, piece: PieceIndex): Thread<HashJobs> | null {
-    if (this.threads.length === 0) this.start()
+    this.start()
     const mixed = (Math.imul(owner.torrent, 0x9e3779b1) + piece) >>> 0
     const thread = this.threads[mixed % this.threads.length]
     if (thread === undefined) throw new Error('assembly: no hash worker')

@@ -91,6 +91,10 @@ export class DiskStorage implements Storage, Owner {
     })
   }
 
+  expect(): void {
+    this.ports.assembly.start()
+  }
+
   submit(slot: Slot, piece: PieceIndex, extent: number, length: number): void {
     if (length !== this.layout.extentSize(piece, extent)) {
       throw new RangeError(`submit: ${String(length)} bytes for extent ${String(extent)}`)

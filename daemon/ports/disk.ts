@@ -103,6 +103,8 @@ export interface VerifyJob {
 
 /** The files of one torrent. After `close` (or a newer generation) no completion of an older call arrives. */
 export interface Storage {
+  /** Pieces will come soon: what they need to be hashed is started now, not with the first of them. */
+  expect(): void
   /**
    * Hands a full extent over: hashed in order, written, slot freed by the disk. Extents of a piece may come in any
    * order, each once. The last one is answered by exactly one of the events.

@@ -131,6 +131,7 @@ export class Readiness {
 
   #prepare(): void {
     const { content, storage } = this.#live
+    if (!content.complete) storage.expect()
     this.#then(storage.prepare(content.wantedFiles()), (fault) => {
       if (fault !== null) return this.#refuse(fault)
       this.#over = true

@@ -43,6 +43,14 @@ async function finish({ swarm, leecher, seed, source }: Pair): Promise<void> {
   expect(leecher.hasAll(source)).toBe(true)
 }
 
+describe('the threads that hash', () => {
+  it('are started for a torrent that will download, and not for one that seeds', async () => {
+    const { seed, leecher } = await pair()
+    expect(leecher.disk.storages.map((storage) => storage.expected)).toEqual([true])
+    expect(seed.disk.storages.some((storage) => storage.expected)).toBe(false)
+  })
+})
+
 describe('files', () => {
   it('of every kind arrive: nested, empty, padded', async () => {
     const source = makeSource({

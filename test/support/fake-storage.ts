@@ -38,6 +38,8 @@ export class FakeStorage implements Storage {
   /** Pieces hashed by `verify`, and pieces looked at by `sniff`. */
   verified = 0
   sniffed = 0
+  /** `expect` was called. */
+  expected = false
 
   constructor(
     readonly spec: StorageSpec,
@@ -46,6 +48,10 @@ export class FakeStorage implements Storage {
   ) {
     this.layout = new Layout(spec.files, spec.pieceLength)
     this.suffix = partSuffix(spec.files.filter(({ pad }) => !pad).map(({ path }) => path))
+  }
+
+  expect(): void {
+    this.expected = true
   }
 
   submit(slot: Slot, piece: PieceIndex, extent: number, length: number): void {
