@@ -4,7 +4,7 @@
  * (unhashed bytes on the disk claim nothing).
  */
 import { createHash, type Hash } from 'node:crypto'
-import { EXTENT_SIZE, type PieceIndex } from '../../shared/units.js'
+import { BLOCK_SIZE, EXTENT_SIZE, type PieceIndex } from '../../shared/units.js'
 import { FaultError } from './fault.js'
 import type { Descriptors } from './files.js'
 import { Files, readFully, writeFully } from './files.js'
@@ -21,6 +21,8 @@ interface Run {
   readonly id: number
   readonly files: Files
   readonly piece: PieceIndex
+  /** An earlier try of it was bad. */
+  readonly suspect: boolean
   readonly hash: Hash
   /** Extents hashed so far: the next one due. */
   next: number
@@ -96,6 +98,7 @@ export class Assembler {
       id: ask.run,
       files,
       piece: ask.piece,
+      suspect: ask.suspect,
       hash: createHash('sha1'),
       next: 0,
       waiting: new Map(),
@@ -121,7 +124,29 @@ export class Assembler {
     const start = run.piece * 20
     const good = run.hash.digest().equals(run.files.digests.subarray(start, start + 20))
     this.runs.delete(run.id)
-    this.outcome.ends.push({ run: run.id, good, fault: null })
+    const blocks = good && !run.suspect ? null : this.digestBlocks(run)
+    this.outcome.ends.push({ run: run.id, good, fault: null, blocks })
+  }
+
+  /** Who sent a bad block is found out by comparing tries. Read back: the slots are others' by now. */
+  private digestBlocks(run: Run): Uint8Array | null {
+    const { layout } = run.files
+    const digests: Buffer[] = []
+    try {
+      for (let extent = 0; extent < layout.extentCount(run.piece); extent += 1) {
+        const bytes = this.readBack(run, extent, layout.extentSize(run.piece, extent))
+        for (let at = 0; at < bytes.length; at += BLOCK_SIZE)
+          digests.push(
+            createHash('sha1')
+              .update(bytes.subarray(at, at + BLOCK_SIZE))
+              .digest(),
+          )
+      }
+    } catch (error) {
+      if (!(error instanceof FaultError)) throw error
+      return null
+    }
+    return Buffer.concat(digests)
   }
 
   private press(tight: boolean): void {
@@ -151,7 +176,7 @@ export class Assembler {
     } catch (error) {
       if (!(error instanceof FaultError)) throw error
       this.drop(run)
-      this.outcome.ends.push({ run: run.id, good: false, fault: error.fault })
+      this.outcome.ends.push({ run: run.id, good: false, fault: error.fault, blocks: null })
     }
   }
 

@@ -27,7 +27,7 @@ export interface Owner {
   lane(): Hasher
   /** A worker let go of an extent; it may have been written. */
   written(piece: PieceIndex, extent: number, length: number): void
-  ended(piece: PieceIndex, good: boolean, fault: DiskFault | null): void
+  ended(piece: PieceIndex, good: boolean, fault: DiskFault | null, blocks: Uint8Array | null): void
 }
 
 /** One attempt at one piece. */
@@ -40,6 +40,8 @@ export interface Run {
   readonly hasher: Hasher
   /** The same, when it is a hash worker: those have to be told of a storage. */
   readonly worker: Thread<HashJobs> | null
+  /** An earlier try of the piece was bad. */
+  readonly suspect: boolean
   /** An extent was sent. */
   sent: boolean
 }
@@ -78,10 +80,10 @@ export class Assembly {
     return this.threads.reduce((most, thread) => Math.max(most, thread.oldest), 0)
   }
 
-  begin(key: StorageKey, owner: Owner, piece: PieceIndex): Run {
+  begin(key: StorageKey, owner: Owner, piece: PieceIndex, suspect: boolean): Run {
     const worker = this.choose(owner, piece)
     const hasher = worker ?? owner.lane()
-    const run: Run = { id: (this.lastRun += 1), key, piece, owner, hasher, worker, sent: false }
+    const run: Run = { id: (this.lastRun += 1), key, piece, owner, hasher, worker, suspect, sent: false }
     this.runs.set(run.id, run)
     return run
   }
@@ -91,12 +93,12 @@ export class Assembly {
     if (run.worker !== null) this.openIn(run, run.worker)
     const ticket = (this.lastTicket += 1)
     this.tickets.set(ticket, { slot, run, extent, length })
-    const { id, key, piece } = run
+    const { id, key, piece, suspect } = run
     const first = !run.sent
     run.sent = true
     const offset = slot.view.byteOffset
     const { tight } = this
-    const ask = { key, run: id, first, piece, extent, length, memory, offset, tight, ticket }
+    const ask = { key, run: id, first, piece, extent, length, memory, offset, tight, suspect, ticket }
     this.ask(run.hasher, 'extent', ask)
   }
 
@@ -195,11 +197,11 @@ export class Assembly {
       this.ports.slab.release(ticket.slot)
       ticket.run.owner.written(ticket.run.piece, ticket.extent, ticket.length)
     }
-    for (const { run: id, good, fault } of outcome.ends) {
+    for (const { run: id, good, fault, blocks } of outcome.ends) {
       const run = this.runs.get(id)
       if (run === undefined) continue
       this.runs.delete(id)
-      run.owner.ended(run.piece, good, fault)
+      run.owner.ended(run.piece, good, fault, blocks)
     }
   }
 

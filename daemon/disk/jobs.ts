@@ -30,6 +30,8 @@ export interface ExtentAsk {
   readonly offset: number
   /** Slots are short: nothing may wait in one. */
   readonly tight: boolean
+  /** A try of this piece was bad before: its blocks are told apart. */
+  readonly suspect: boolean
   /** Names the slot in `Outcome.freed`. */
   readonly ticket: number
 }
@@ -39,6 +41,8 @@ export interface RunEnd {
   readonly good: boolean
   /** Set when a write failed; `good` is false then. */
   readonly fault: DiskFault | null
+  /** SHA-1 of each block of a piece that is bad or was suspect, in a row; null of another or where not to be read. */
+  readonly blocks: Uint8Array | null
 }
 
 /** What a job of the assembler let go of. */

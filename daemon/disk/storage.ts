@@ -57,6 +57,8 @@ export class DiskStorage implements Storage, Owner {
   private readonly layout: Layout
   /** Pieces submitted and not answered. */
   private readonly runs = new Map<PieceIndex, Run>()
+  /** Pieces that were bad and have not been good since. */
+  private readonly suspects = new Set<PieceIndex>()
   /** In the order submitted. */
   private held: Held[] = []
   private readonly made: MadeFiles
@@ -251,20 +253,25 @@ export class DiskStorage implements Storage, Owner {
     for (const file of this.filesOf(piece, extent, length)) this.dirty.addFile(file)
   }
 
-  ended(piece: PieceIndex, good: boolean, fault: DiskFault | null): void {
+  ended(piece: PieceIndex, good: boolean, fault: DiskFault | null, blocks: Uint8Array | null): void {
     this.runs.delete(piece)
     if (fault !== null) {
       // It may be gone, or another one: looked at before the next write.
       for (const file of this.layout.filesOf(piece)) this.made.invalidate(file)
       this.releaseHeld((held) => held.run.piece === piece)
       this.ports.events.writeFailed(piece, fault)
-    } else if (good) this.ports.events.pieceGood(piece)
-    else this.ports.events.pieceBad(piece)
+    } else if (good) {
+      this.suspects.delete(piece)
+      this.ports.events.pieceGood(piece, blocks)
+    } else {
+      this.suspects.add(piece)
+      this.ports.events.pieceBad(piece, blocks)
+    }
   }
 
   private begin(piece: PieceIndex): Run {
     this.ports.reader.forget(this.init.key, piece)
-    const run = this.ports.assembly.begin(this.init.key, this, piece)
+    const run = this.ports.assembly.begin(this.init.key, this, piece, this.suspects.has(piece))
     this.runs.set(piece, run)
     return run
   }

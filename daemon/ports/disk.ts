@@ -65,10 +65,16 @@ export interface FileFound {
 }
 
 export interface StorageEvents {
-  /** All extents of a piece were hashed and written to the page cache, and the digest is right. */
-  pieceGood(piece: PieceIndex): void
-  /** The digest is wrong. What was written claims nothing; the worker has forgotten the piece. */
-  pieceBad(piece: PieceIndex): void
+  /**
+   * All extents of a piece were hashed and written to the page cache, and the digest is right. Where an earlier try
+   * was bad, `blocks` has the SHA-1 of each 16 KiB block, 20 bytes each in a row.
+   */
+  pieceGood(piece: PieceIndex, blocks: Uint8Array | null): void
+  /**
+   * The digest is wrong. What was written claims nothing; the worker has forgotten the piece. `blocks` as above, of
+   * what came; null where it could not be read back.
+   */
+  pieceBad(piece: PieceIndex, blocks: Uint8Array | null): void
   /** A write failed. Every extent of that piece is forgotten. */
   writeFailed(piece: PieceIndex, fault: DiskFault): void
 }

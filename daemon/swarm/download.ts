@@ -16,6 +16,7 @@ import type { Limiter } from '../base/limiter.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import type { Storage } from '../ports/disk.js'
 import type { Random } from '../ports/random.js'
+import { Blame } from './blame.js'
 import type { Content } from './content.js'
 import type { Peer } from './peer.js'
 import { Picker } from './picker.js'
@@ -23,23 +24,16 @@ import { MAX_HOLDERS, OpenPieces, ORPHAN, SHARED } from './pieces.js'
 import type { Recorder } from './recorder.js'
 import { PieceMemory } from './slots.js'
 import type { SlotSource } from './slot-share.js'
-import { LINK_FLOOR, rateOf, Shares, timeFor, timeLeft } from './speed.js'
+import { Rush, STEAL_RATIO } from './rush.js'
+import { LINK_FLOOR, rateOf, Shares, timeFor } from './speed.js'
 
 const BLOCKS_PER_EXTENT = EXTENT_SIZE / BLOCK_SIZE
 /** A batch of requests goes out when fewer than this part of the pipeline are on their way. */
 const REFILL_BELOW = 0.75
-/** A block is taken from a peer that is so much slower; before free pieces are begun, one so much slower still. */
-const STEAL_RATIO = 3
+/** So much longer than it would take a fast peer alone, and the piece is taken from slow ones. */
 const EARLY_STEAL = 10
 /** A piece open for so long is finished by whoever can. */
 const OVERDUE: Millis = 30_000
-/** A second copy is asked for where the first would come so much later. */
-const DUPLICATE_FACTOR = 2
-const DUPLICATE_MARGIN: Millis = 100
-/** Requests of one peer among which there may be duplicates. */
-const MAX_DUPLICATES = 16
-/** Peers looked at for late blocks, the latest first. */
-const RUSH_TRIES = 4
 /** How often an idle peer is offered what others have not brought, at the end. */
 const RUSH_EVERY: Millis = 100
 /** Peers above the rate fetch neighbouring pieces, up to so much in a row. */
@@ -83,8 +77,8 @@ export class Downloader {
   readonly #counted = new Set<Peer>()
   /** Full extents that wait for their files' marks. */
   #held: { readonly piece: PieceIndex; readonly extent: number }[] = []
-  /** After a bad piece with several senders, the next try comes from one peer alone. */
-  readonly #alone = new Map<PieceIndex, Peer | null>()
+  readonly #blame: Blame
+  readonly #rush: Rush
   /** Who may have how much on its way. */
   readonly #shares: Shares
   /** The fill under way was refused a slot. */
@@ -107,6 +101,18 @@ export class Downloader {
     this.#pieces = new OpenPieces({ pieceSize: (piece) => layout.pieceSize(piece) })
     this.#memory = new PieceMemory(ports.slots)
     this.#shares = new Shares(ports.slots)
+    this.#blame = new Blame({ ban: ports.ban })
+    this.#rush = new Rush({
+      pieces: this.#pieces,
+      memory: this.#memory,
+      peers: ports.peers,
+      isEndgame: () => this.#picker.pickableCount === 0 && this.#pieces.allRequested,
+      mayTake: (peer, piece) => this.#mayTake(peer, piece),
+      ask: (peer, piece, block, now) => this.#ask(peer, piece, block, now),
+      withdraw: (peer, piece, block) => {
+        this.#withdraw(peer, piece, block)
+      },
+    })
   }
 
   /** Slots held by blocks on their way. */
@@ -181,9 +187,7 @@ export class Downloader {
 
   /** A peer that had pieces to itself gives nothing now: each of them begins anew with another. */
   #standBack(peer: Peer): void {
-    for (const [piece, only] of this.#alone) {
-      if (only !== peer) continue
-      this.#alone.set(piece, null)
+    for (const piece of this.#blame.standBack(peer)) {
       if (this.#pieces.has(piece) && this.#pieces.requestedBlocks(piece) + this.#pieces.freeBlocks(piece) > 0)
         this.#abandon(piece)
     }
@@ -273,7 +277,7 @@ export class Downloader {
     }
     const idle = this.#picker.pickableCount === 0 || !this.#full
     if (idle && this.#askAny(peer, now)) return true
-    return this.#rush(peer, now)
+    return this.#rush.ask(peer, now)
   }
 
   #askIn(peer: Peer, piece: PieceIndex, now: Millis): boolean {
@@ -323,12 +327,7 @@ export class Downloader {
 
   #mayTake(peer: Peer, piece: PieceIndex): boolean {
     if (!peer.bits.get(piece) || (peer.peerChoking && !peer.offeredFast.has(piece))) return false
-    if (this.#alone.size === 0) return true
-    const only = this.#alone.get(piece)
-    if (only === undefined || only === peer) return true
-    if (only !== null) return false
-    this.#alone.set(piece, peer)
-    return true
+    return this.#blame.mayTake(piece, peer)
   }
 
   /** A very fast peer goes on where it was, so that its disk and ours see long runs; else the rarest piece. */
@@ -381,62 +380,6 @@ export class Downloader {
     out.writeRequests(bytes, 0, this.#batch, this.#batched)
     this.#batched = 0
     peer.send(bytes)
-  }
-
-  // --- when there is nothing free to ask for
-
-  /**
-   * A block that another peer will bring late is taken from it where that one is much slower, and asked of this one
-   * too where it is not. Neither needs a slot.
-   */
-  #rush(peer: Peer, now: Millis): boolean {
-    const mine = timeFor(peer, peer.outstanding + 1, now)
-    let below = Infinity
-    for (let tries = 0; tries < RUSH_TRIES; tries++) {
-      const late = this.#latest(peer, below, now)
-      if (late === null) return false
-      below = timeLeft(late, now)
-      if (below < DUPLICATE_FACTOR * mine + DUPLICATE_MARGIN) return false
-      if (this.#takeOver(peer, late, below, mine, now)) return true
-    }
-    return false
-  }
-
-  /** Of the other peers the one whose last block comes latest, but before `below`. */
-  #latest(peer: Peer, below: Millis, now: Millis): Peer | null {
-    let found: Peer | null = null
-    let latest = 0
-    for (const other of this.#ports.peers()) {
-      if (other === peer || other.outstanding === 0) continue
-      const time = timeLeft(other, now)
-      if (time <= latest || time >= below) continue
-      latest = time
-      found = other
-    }
-    return found
-  }
-
-  #takeOver(peer: Peer, late: Peer, theirs: Millis, mine: Millis, now: Millis): boolean {
-    const mayTake = (piece: PieceIndex): boolean => this.#mayTake(peer, piece)
-    if (!this.#pieces.findNewest(late.handle, peer.handle, now, mayTake)) return false
-    const { foundPiece: piece, foundBlock: block } = this.#pieces
-    const arriving = this.#memory.source(piece, block) === late.handle
-    const single = this.#pieces.holderAt(piece, block, 1) < 0
-    // By when it would be here, not by rates alone: a long queue of an equal is late too.
-    if (!arriving && single && rateOf(peer, now) > 0 && theirs > STEAL_RATIO * mine + DUPLICATE_MARGIN) {
-      this.#pieces.releaseBlock(piece, block, late.handle, now)
-      this.#withdraw(late, piece, block)
-      return this.#ask(peer, piece, block, now)
-    }
-    if (peer.outstanding >= MAX_DUPLICATES || !this.#isEndgame) return false
-    // What is arriving already is worth a second copy only from one that overtakes it.
-    if (arriving && rateOf(late, now) * STEAL_RATIO > rateOf(peer, now)) return false
-    return this.#ask(peer, piece, block, now)
-  }
-
-  /** Every block that is missing was asked of somebody. */
-  get #isEndgame(): boolean {
-    return this.#picker.pickableCount === 0 && this.#pieces.allRequested
   }
 
   /** Takes a request back from a peer. */
@@ -543,31 +486,28 @@ export class Downloader {
 
   // --- verdicts
 
-  pieceGood(piece: PieceIndex): void {
+  /** `digests` of its blocks where an earlier try was bad: SHA-1 of each, in a row. */
+  pieceGood(piece: PieceIndex, digests: Uint8Array | null): void {
     const needed = this.#picker.isNeeded(piece)
     this.#forget(piece)
-    this.#alone.delete(piece)
     this.#content.have.set(piece)
     this.#picker.setDone(piece)
     this.#ports.recorder.add(piece)
     this.#ports.verified(piece, needed)
+    this.#blame.good(piece, digests)
     if (this.#picker.wantedMissing > 0) return
     // Nothing more will come: the last round need not wait for its time.
     this.#ports.slots.leave()
     this.#ports.recorder.flush(() => undefined)
   }
 
-  pieceBad(piece: PieceIndex): void {
+  /** `digests` of its blocks as they came; null where they could not be read. */
+  pieceBad(piece: PieceIndex, digests: Uint8Array | null): void {
     this.#ports.wasted(this.#content.layout.pieceSize(piece))
-    // Those who left count as one more: who is left must not pay for them.
-    const senders = new Set<Peer | null>()
-    for (const handle of this.#pieces.senders(piece)) senders.add(this.#ports.peer(handle) ?? null)
+    const senders = Array.from(this.#pieces.senders(piece), (handle) => this.#ports.peer(handle) ?? null)
     this.#forget(piece)
     this.#picker.close(piece)
-    const [only, second] = senders
-    if (only !== undefined && only !== null && second === undefined) this.#ports.ban(only)
-    // Several had a part in it: the next try comes from one of them alone, and tells.
-    else this.#alone.set(piece, null)
+    this.#blame.bad(piece, senders, digests)
     this.#ports.needsChanged()
   }
 

@@ -92,11 +92,11 @@ export class Live {
     this.storage = ports.disk.open(
       { torrent: init.row.id, dir: init.row.dir, files, pieceLength, digests },
       {
-        pieceGood: (piece) => {
-          this.downloader.pieceGood(piece)
+        pieceGood: (piece, digests) => {
+          this.downloader.pieceGood(piece, digests)
         },
-        pieceBad: (piece) => {
-          this.downloader.pieceBad(piece)
+        pieceBad: (piece, digests) => {
+          this.downloader.pieceBad(piece, digests)
         },
         writeFailed: (piece, fault) => {
           this.downloader.writeFailed(piece)

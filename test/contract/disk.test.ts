@@ -103,6 +103,15 @@ for (const [name, makeWorld] of [
       expect(await events.until(1)).toEqual(['bad 0'])
       handPiece(world.disk, storage, torrent, 0)
       expect(await events.until(2)).toEqual(['bad 0', 'good 0'])
+      // Which block it was is seen by comparing; of a piece that is good at once nothing is told.
+      const [bad, good] = events.blocks.map((blocks) => Buffer.from(blocks ?? []).toString('hex'))
+      const differ = Array.from({ length: 38 }, (_, i) => i * 40).filter(
+        (at) => bad?.slice(at, at + 40) !== good?.slice(at, at + 40),
+      )
+      expect([bad?.length, good?.length, differ]).toEqual([38 * 40, 38 * 40, [18 * 40]])
+      handPiece(world.disk, storage, torrent, 0)
+      await events.until(3)
+      expect(events.blocks[2]).toBeNull()
     })
 
     it('forgets a piece that will not be completed and frees its slots', async () => {

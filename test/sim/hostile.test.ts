@@ -464,6 +464,34 @@ describe('a download among liars', () => {
     expect(peers.slice(1).map((peer) => peer.ended)).not.toContain('sent-bad-data')
   })
 
+  it.each([1, 2, 3, 4, 5])('bans the one among ten honest, and nobody else (seed %d)', async (seed) => {
+    const swarm = new Swarm({ seed })
+    const large = makeSource({ files: 12 * 262_144, pieceLength: 262_144 })
+    const node = swarm.node()
+    await node.add(large)
+    await swarm.settle()
+    const peers = Array.from({ length: 11 }, (_, i) => {
+      const host = `10.1.0.${String(i + 1)}`
+      swarm.network.limit(host, 30_000 + 1000 * i, swarm.clock)
+      return raw.rawPeer(swarm, node, large, host, { extensions: true })
+    })
+    let turn = 0
+    peers.forEach((peer, i) => {
+      // One byte, now and then: in a piece that several share it cannot be told at once who it was.
+      answer(peer, (bytes) => {
+        if (i === seed && turn++ % 7 === 0) bytes[100] = (bytes[100] ?? 0) ^ 1
+      })
+      peer.send(raw.extended(0, 'd4:reqqi4ee'), raw.HAVE_ALL, raw.UNCHOKE)
+    })
+    await swarm.until(() => node.torrent.state.kind === 'seeding', 600_000)
+    await swarm.settle()
+    expect(node.hasAll(large)).toBe(true)
+    expect(node.reasons.filter((reason) => reason === 'sent-bad-data')).toEqual(['sent-bad-data'])
+    expect(peers[seed]?.end.reason ?? peers[seed]?.ended).not.toBeNull()
+    const honest = peers.filter((_, i) => i !== seed)
+    expect(honest.map(({ ended }) => ended)).not.toContain('sent-bad-data')
+  })
+
   it('earns nothing with bytes nobody asked for', async () => {
     const swarm = new Swarm()
     const node = swarm.node()

@@ -325,6 +325,6 @@ export class DownloadKit {
     this.extents.set(piece, count)
     if (count < this.layout.extentCount(piece) || extent < 0) return
     this.extents.delete(piece)
-    this.downloader.pieceGood(piece)
+    this.downloader.pieceGood(piece, null)
   }
 }

@@ -30,6 +30,8 @@ export class FakeStorage implements Storage {
   /** Pieces submitted and not answered. */
   readonly runs = new Map<PieceIndex, Run>()
   private readonly dirty = new Set<FileIndex>()
+  /** Pieces that were bad and have not been good since. */
+  private readonly suspects = new Set<PieceIndex>()
   private readonly suffix: string
   /** Finished files as the last survey or finish found them: changed ones are not read. */
   private readonly known = new Map<FileIndex, string>()
@@ -233,8 +235,29 @@ export class FakeStorage implements Storage {
     }
     if (run.next < this.layout.extentCount(piece)) return
     this.runs.delete(piece)
-    if (run.hash.digest().equals(this.digest(piece))) this.events.pieceGood(piece)
-    else this.events.pieceBad(piece)
+    const good = run.hash.digest().equals(this.digest(piece))
+    const blocks = good && !this.suspects.has(piece) ? null : this.digestBlocks(piece)
+    if (good) {
+      this.suspects.delete(piece)
+      this.events.pieceGood(piece, blocks)
+    } else {
+      this.suspects.add(piece)
+      this.events.pieceBad(piece, blocks)
+    }
+  }
+
+  private digestBlocks(piece: PieceIndex): Uint8Array | null {
+    const digests: Buffer[] = []
+    const fault = faultOf(() => {
+      const bytes = this.bytes(piece, 0, this.layout.pieceSize(piece)) ?? Buffer.alloc(0)
+      for (let at = 0; at < bytes.length; at += BLOCK_SIZE)
+        digests.push(
+          createHash('sha1')
+            .update(bytes.subarray(at, at + BLOCK_SIZE))
+            .digest(),
+        )
+    })
+    return fault !== null || digests.length === 0 ? null : Buffer.concat(digests)
   }
 
   private write(piece: PieceIndex, offset: number, bytes: Uint8Array): void {

@@ -90,12 +90,16 @@ function noise(length: number, seed: number): Buffer {
 /** Events in the order they came, as `good 3`, `bad 3`, `failed 3 ENOSPC`; waits without sleeping. */
 export class Recorder implements StorageEvents {
   readonly seen: string[] = []
+  /** What was told of the blocks of each piece that was good or bad, in order. */
+  readonly blocks: (Uint8Array | null)[] = []
   private waiting: { count: number; resolve: () => void }[] = []
 
-  pieceGood(piece: PieceIndex): void {
+  pieceGood(piece: PieceIndex, blocks: Uint8Array | null): void {
+    this.blocks.push(blocks)
     this.add(`good ${String(piece)}`)
   }
-  pieceBad(piece: PieceIndex): void {
+  pieceBad(piece: PieceIndex, blocks: Uint8Array | null): void {
+    this.blocks.push(blocks)
     this.add(`bad ${String(piece)}`)
   }
   writeFailed(piece: PieceIndex, fault: DiskFault): void {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +10,18 @@ import { EXTENT_SIZE } from '../../shared/units.js'
 import { KitTorrent } from '../support/storage-kit.js'
 
 const KEY = 1
+
+/** SHA-1 of each 16 KiB, in a row. */
+function digests(bytes: Buffer): Buffer {
+  const blocks: Buffer[] = []
+  for (let at = 0; at < bytes.length; at += 16_384)
+    blocks.push(
+      createHash('sha1')
+        .update(bytes.subarray(at, at + 16_384))
+        .digest(),
+    )
+  return Buffer.concat(blocks)
+}
 
 describe('the assembler of a worker', () => {
   let dir: string
@@ -54,7 +67,7 @@ describe('the assembler of a worker', () => {
     const ticket = given.length + 1
     given.push(ticket)
     const ask = { key: KEY, run, piece, extent: number, length, memory, offset: 0, ticket }
-    const outcome = assembler.handlers.extent({ ...ask, first: false, tight: false, ...more })
+    const outcome = assembler.handlers.extent({ ...ask, first: false, tight: false, suspect: false, ...more })
     back.push(...outcome.freed)
     return outcome
   }
@@ -68,7 +81,7 @@ describe('the assembler of a worker', () => {
     expect(extent(1, 0, 0, { first: true })).toEqual({ freed: [1], ends: [] })
     expect(extent(1, 0, 2)).toEqual({ freed: [], ends: [] })
     expect(extent(1, 0, 3)).toEqual({ freed: [], ends: [] })
-    expect(extent(1, 0, 1)).toEqual({ freed: [4, 2, 3], ends: [{ run: 1, good: true, fault: null }] })
+    expect(extent(1, 0, 1)).toEqual({ freed: [4, 2, 3], ends: [{ run: 1, good: true, fault: null, blocks: null }] })
   })
 
   it('under pressure lets go of all that waits and reads it back when its turn comes', () => {
@@ -79,9 +92,9 @@ describe('the assembler of a worker', () => {
     back.push(...pressed.freed)
     expect(extent(1, 0, 2, { tight: true }).freed).toEqual([3])
     expect(extent(1, 0, 0, { tight: true }).ends).toEqual([])
-    expect(extent(1, 0, 1, { tight: true }).ends).toEqual([{ run: 1, good: true, fault: null }])
+    expect(extent(1, 0, 1, { tight: true }).ends).toEqual([{ run: 1, good: true, fault: null, blocks: null }])
     extent(2, 1, 2)
-    expect(extent(2, 1, 0).ends).toEqual([{ run: 2, good: true, fault: null }])
+    expect(extent(2, 1, 0).ends).toEqual([{ run: 2, good: true, fault: null, blocks: null }])
     expect(content().equals(torrent.bytes)).toBe(true)
   })
 
@@ -89,7 +102,23 @@ describe('the assembler of a worker', () => {
     extent(1, 0, 1, { first: true, tight: true })
     writeFileSync(join(dir, 'a.part'), Buffer.alloc(700_000, 1))
     for (const number of [0, 2]) extent(1, 0, number, { tight: true })
-    expect(extent(1, 0, 3, { tight: true }).ends).toEqual([{ run: 1, good: false, fault: null }])
+    expect(extent(1, 0, 3, { tight: true }).ends).toMatchObject([{ run: 1, good: false, fault: null }])
+  })
+
+  it('tells the blocks of a bad piece apart, and those of the same piece when it is right', () => {
+    const whole = torrent.piece(1)
+    const bad = Buffer.from(whole)
+    bad.fill(0, 20 * 16_384, 20 * 16_384 + 1)
+    const one = new SharedArrayBuffer(torrent.layout.extentSize(1, 1))
+    new Uint8Array(one).set(bad.subarray(EXTENT_SIZE, EXTENT_SIZE + one.byteLength))
+    extent(1, 1, 0, { first: true })
+    extent(1, 1, 1, { memory: one })
+    const ends = [...extent(1, 1, 2).ends]
+    extent(2, 1, 0, { first: true, suspect: true })
+    for (const number of [1, 2]) ends.push(...extent(2, 1, number, { suspect: true }).ends)
+    expect(ends.map(({ good }) => good)).toEqual([false, true])
+    expect(ends[0]?.blocks).toEqual(digests(bad))
+    expect(ends[1]?.blocks).toEqual(digests(whole))
   })
 
   it('lets go of late extents of a run that has ended', () => {
@@ -107,7 +136,12 @@ describe('the assembler of a worker', () => {
     const { freed, ends } = extent(1, 1, 0)
     expect(freed.sort()).toEqual([1, 2])
     expect(ends).toEqual([
-      { run: 1, good: false, fault: { code: 'ENOENT', operation: 'open', path: join(dir, 'd/b.part') } },
+      {
+        run: 1,
+        good: false,
+        fault: { code: 'ENOENT', operation: 'open', path: join(dir, 'd/b.part') },
+        blocks: null,
+      },
     ])
     expect(extent(1, 1, 1).freed).toEqual([3])
   })

@@ -1,0 +1,87 @@
+/**
+ * What a peer does that finds no free block to ask for: it takes over blocks that another will bring late. Those of a
+ * long queue are taken from it; near the end a second copy is asked for, and whichever comes later is cancelled.
+ * Neither needs a slot.
+ */
+import type { Millis, PieceIndex } from '../../shared/units.js'
+import type { Peer } from './peer.js'
+import type { OpenPieces } from './pieces.js'
+import type { PieceMemory } from './slots.js'
+import { rateOf, timeFor, timeLeft } from './speed.js'
+
+/** A block is taken from a peer that would bring it so much later. */
+export const STEAL_RATIO = 3
+/** A second copy is asked for where the first would come so much later. */
+const DUPLICATE_RATIO = 2
+/** And later by this, in any case. */
+const MARGIN: Millis = 100
+/** Requests of one peer among which there may be second copies. */
+const MAX_DUPLICATES = 16
+/** Peers looked at, the latest first. */
+const TRIES = 4
+
+export interface RushPorts {
+  readonly pieces: OpenPieces
+  readonly memory: PieceMemory
+  readonly peers: () => Iterable<Peer>
+  /** Every block that is missing was asked of somebody. */
+  readonly isEndgame: () => boolean
+  readonly mayTake: (peer: Peer, piece: PieceIndex) => boolean
+  readonly ask: (peer: Peer, piece: PieceIndex, block: number, now: Millis) => boolean
+  /** Tells a peer that a block is not wanted of it any more. */
+  readonly withdraw: (peer: Peer, piece: PieceIndex, block: number) => void
+}
+
+export class Rush {
+  readonly #ports: RushPorts
+
+  constructor(ports: RushPorts) {
+    this.#ports = ports
+  }
+
+  /** Asks a peer for one block that others were asked for. False: there is none it would bring soon enough. */
+  ask(peer: Peer, now: Millis): boolean {
+    const mine = timeFor(peer, peer.outstanding + 1, now)
+    let theirs = Infinity
+    for (let tries = 0; tries < TRIES; tries++) {
+      const late = this.#latest(peer, theirs, now)
+      if (late === null) return false
+      theirs = timeLeft(late, now)
+      if (theirs < DUPLICATE_RATIO * mine + MARGIN) return false
+      if (this.#takeOver(peer, late, theirs > STEAL_RATIO * mine + MARGIN, now)) return true
+    }
+    return false
+  }
+
+  /** Of the other peers the one whose last block comes latest, but before `below`. */
+  #latest(peer: Peer, below: Millis, now: Millis): Peer | null {
+    let found: Peer | null = null
+    let latest = 0
+    for (const other of this.#ports.peers()) {
+      if (other === peer || other.outstanding === 0) continue
+      const time = timeLeft(other, now)
+      if (time <= latest || time >= below) continue
+      latest = time
+      found = other
+    }
+    return found
+  }
+
+  #takeOver(peer: Peer, late: Peer, muchLater: boolean, now: Millis): boolean {
+    const { pieces, memory } = this.#ports
+    const mayTake = (piece: PieceIndex): boolean => this.#ports.mayTake(peer, piece)
+    if (!pieces.findNewest(late.handle, peer.handle, now, mayTake)) return false
+    const { foundPiece: piece, foundBlock: block } = pieces
+    const arriving = memory.source(piece, block) === late.handle
+    const single = pieces.holderAt(piece, block, 1) < 0
+    if (muchLater && single && !arriving && rateOf(peer, now) > 0) {
+      pieces.releaseBlock(piece, block, late.handle, now)
+      this.#ports.withdraw(late, piece, block)
+      return this.#ports.ask(peer, piece, block, now)
+    }
+    if (peer.outstanding >= MAX_DUPLICATES || !this.#ports.isEndgame()) return false
+    // What is arriving already is worth a second copy only from one that overtakes it.
+    if (arriving && rateOf(late, now) * STEAL_RATIO > rateOf(peer, now)) return false
+    return this.#ports.ask(peer, piece, block, now)
+  }
+}

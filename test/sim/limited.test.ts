@@ -1,0 +1,62 @@
+/** A download with a limit: metered where blocks are asked for, and given back what does not come. */
+import { describe, expect, it } from 'vitest'
+import { DownloadKit, KiB, MiB } from '../support/download-kit.js'
+
+function payload(kits: readonly DownloadKit[], millis: number): number {
+  const before = kits.reduce((sum, { received }) => sum + received, 0)
+  kits[0]?.clock.advance(millis)
+  return kits.reduce((sum, { received }) => sum + received, 0) - before
+}
+
+describe('a limited download', () => {
+  it.each([
+    [64 * KiB, [4]],
+    [MiB, [4]],
+    [10 * MiB, [4, 2, 20]],
+    [50 * MiB, [100]],
+    [50 * MiB, [20, 20, 20, 20, 0.1, 0.1]],
+  ])('keeps to %d B/s within 3 %% over 10 s with peers of %j MiB/s', (limit, rates) => {
+    const kit = new DownloadKit({ total: 4096 * MiB, pieceLength: MiB, limit })
+    for (const rate of rates) kit.join({ rate: rate * MiB, trip: 30 })
+    kit.clock.advance(3000)
+    const came = payload([kit], 10_000)
+    expect(came).toBeGreaterThan(limit * 10 * 0.97)
+    expect(came).toBeLessThan(limit * 10 * 1.03)
+  })
+
+  it('is shared by all torrents', () => {
+    const one = new DownloadKit({ total: 1024 * MiB, pieceLength: MiB, limit: 8 * MiB })
+    const two = new DownloadKit({ total: 1024 * MiB, pieceLength: MiB, beside: one })
+    for (const kit of [one, two]) for (const rate of [10, 20]) kit.join({ rate: rate * MiB, trip: 30 })
+    one.clock.advance(3000)
+    const before = two.received
+    const came = payload([one, two], 10_000)
+    expect(Math.abs(came / (80 * MiB) - 1)).toBeLessThan(0.03)
+    const part = (two.received - before) / came
+    expect(part).toBeGreaterThan(0.35)
+    expect(part).toBeLessThan(0.65)
+  })
+
+  it('loses nothing by peers that choke, leave or fall silent', () => {
+    const limit = 4 * MiB
+    const kit = new DownloadKit({ total: 1024 * MiB, pieceLength: MiB, limit })
+    kit.join({ rate: 20 * MiB, trip: 50 })
+    for (let i = 0; i < 40; i++) {
+      const fickle = kit.join({ rate: i % 2 === 0 ? 0 : 5 * MiB, trip: 50 })
+      kit.clock.advance(200)
+      kit.leave(fickle)
+      kit.clock.advance(50)
+    }
+    const came = payload([kit], 10_000)
+    expect(Math.abs(came / (limit * 10) - 1)).toBeLessThan(0.03)
+  })
+
+  it('goes on at once when the limit is lifted', () => {
+    const kit = new DownloadKit({ total: 1024 * MiB, pieceLength: MiB, limit: 100 * KiB })
+    kit.join({ rate: 50 * MiB, trip: 10 })
+    kit.clock.advance(3000)
+    kit.limiter.setRate(null)
+    kit.clock.advance(500)
+    expect(payload([kit], 2000)).toBeGreaterThan(95 * MiB)
+  })
+})
