@@ -221,24 +221,23 @@ export class Downloader {
   readonly refill = (): void => {
     if (!this.#active) return
     for (const peer of this.#ports.peers()) if (peer.hungry) this.fill(peer)
-    for (const peer of this.#inTurn()) this.fill(peer)
-  };
-
-  /** Nobody is always the first to be served where there is not enough for all. */
-  *#inTurn(): Generator<Peer> {
     const peers = [...this.#ports.peers()]
-    this.#turn = peers.length === 0 ? 0 : (this.#turn + 1) % peers.length
-    yield* peers.slice(this.#turn)
-    yield* peers.slice(0, this.#turn)
+    // Nobody is always the first to be served where there is not enough for all.
+    this.#turn = (this.#turn + 1) % Math.max(1, peers.length)
+    for (let i = 0; i < peers.length; i++) {
+      const peer = peers[(this.#turn + i) % peers.length]
+      // What this torrent may ask for now is used up: another peer begins the next round.
+      if (peer !== undefined && !this.fill(peer)) return
+    }
   }
 
-  /** Asks a peer for as much as its pipeline takes. */
-  fill(peer: Peer): void {
-    if (!this.#active || peer.closed || !peer.amInterested) return
-    if (peer.peerChoking && peer.offeredFast.size === 0) return
+  /** Asks a peer for as much as its pipeline takes. False: the limit of all downloads lets less through for now. */
+  fill(peer: Peer): boolean {
+    if (!this.#active || peer.closed || !peer.amInterested) return true
+    if (peer.peerChoking && peer.offeredFast.size === 0) return true
     const limit = this.#shares.limit(peer)
     // A batch is worth a write; a trickle is not.
-    if (peer.outstanding > 0 && peer.outstanding > limit * REFILL_BELOW) return
+    if (peer.outstanding > 0 && peer.outstanding > limit * REFILL_BELOW) return true
     const now = this.#ports.clock.now()
     this.#shares.refresh(this.#ports.peers(), now)
     const { downLimit } = this.#ports
@@ -252,6 +251,7 @@ export class Downloader {
     this.#sendBatch(peer)
     this.#noteHunger(peer)
     if (left > 0) this.#rushSoon()
+    return granted >= room * BLOCK_SIZE
   }
 
   #noteHunger(peer: Peer): void {

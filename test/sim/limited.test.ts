@@ -15,7 +15,7 @@ describe('a limited download', () => {
     [10 * MiB, [4, 2, 20]],
     [50 * MiB, [100]],
     [50 * MiB, [20, 20, 20, 20, 0.1, 0.1]],
-  ])('keeps to %d B/s within 3 %% over 10 s with peers of %j MiB/s', (limit, rates) => {
+  ])('keeps to %d B/s over 10 s, within three in a hundred, with peers of %j MiB/s', (limit, rates) => {
     const kit = new DownloadKit({ total: 4096 * MiB, pieceLength: MiB, limit })
     for (const rate of rates) kit.join({ rate: rate * MiB, trip: 30 })
     kit.clock.advance(3000)

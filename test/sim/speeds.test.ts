@@ -115,7 +115,7 @@ describe('the end of a download', () => {
     ['all alike', [8, 8, 8, 8, 8, 8], 512, 1],
     ['slow ones on large pieces', [0.02, 0.05, 0.1, 0.5, 1, 2, 20], 512, 4],
     ['one fast, twenty slow', [40, ...Array<number>(20).fill(0.05)], 512, 4],
-  ])('wastes less than 0.5 %%: %s', (_what, rates, total, piece) => {
+  ])('wastes less than one in two hundred: %s', (_what, rates, total, piece) => {
     const kit = new DownloadKit({ total: total * MiB, pieceLength: piece * MiB, slots: 192 })
     rates.forEach((rate, i) => kit.join({ rate: rate * MiB, trip: 5 + 10 * i, unsent: 131_072 }))
     const took = kit.until(() => kit.complete)

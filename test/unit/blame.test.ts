@@ -2,13 +2,15 @@ import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { Blame } from '../../daemon/swarm/blame.js'
 import type { Peer } from '../../daemon/swarm/peer.js'
+import { DownloadKit } from '../support/download-kit.js'
 
 const digest = (text: string): Buffer => createHash('sha1').update(text).digest()
 const row = (...texts: string[]): Buffer => Buffer.concat(texts.map(digest))
 
 function scene(): { blame: Blame; banned: Peer[]; peers: Peer[] } {
   const banned: Peer[] = []
-  const peers = Array.from({ length: 4 }, (_, handle) => ({ handle }) as Peer)
+  const kit = new DownloadKit({ total: 1, pieceLength: 16_384 })
+  const peers = [1, 2, 3, 4].map(() => kit.join({ rate: 0 }).peer)
   return { blame: new Blame({ ban: (peer) => banned.push(peer) }), banned, peers }
 }
 

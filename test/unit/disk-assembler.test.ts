@@ -81,7 +81,10 @@ describe('the assembler of a worker', () => {
     expect(extent(1, 0, 0, { first: true })).toEqual({ freed: [1], ends: [] })
     expect(extent(1, 0, 2)).toEqual({ freed: [], ends: [] })
     expect(extent(1, 0, 3)).toEqual({ freed: [], ends: [] })
-    expect(extent(1, 0, 1)).toEqual({ freed: [4, 2, 3], ends: [{ run: 1, good: true, fault: null, blocks: null }] })
+    expect(extent(1, 0, 1)).toEqual({
+      freed: [4, 2, 3],
+      ends: [{ run: 1, good: true, fault: null, blocks: null }],
+    })
   })
 
   it('under pressure lets go of all that waits and reads it back when its turn comes', () => {
