@@ -127,3 +127,20 @@ export class Meter {
     )
   }
 }
+
+export interface Stirring {
+  /** Times a thread of the process went to sleep and was woken. */
+  readonly wakeups: number
+  /** Bytes it sent to storage. */
+  readonly written: number
+}
+
+/** Since the process began. */
+export function stirringOf(pid: number): Stirring {
+  const wakeups = threadsOf(pid).reduce((sum, thread) => {
+    const status = read(`/proc/${pid}/task/${thread}/status`) ?? ''
+    return sum + Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1] ?? 0)
+  }, 0)
+  const written = Number(/^write_bytes: (\d+)/m.exec(read(`/proc/${pid}/io`) ?? '')?.[1] ?? 0)
+  return { wakeups, written }
+}

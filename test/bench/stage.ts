@@ -13,10 +13,15 @@ const TSX = ['--import', 'tsx']
 /** Milliseconds a started client is left alone before it is measured. */
 const SETTLE = 400
 
+/** Bytes on the interface that no handshakes or announces come to. */
+const FLOW = 512 * 1024
+
 export interface ClientOptions {
   /** Last octet of its address; the client's own seat where left out. */
   readonly seat?: number
   readonly crowd?: boolean
+  /** Nothing of ours runs inside it to measure. */
+  readonly bare?: boolean
   readonly under?: readonly string[]
   /** Where left out: the client's core where the run is pinned. */
   readonly cpus?: string | null
@@ -26,19 +31,15 @@ export interface SeederReport {
   readonly payload: number
   readonly wire: number
   readonly firstRequestAt: number | null
-  readonly addresses: readonly { readonly address: string; readonly payload: number }[]
+  readonly lastBlockAt: number | null
 }
 
 export interface SinkReport {
-  /** From the first block to the end. */
+  /** From the first request to the last block. */
   readonly seconds: number
   readonly total: number
-  readonly connections: readonly number[]
-  /** The least over the most of a connection. */
+  /** The bytes of the connection with the least over those of the one with the most. */
   readonly fairness: number
-  /** Milliseconds from its start. */
-  readonly firstByte: number | null
-  readonly badPieces: number
 }
 
 export class Generator<Report> {
@@ -60,7 +61,7 @@ export class Generator<Report> {
     return (await this.#program.json()) as Report
   }
 
-  /** Ends it; its last line. */
+  /** Ends it where it has not ended; its last line. */
   async end(): Promise<Report> {
     const report = this.report()
     await this.#program.stop()
@@ -80,7 +81,10 @@ export interface Watched {
   readonly begun: number
   readonly ended: number
   readonly cost: Cost
+  /** Seconds from the beginning. */
   readonly firstPiece: number | null
+  /** Seconds until each download was complete. */
+  readonly finishes: readonly number[]
 }
 
 export class Stage {
@@ -114,9 +118,9 @@ export class Stage {
     const home = join(this.#dir, `c${seat}`)
     mkdirSync(home)
     const cpus = options.cpus === undefined ? (this.#pinned ? this.world.cores.client : null) : options.cpus
-    const { crowd = false, under = [] } = options
+    const { crowd = false, bare = false, under = [] } = options
     const place = { address: addressOf(seat), port: portOf(seat), control: 30_000 + seat }
-    const client = await kind.start({ ...place, home, cpus, crowd, under })
+    const client = await kind.start({ ...place, home, cpus, crowd, bare, under })
     this.#ends.push(() => client.stop())
     return client
   }
@@ -148,8 +152,8 @@ export class Stage {
       readonly connections: number
       readonly addresses?: number
       readonly seconds?: number
-      /** For each connection. */
-      readonly bytes?: number
+      /** Each connection asks for the whole torrent, once. */
+      readonly once?: boolean
     },
   ): Promise<Generator<SinkReport>> {
     const seat = init.seat ?? SEATS.client
@@ -159,29 +163,41 @@ export class Stage {
       ...['--target', `${addressOf(seat)}:${portOf(seat)}`, '--connections', String(init.connections)],
       ...locals.flatMap((local) => ['--local', local]),
       ...(init.seconds === undefined ? [] : ['--seconds', String(init.seconds)]),
-      ...(init.bytes === undefined ? [] : ['--bytes', String(init.bytes)]),
+      ...(init.once === true ? ['--once'] : []),
     ])
   }
 
-  /** Adds the torrents and watches until all are complete, or for so many milliseconds. */
-  async download(what: readonly Download[], window: number | null = null): Promise<Watched> {
-    const clients = [...new Set(what.map(({ client }) => client))]
+  /** Measures the clients while `work` goes on; the end is what it answers, on performance.now's clock. */
+  async watch(clients: readonly Client[], work: (begun: number) => Promise<number>): Promise<Watched> {
     await sleep(SETTLE)
     for (const client of clients) await client.loopDelay()
-    const ends = what.map(({ client, torrent }) => client.completed(torrent))
     const meter = new Meter(clients.map(({ pid }) => pid))
     try {
       const begun = performance.now()
-      await Promise.all(what.map(({ client, torrent, dir }) => client.add(torrent, dir)))
-      const first = firstPieceOf(what[0], begun, () => this.#closed)
-      if (window === null) await Promise.all(ends)
-      else await sleep(begun + window - performance.now())
-      const ended = window === null ? Math.max(...(await Promise.all(ends))) : performance.now()
-      const cost = meter.stop()
-      return { begun, ended, cost, firstPiece: await Promise.race([first, sleep(0, null)]) }
+      const ended = await work(begun)
+      return { begun, ended, cost: meter.stop(), firstPiece: null, finishes: [] }
     } finally {
       meter.stop()
     }
+  }
+
+  /** Adds the torrents and watches until all are complete, or for `window` milliseconds. */
+  async download(what: readonly Download[], window: number | null = null): Promise<Watched> {
+    const ends = what.map(({ client, torrent }) => client.completed(torrent))
+    let first: number | null = null
+    let finishes: readonly number[] = []
+    const clients = [...new Set(what.map(({ client }) => client))]
+    const watched = await this.watch(clients, async (begun) => {
+      await Promise.all(what.map(({ client, torrent, dir }) => client.add(torrent, dir)))
+      void firstPieceOf(what[0], begun, () => this.#closed).then((seconds) => (first = seconds))
+      if (window !== null) {
+        await sleep(begun + window - performance.now())
+        return performance.now()
+      }
+      finishes = (await Promise.all(ends)).map((at) => (at - begun) / 1000)
+      return begun + 1000 * Math.max(...finishes)
+    })
+    return { ...watched, firstPiece: first, finishes }
   }
 
   /** Adds torrents whose data lie there already and settles when they are offered. */
@@ -191,18 +207,22 @@ export class Stage {
   }
 
   /** Adds a torrent whose data lie there and watches until it is offered. */
-  async check(client: Client, torrent: BenchTorrent): Promise<Watched> {
-    await sleep(SETTLE)
-    await client.loopDelay()
-    const meter = new Meter([client.pid])
-    try {
-      const begun = performance.now()
+  check(client: Client, torrent: BenchTorrent): Promise<Watched> {
+    return this.watch([client], async () => {
       await client.add(torrent, torrent.content.dir)
       await offered(client, torrent, 10, () => this.#closed)
-      return { begun, ended: performance.now(), cost: meter.stop(), firstPiece: null }
-    } finally {
-      meter.stop()
+      return performance.now()
+    })
+  }
+
+  /** Settles when data flow; fails where none do in 30 s. */
+  async flowing(): Promise<void> {
+    const before = loopbackBytes()
+    for (let look = 0; look < 600 && !this.#closed; look++) {
+      if (loopbackBytes() - before > FLOW) return
+      await sleep(50)
     }
+    throw new Error('the leechers get nothing')
   }
 
   /** Fails where what lies in `dir` is not the torrent's content. */

@@ -19,6 +19,8 @@ export interface Seat {
   readonly cpus: string | null
   /** The scenario brings more peers than the client takes by default: limits of peers and slots are lifted. */
   readonly crowd: boolean
+  /** No probe of ours inside: `loopDelay` answers null. */
+  readonly bare: boolean
   /** Words before the program. */
   readonly under: readonly string[]
 }

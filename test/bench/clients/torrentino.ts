@@ -33,14 +33,15 @@ async function startTorrentino(seat: Seat): Promise<Client> {
   const listen = `[listen]\nhost = "${seat.address}"\nport = ${seat.port}\n`
   writeFileSync(join(home, 'config.toml'), listen + crowd, { mode: 0o600 })
   const delays = join(seat.home, 'loop.json')
-  const program = launch(seat, process.execPath, ['--import', LOOP, DAEMON, '--home', home], {
+  const probe = seat.bare ? [] : ['--import', LOOP]
+  const program = launch(seat, process.execPath, [...probe, DAEMON, '--home', home], {
     TORRENTINO_NET: 'private',
     TORRENTINO_BENCH_LOOP: delays,
   })
   const socket = await until('torrentinod answers', program, () => connect(join(home, 'torrentino.sock')))
   const rpc = new Rpc(socket)
   await rpc.call('session.hello', { client: 'bench', contract: '1.0' })
-  return new Torrentino(program, rpc, delays)
+  return new Torrentino(program, rpc, seat.bare ? null : delays)
 }
 
 class Torrentino implements Client {
@@ -48,14 +49,15 @@ class Torrentino implements Client {
   readonly prompt = true
   readonly #program: Program
   readonly #rpc: Rpc
-  readonly #delays: string
+  /** Where the probe writes, null without one. */
+  readonly #delays: string | null
   /** Ids by info hash. */
   readonly #ids = new Map<string, number>()
   /** Who waits for which hash to be complete. */
   readonly #waiting = new Map<string, (at: number) => void>()
   #asking = false
 
-  constructor(program: Program, rpc: Rpc, delays: string) {
+  constructor(program: Program, rpc: Rpc, delays: string | null) {
     this.#program = program
     this.#rpc = rpc
     this.#delays = delays
@@ -87,10 +89,12 @@ class Torrentino implements Client {
   }
 
   async loopDelay(): Promise<LoopDelay | null> {
-    const before = existsSync(this.#delays) ? readFileSync(this.#delays, 'utf8') : ''
+    const file = this.#delays
+    if (file === null) return null
+    const before = existsSync(file) ? readFileSync(file, 'utf8') : ''
     process.kill(this.pid, 'SIGUSR2')
     for (let look = 0; look < 200; look++) {
-      const text = existsSync(this.#delays) ? readFileSync(this.#delays, 'utf8') : ''
+      const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
       if (text !== before && text.endsWith('\n')) return JSON.parse(text) as LoopDelay
       await sleep(10)
     }

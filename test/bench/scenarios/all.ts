@@ -1,15 +1,36 @@
 /** Every scenario, in the order they run. */
+import { UsageError } from '../options.js'
+import { cold } from './cold.js'
+import { idle, recheck } from './quiet.js'
+import { duplex, hot, seeds } from './seed.js'
 import { eight, singles, small, start } from './single.js'
+import { fifty, mesh, slow } from './swarm.js'
 import type { Scale, Scenario } from './scenario.js'
 
 export function allScenarios(scale: Scale): Scenario[] {
-  return [...singles(scale), eight(scale), small(scale), start()]
+  return [
+    ...singles(scale),
+    eight(scale),
+    ...seeds(scale),
+    hot(scale),
+    duplex(scale),
+    start(),
+    small(scale),
+    recheck(scale),
+    mesh(scale),
+    slow(scale),
+    fifty(scale),
+    cold(scale),
+    idle(scale),
+  ]
 }
 
 /** Those that these options ask for. Throws where a name is none. */
 export function chosen(all: readonly Scenario[], only: readonly string[] | null, quick: boolean): Scenario[] {
-  if (only === null) return all.filter((each) => (quick ? each.quick : each.onlyByName !== true))
+  if (only === null) {
+    return all.filter((each) => each.onlyByName !== true && (each.quick || !quick))
+  }
   const unknown = only.find((name) => !all.some(({ info }) => info.id === name || info.group === name))
-  if (unknown !== undefined) throw new Error(`There is no scenario ${unknown}.`)
+  if (unknown !== undefined) throw new UsageError(`There is no scenario ${unknown}.`)
   return all.filter(({ info }) => only.includes(info.id) || only.includes(info.group))
 }
