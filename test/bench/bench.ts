@@ -5,7 +5,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, cpus, release, tmpdir, totalmem } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { aria2 } from './clients/aria2.js'
 import type { ClientKind } from './clients/client.js'
 import { libtorrent } from './clients/libtorrent.js'
@@ -17,6 +17,7 @@ import { installWebtorrent, webtorrent } from './clients/webtorrent.js'
 import { type Options, parseOptions, USAGE, UsageError } from './options.js'
 import { REPOSITORY } from './program.js'
 import type { Build, Machine } from './results.js'
+import { writeReport } from './report/write.js'
 import { runAll, say } from './run.js'
 import { allScenarios, chosen } from './scenarios/all.js'
 import { enterWorld, pathWithSbin, World } from './world.js'
@@ -111,19 +112,17 @@ async function outer(options: Options, words: readonly string[]): Promise<number
 async function inner(options: Options, words: readonly string[], inside: Inside): Promise<number> {
   const factor = options.scale * (options.quick ? 1 / 8 : 1)
   const scenarios = chosen(allScenarios({ factor, quick: options.quick }), options.only, options.quick)
-  const out =
-    options.out ??
-    join(
-      options.quick ? tmpdir() : REPOSITORY,
-      options.quick ? 'torrentino-bench.json' : 'docs/benchmarks.json',
-    )
+  const small = options.quick || options.scale !== 1
+  const folder = small ? join(tmpdir(), 'torrentino-bench') : join(REPOSITORY, 'docs')
+  const out = options.out ?? join(folder, 'benchmarks.json')
   const kinds = options.clients.map((id) => kindOf(id, inside))
   for (const { info } of kinds) if (info.absent !== null) say(`without ${info.id}: ${info.absent}`)
   const command = ['npm run bench', ...(words.length === 0 ? [] : ['--', ...words])].join(' ')
   const world = new World(inside.root)
   const { build } = inside
-  await runAll({ options, out, build, machine: machine(), command, kinds, scenarios }, world)
-  say(`written to ${out}`)
+  const results = await runAll({ options, out, build, machine: machine(), command, kinds, scenarios }, world)
+  await writeReport(results, dirname(out))
+  say(`written to ${out} and the page beside it`)
   return 0
 }
 

@@ -10,7 +10,7 @@ export interface Options {
   readonly rounds: number | null
   /** Payload sizes are multiplied by it. */
   readonly scale: number
-  /** The JSON, or null for the place in docs/. */
+  /** The JSON, or null for its usual place. */
   readonly out: string | null
   /** Whether finished cells of the same build stay as they are. */
   readonly resume: boolean
@@ -27,7 +27,8 @@ export const USAGE = `npm run bench -- [--quick] [--only SCENARIO[,..]] [--clien
   --clients   ${CLIENTS.join(', ')}
   --rounds    rounds of every client, in place of 5 and 3
   --scale     multiplies the payload sizes (default 1)
-  --out       the JSON (default docs/benchmarks.json; with --quick below the system's folder for temporary files)
+  --out       the JSON (default docs/benchmarks.json; with --quick or --scale torrentino-bench/benchmarks.json
+              below the system's folder for temporary files); the page is written beside it
   --resume    keep finished cells of the same build and parameters (default)
   --again     measure them again`
 

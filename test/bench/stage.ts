@@ -20,8 +20,6 @@ export interface ClientOptions {
   /** Last octet of its address; the client's own seat where left out. */
   readonly seat?: number
   readonly crowd?: boolean
-  /** Nothing of ours runs inside it to measure. */
-  readonly bare?: boolean
   readonly under?: readonly string[]
   /** Where left out: the client's core where the run is pinned. */
   readonly cpus?: string | null
@@ -118,9 +116,9 @@ export class Stage {
     const home = join(this.#dir, `c${seat}`)
     mkdirSync(home)
     const cpus = options.cpus === undefined ? (this.#pinned ? this.world.cores.client : null) : options.cpus
-    const { crowd = false, bare = false, under = [] } = options
+    const { crowd = false, under = [] } = options
     const place = { address: addressOf(seat), port: portOf(seat), control: 30_000 + seat }
-    const client = await kind.start({ ...place, home, cpus, crowd, bare, under })
+    const client = await kind.start({ ...place, home, cpus, crowd, under })
     this.#ends.push(() => client.stop())
     return client
   }

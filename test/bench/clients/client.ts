@@ -19,8 +19,6 @@ export interface Seat {
   readonly cpus: string | null
   /** The scenario brings more peers than the client takes by default: limits of peers and slots are lifted. */
   readonly crowd: boolean
-  /** No probe of ours inside: `loopDelay` answers null. */
-  readonly bare: boolean
   /** Words before the program. */
   readonly under: readonly string[]
 }
@@ -51,7 +49,7 @@ export interface Client {
   /** Bytes it has, by its own count. */
   done(torrent: BenchTorrent): Promise<number>
   totals(torrent: BenchTorrent): Promise<Totals>
-  /** Since the last call; null where the client's loop cannot be seen. */
+  /** Since the last call, a minute at most; null where the client does not tell. */
   loopDelay(): Promise<LoopDelay | null>
   /** In order, so that what it holds back is written. */
   stop(): Promise<void>

@@ -9,7 +9,6 @@ import { type Program, REPOSITORY } from '../program.js'
 import { type Client, type ClientKind, launch, type LoopDelay, type Seat, until } from './client.js'
 
 const DAEMON = join(REPOSITORY, 'dist/daemon/bin.js')
-const LOOP = join(REPOSITORY, 'test/bench/clients/loop-delay.mjs')
 /** Milliseconds between two questions for completion: its own pushes come four times a second at most. */
 const EVERY = 5
 
@@ -32,16 +31,11 @@ async function startTorrentino(seat: Seat): Promise<Client> {
   const crowd = seat.crowd ? '[peers]\nmax = 2000\nperTorrent = 1000\n' : ''
   const listen = `[listen]\nhost = "${seat.address}"\nport = ${seat.port}\n`
   writeFileSync(join(home, 'config.toml'), listen + crowd, { mode: 0o600 })
-  const delays = join(seat.home, 'loop.json')
-  const probe = seat.bare ? [] : ['--import', LOOP]
-  const program = launch(seat, process.execPath, [...probe, DAEMON, '--home', home], {
-    TORRENTINO_NET: 'private',
-    TORRENTINO_BENCH_LOOP: delays,
-  })
+  const program = launch(seat, process.execPath, [DAEMON, '--home', home], { TORRENTINO_NET: 'private' })
   const socket = await until('torrentinod answers', program, () => connect(join(home, 'torrentino.sock')))
   const rpc = new Rpc(socket)
   await rpc.call('session.hello', { client: 'bench', contract: '1.0' })
-  return new Torrentino(program, rpc, seat.bare ? null : delays)
+  return new Torrentino(program, rpc)
 }
 
 class Torrentino implements Client {
@@ -49,18 +43,15 @@ class Torrentino implements Client {
   readonly prompt = true
   readonly #program: Program
   readonly #rpc: Rpc
-  /** Where the probe writes, null without one. */
-  readonly #delays: string | null
   /** Ids by info hash. */
   readonly #ids = new Map<string, number>()
   /** Who waits for which hash to be complete. */
   readonly #waiting = new Map<string, (at: number) => void>()
   #asking = false
 
-  constructor(program: Program, rpc: Rpc, delays: string | null) {
+  constructor(program: Program, rpc: Rpc) {
     this.#program = program
     this.#rpc = rpc
-    this.#delays = delays
     this.pid = program.pid
   }
 
@@ -89,16 +80,8 @@ class Torrentino implements Client {
   }
 
   async loopDelay(): Promise<LoopDelay | null> {
-    const file = this.#delays
-    if (file === null) return null
-    const before = existsSync(file) ? readFileSync(file, 'utf8') : ''
-    process.kill(this.pid, 'SIGUSR2')
-    for (let look = 0; look < 200; look++) {
-      const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
-      if (text !== before && text.endsWith('\n')) return JSON.parse(text) as LoopDelay
-      await sleep(10)
-    }
-    return null
+    const { p99, max } = (await this.#rpc.call('session.status', { resetLoop: true })).loopDelay
+    return p99 === null || max === null ? null : { p99, max }
   }
 
   async stop(): Promise<void> {

@@ -2,9 +2,9 @@
 import { UsageError } from '../options.js'
 import { cold } from './cold.js'
 import { idle, recheck } from './quiet.js'
-import { duplex, hot, seeds } from './seed.js'
+import { crowd, duplex, seeds } from './seed.js'
 import { eight, singles, small, start } from './single.js'
-import { fifty, mesh, slow } from './swarm.js'
+import { fifty, mesh, slowPeers } from './swarm.js'
 import type { Scale, Scenario } from './scenario.js'
 
 export function allScenarios(scale: Scale): Scenario[] {
@@ -12,13 +12,13 @@ export function allScenarios(scale: Scale): Scenario[] {
     ...singles(scale),
     eight(scale),
     ...seeds(scale),
-    hot(scale),
+    crowd(scale),
     duplex(scale),
     start(),
     small(scale),
     recheck(scale),
     mesh(scale),
-    slow(scale),
+    slowPeers(scale),
     fifty(scale),
     cold(scale),
     idle(scale),

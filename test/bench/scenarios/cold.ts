@@ -34,10 +34,10 @@ export function cold(scale: Scale): Scenario {
       title: 'a cold volume with 50 leechers beside a download on another volume',
       about:
         'strace delays every read of the cold file by 8 ms. A torrent comes at 100 MiB/s onto another volume, first alone, then while 50 leechers ask for the cold file; what it keeps is the first time over the second.',
-      by: 'keeps',
+      by: 'kept',
       best: 'most',
       parameters: { coldSize, size, rate, leechers, delay: DELAY_MICROS / 1e6, pinned: false },
-      extras: { keeps: 'keeps of its rate', cold: 'cold file, MiB/s' },
+      extras: { kept: 'kept of its rate', cold: 'cold file, MiB/s' },
     },
     rounds: 5,
     pinned: false,
@@ -68,7 +68,7 @@ export function cold(scale: Scale): Scenario {
       const sunk = await sink.end()
       const took = ({ begun, ended }: typeof alone): number => ended - begun
       const extra = {
-        keeps: took(alone) / took(beside),
+        kept: took(alone) / took(beside),
         cold: sunk.seconds > 0 ? sunk.total / MIB / sunk.seconds : 0,
       }
       const figures = await figuresOf(beside, size, { client, torrent: second, extra })

@@ -84,15 +84,15 @@ export function seeds(scale: Scale): Scenario[] {
 }
 
 /** Two hundred leechers on one hot file. */
-export function hot(scale: Scale): Scenario {
+export function crowd(scale: Scale): Scenario {
   const size = scaled(1024, scale)
   const name = `big-${size / MIB}`
   const connections = scale.quick ? 50 : 200
   const seconds = scale.quick ? 3 : 6
   return scenario({
     info: {
-      id: 'hot',
-      group: 'hot',
+      id: 'crowd',
+      group: 'crowd',
       title: `${connections} leechers on one hot file`,
       about:
         'Leechers that throw everything away ask one seeder for the same torrent, each from another place on. Fairness is the least of them over the most.',

@@ -20,7 +20,7 @@ export function mesh(scale: Scale): Scenario {
       by: 'wall',
       best: 'least',
       parameters: { size, pieceLength: MIB, pinned: false, rate, leechers },
-      extras: { mean: 'mean finish, s', seedRatio: 'seed ratio' },
+      extras: { mean: 'mean finish, s', last: 'last finish, s', ratio: 'seed upload ratio' },
     },
     rounds: 5,
     pinned: false,
@@ -37,7 +37,7 @@ export function mesh(scale: Scale): Scenario {
       const watched = await stage.download(what)
       const report = await seeder.end()
       const mean = watched.finishes.reduce((sum, each) => sum + each, 0) / leechers
-      const extra = { mean, seedRatio: report.payload / size }
+      const extra = { mean, last: Math.max(...watched.finishes), ratio: report.payload / size }
       const [client] = clients
       const figures = await figuresOf(watched, leechers * size, {
         ...(client === undefined ? {} : { client }),
@@ -56,7 +56,7 @@ export function mesh(scale: Scale): Scenario {
 }
 
 /** Forty slow peers beside a fast one. */
-export function slow(scale: Scale): Scenario {
+export function slowPeers(scale: Scale): Scenario {
   const seconds = scale.quick ? 3 : 8
   const rate = 100 * MIB
   const slowRate = 20 * 1024
@@ -65,14 +65,14 @@ export function slow(scale: Scale): Scenario {
   const name = `slow-${size / MIB}`
   return scenario({
     info: {
-      id: 'slow',
-      group: 'slow',
+      id: 'slow-peers',
+      group: 'slow-peers',
       title: '40 peers of 20 KiB/s and one of 100 MiB/s',
       about: `${seconds} s of a download. What the fast peer could send, from its first request to its last block.`,
-      by: 'fast',
+      by: 'fastRate',
       best: 'most',
       parameters: { size, seconds, pieceLength: MIB, pinned: true, rate, slowRate, peers },
-      extras: { fast: 'from the fast peer, MiB/s' },
+      extras: { fastRate: 'from the fast peer, MiB/s' },
     },
     rounds: 5,
     pinned: true,
@@ -94,7 +94,7 @@ export function slow(scale: Scale): Scenario {
       const report = await fast.end()
       const rest = await others.end()
       const span = ((report.lastBlockAt ?? 0) - (report.firstRequestAt ?? 0)) / 1000
-      const extra = { fast: span > 0 ? report.payload / MIB / span : 0 }
+      const extra = { fastRate: span > 0 ? report.payload / MIB / span : 0 }
       return figuresOf(watched, report.payload + rest.payload, { client, torrent, seeder: report, extra })
     },
   })

@@ -144,6 +144,8 @@ class Connection implements MessageHandler {
   }
 
   message(id: number, bytes: Buffer, from: number, to: number): void {
+    // Some listen only from here on: webtorrent misses what comes in one packet with the handshake.
+    if (id === ID.interested) this.#write(message(ID.unchoke))
     if (id !== ID.request && id !== ID.cancel) return
     if (to - from !== 12) throw new Error('a request of the wrong length')
     const piece = word(bytes, from)
