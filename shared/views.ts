@@ -131,7 +131,7 @@ export interface DaemonView {
     /** Arriving data, and the most of it (`memory.buffer`). */
     readonly slab: Bytes
     readonly slabLimit: Bytes
-    /** Data read for peers and not yet taken by their sockets. */
+    /** Data read for peers: not yet taken by their sockets, or kept for the next who wants them. */
     readonly frames: Bytes
     readonly checks: Bytes
   }

@@ -95,7 +95,7 @@ class ThreadedDisk implements Disk {
       reads: this.reader.queued,
       checks: this.crew.queued,
       oldest: Math.max(this.assembly.oldest, this.lanes.oldest),
-      frameBytes: this.reader.pinnedBytes,
+      frameBytes: this.reader.bytes,
       checkBytes: this.crew.bytes,
     }
   }

@@ -179,7 +179,7 @@ export interface DiskPressure {
   readonly checks: number
   /** Age of the oldest job of a lane or a hash worker. */
   readonly oldest: Millis
-  /** Frames being read or not yet taken by sockets. */
+  /** Frames being read, not yet taken by sockets, or kept for the next who wants them. */
   readonly frameBytes: Bytes
   readonly checkBytes: Bytes
 }

@@ -14,6 +14,7 @@ const DOCS = [
   'docs/architecture.md',
   'docs/protocol.md',
   'docs/config.md',
+  'docs/memory.md',
   'docs/macos.md',
 ]
 
