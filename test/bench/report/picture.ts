@@ -25,7 +25,7 @@ export interface Picture {
 const WIDTH = 760
 const MARGIN = 20
 /** Room for the names of the clients. */
-const LABELS = 150
+const LABELS = 165
 /** Room for the figures beside the longest bar. */
 const FIGURES = 130
 const TITLE = 44
