@@ -143,7 +143,7 @@ function sendExtents(
         slots.set(ticket, slot)
         const place = { memory, offset: slot.view.byteOffset, length: EXTENT_SIZE }
         const whose = { key: 1, run: firstRun + piece, first: extent === 0, piece, extent }
-        thread.request('extent', { ...whose, ...place, tight: false, ticket }, done)
+        thread.request('extent', { ...whose, ...place, tight: false, suspect: false, ticket }, done)
         next += 1
       }
     }
@@ -161,22 +161,26 @@ async function frames(dir: string): Promise<Line[]> {
     thread.request('open', { key: 1, dir, files, pieceLength: MIB, digests }, resolve)
   })
   const lengths = new Array<number>(MIB / BLOCK).fill(BLOCK)
-  const memories = Array.from({ length: 3 }, () => new SharedArrayBuffer(MIB + 13 * lengths.length))
+  // Told to the lane with the first run that goes into each.
+  const buffers = [1, 2, 3].map((id) => ({ id, shared: new SharedArrayBuffer(MIB + 13 * lengths.length) }))
+  const known = new Set<number>()
   const lines = await throughput('frames of 1 MiB read by a lane', SIZE, async () => {
     await new Promise<void>((resolve, reject) => {
       let asked = 0
       let answered = 0
-      const ask = (memory: SharedArrayBuffer): void => {
-        const piece = asked
+      const ask = (buffer: (typeof buffers)[number]): void => {
+        const run = { key: 1, piece: asked, offset: 0, lengths, memory: buffer.id }
+        const fresh = known.has(buffer.id) ? [] : [buffer]
+        known.add(buffer.id)
         asked += 1
-        thread.request('read', { key: 1, piece, offset: 0, lengths, memory }, (fault) => {
+        thread.request('read', { runs: [run], fresh, gone: [] }, (faults) => {
           answered += 1
-          if (fault !== null) reject(new Error(`read: ${fault.code}`))
+          if (faults !== null) reject(new Error(`read: ${JSON.stringify(faults)}`))
           else if (answered === SIZE / MIB) resolve()
-          else if (asked < SIZE / MIB) ask(memory)
+          else if (asked < SIZE / MIB) ask(buffer)
         })
       }
-      memories.forEach(ask)
+      buffers.forEach(ask)
     })
   })
   await thread.stop()
