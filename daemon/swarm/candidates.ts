@@ -25,6 +25,8 @@ interface Candidate {
   retryAt: Millis
   /** It was of use once: worth keeping over others, and over a restart. */
   useful: boolean
+  /** It had everything when it was last connected: of no use to one that has everything too. */
+  seed: boolean
 }
 
 const LIMIT = 3000
@@ -55,6 +57,8 @@ export class Candidates {
   readonly #own = new Set<string>()
   /** `next` found nothing that is due before this, and nothing changed since. */
   #nothingBefore: Millis = -Infinity
+  /** Seeds were left out in that search. */
+  #withoutSeeds = false
 
   constructor(init: CandidatesInit, ports: CandidatesPorts) {
     this.#limit = init.limit ?? LIMIT
@@ -80,22 +84,31 @@ export class Candidates {
       return false
     }
     if (this.#known.size >= this.#limit && !this.#evict(source)) return false
-    this.#known.set(key, { address, source, use: 'idle', failures: 0, retryAt: -Infinity, useful: false })
+    this.#known.set(key, {
+      address,
+      source,
+      use: 'idle',
+      failures: 0,
+      retryAt: -Infinity,
+      useful: false,
+      seed: false,
+    })
     this.#nothingBefore = -Infinity
     return true
   }
 
   /**
    * The peer to dial now, or null. It counts as in use until `failed`, `connected` or `closed`. Those that never
-   * failed come first, in random order.
+   * failed come first, in random order. `withoutSeeds`: we have everything, so who had everything is left alone.
    */
-  next(now: Millis): PeerAddress | null {
-    if (now < this.#nothingBefore) return null
+  next(now: Millis, withoutSeeds = false): PeerAddress | null {
+    if (now < this.#nothingBefore && withoutSeeds === this.#withoutSeeds) return null
+    this.#withoutSeeds = withoutSeeds
     let best: Candidate | null = null
     let equals = 0
     let soonest = Infinity
     for (const candidate of this.#known.values()) {
-      if (candidate.use !== 'idle') continue
+      if (candidate.use !== 'idle' || (withoutSeeds && candidate.seed)) continue
       if (candidate.retryAt > now) {
         soonest = Math.min(soonest, candidate.retryAt)
         continue
@@ -133,6 +146,12 @@ export class Candidates {
     candidate.useful = true
     candidate.failures = 0
     this.#idle(candidate, now + this.#jittered(RETURN_PAUSE))
+  }
+
+  /** It has everything. */
+  noteSeed(address: PeerAddress): void {
+    const candidate = this.#known.get(addressKey(address))
+    if (candidate !== undefined) candidate.seed = true
   }
 
   /** We ended every connection and attempt ourselves: these peers, and those that were useful, are due at once. */

@@ -28,7 +28,7 @@ const USELESS_AFTER: Millis = 600_000
 const TAKES_NOTHING_AFTER: Millis = 120_000
 /** Dials begun in one tick. */
 const DIALS_PER_TICK = 30
-/** Pieces a peer may take while choked (BEP 6). */
+/** Pieces a peer may take while choked, as long as it has fewer than that (BEP 6). */
 const ALLOWED_FAST = 10
 
 /** Connections of the whole daemon; a torrent asks before it makes one. */
@@ -142,7 +142,7 @@ export class Connections implements PeerOwner {
     for (let begun = 0; begun < DIALS_PER_TICK && !this.#closed; begun++) {
       if (this.#peers.size + this.#dialling.size >= this.#init.maxPeers) return
       if (!this.#ports.budget.take()) return
-      const address = this.#ports.candidates.next(now)
+      const address = this.#ports.candidates.next(now, this.#ports.content.complete)
       if (address === null) return this.#ports.budget.give()
       this.#dialling.set(addressKey(address), this.#ports.dial(address))
     }
@@ -248,7 +248,9 @@ export class Connections implements PeerOwner {
     else if (peer.fast && have.empty) peer.send(out.HAVE_NONE)
     else if (!have.empty) peer.send(out.encodeBitfield(have.bytes.slice()))
     if (peer.extensions) peer.send(out.encodeExtended(0, this.#extension(peer)))
-    if (peer.fast && !have.empty) this.#grantFast(peer)
+    // Not from a seed: it looks for nothing in return, and in a crowd every newcomer would fetch the pieces it was
+    // granted from it, past its slots, whatever is rare.
+    if (peer.fast && !have.empty && !have.complete) this.#grantFast(peer)
   }
 
   #extension(peer: Peer): Uint8Array {
@@ -290,6 +292,7 @@ export class Connections implements PeerOwner {
   }
 
   #afterGain(peer: Peer): void {
+    if (peer.bits.count >= ALLOWED_FAST) peer.grantedFast.clear()
     if (this.#bothDone(peer)) return peer.close('both-complete')
     peer.setInterested(peer.interesting > 0)
     this.#ports.downloader.fill(peer)
@@ -350,6 +353,7 @@ export class Connections implements PeerOwner {
     this.#ports.uploader.left(peer)
     const known = peer.listening ?? peer.transport.address
     const useful = peer.downloaded > 0
+    if (peer.bits.complete) this.#ports.candidates.noteSeed(known)
     // That we end it ourselves is no failure of the peer.
     if (useful || !this.#closed) this.#ports.candidates.closed(known, this.#ports.clock.now(), useful)
     this.#ports.log.debug({ peer: addressKey(peer.transport.address), reason }, 'peer closed')

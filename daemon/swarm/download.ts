@@ -34,6 +34,8 @@ const REFILL_BELOW = 0.75
 const EARLY_STEAL = 10
 /** A piece open for so long is finished by whoever can. */
 const OVERDUE: Millis = 30_000
+/** A new piece goes before one that is begun where so many times more peers have that one. */
+const RARER = 2
 /** How often an idle peer is offered what others have not brought, at the end. */
 const RUSH_EVERY: Millis = 100
 /** Peers above the rate fetch neighbouring pieces, up to so much in a row. */
@@ -269,12 +271,10 @@ export class Downloader {
     const own = peer.piece
     if (own >= 0 && this.#askIn(peer, own, now)) return true
     const whole = this.#shares.takesWhole(peer, this.#content.layout.pieceLength, now)
-    if (this.#askPartial(peer, now, whole)) return true
     if (!this.#full && !this.#ports.slots.offers(this.#shares.claim(peer))) this.#full = true
-    if (!this.#full) {
-      const piece = this.#nextOfRun(peer, own, whole, now)
-      if (piece >= 0) return this.#askNew(peer, piece, now, whole)
-    }
+    const fresh = this.#full ? -1 : this.#nextOfRun(peer, own, whole, now)
+    if (this.#askPartial(peer, now, whole, fresh)) return true
+    if (fresh >= 0) return this.#askNew(peer, fresh, now, whole)
     const idle = this.#picker.pickableCount === 0 || !this.#full
     if (idle && this.#askAny(peer, now)) return true
     return this.#rush.ask(peer, now)
@@ -291,8 +291,11 @@ export class Downloader {
     }
   }
 
-  #askPartial(peer: Peer, now: Millis, whole: boolean): boolean {
+  /** Passes over what is not nearly as rare as `fresh`: what hardly anybody has is not to wait for what many have. */
+  #askPartial(peer: Peer, now: Millis, whole: boolean, fresh: PieceIndex): boolean {
+    const most = fresh < 0 ? Infinity : RARER * this.#picker.availability(fresh)
     for (const piece of this.#pieces.partial()) {
+      if (this.#picker.availability(piece) >= most) continue
       const owner = this.#pieces.owner(piece)
       const open = owner === ORPHAN || (owner === SHARED && !whole)
       if (!open && !this.#isOverdue(peer, piece, now, whole)) continue

@@ -5,8 +5,8 @@
 import { BLOCK_SIZE, type Bytes, type Millis, type Rate } from '../../shared/units.js'
 
 /** Requests at once before anything is known. */
-const START = 64
-const LEAST = 32
+const START = 16
+const LEAST = 2
 const MOST = 2048
 /** What a peer takes that does not say (BEP 10 `reqq`; what libtorrent assumes). */
 const DEFAULT_REQQ = 250

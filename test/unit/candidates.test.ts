@@ -33,6 +33,17 @@ describe('Candidates', () => {
     expect(candidates.next(HOUR)).toBeNull()
   })
 
+  it('leaves those who had everything alone while we have everything, and no longer', () => {
+    const candidates = make()
+    for (const n of [1, 2]) candidates.add(peer(n), 'tracker')
+    drain(candidates, 0)
+    for (const n of [1, 2]) candidates.closed(peer(n), 0, true)
+    candidates.noteSeed(peer(1))
+    expect(candidates.next(HOUR, true)).toEqual(peer(2))
+    expect(candidates.next(HOUR, true)).toBeNull()
+    expect(candidates.next(HOUR)).toEqual(peer(1))
+  })
+
   it('takes the same host with another port for another peer', () => {
     const candidates = make()
     candidates.add(peer(1, 20_001), 'tracker')
