@@ -8,6 +8,8 @@ export interface Options {
   readonly clients: readonly ClientId[]
   /** Rounds of each client, or null for what the scenario says. */
   readonly rounds: number | null
+  /** After so many no further run begins. */
+  readonly minutes: number
   /** Payload sizes are multiplied by it. */
   readonly scale: number
   /** The JSON, or null for its usual place. */
@@ -20,12 +22,13 @@ export interface Options {
 export class UsageError extends Error {}
 
 export const USAGE = `npm run bench -- [--quick] [--only SCENARIO[,..]] [--clients A,B] [--rounds N] [--scale F]
-                 [--out FILE] [--resume | --again]
+                 [--minutes N] [--out FILE] [--resume | --again]
 
   --quick     small payloads, one round, the main scenarios: under 3 minutes
   --only      scenarios or groups of them (single, seed, mesh, ...); "idle" runs only this way
   --clients   ${CLIENTS.join(', ')}
   --rounds    rounds of every client, in place of 5 and 3
+  --minutes   after so many no further run begins, and the next call goes on from there (default 60)
   --scale     multiplies the payload sizes (default 1)
   --out       the JSON (default docs/benchmarks.json; with --quick or --scale torrentino-bench/benchmarks.json
               below the system's folder for temporary files); the page is written beside it
@@ -38,6 +41,7 @@ export function parseOptions(words: readonly string[]): Options {
     only: null as readonly string[] | null,
     clients: CLIENTS,
     rounds: null as number | null,
+    minutes: 60,
     scale: 1,
     out: null as string | null,
     resume: true,
@@ -61,6 +65,9 @@ export function parseOptions(words: readonly string[]): Options {
         break
       case '--rounds':
         options.rounds = positive(word, value(word), true)
+        break
+      case '--minutes':
+        options.minutes = positive(word, value(word), false)
         break
       case '--scale':
         options.scale = positive(word, value(word), false)

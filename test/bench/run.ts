@@ -54,6 +54,7 @@ export async function runAll(init: RunInit, world: World): Promise<Results> {
     ),
     cells: kept(before?.cells ?? [], infos, build, options.resume),
   }
+  const end = performance.now() + options.minutes * 60_000
   for (const [at, scenario] of scenarios.entries()) {
     const wanted = new Set(scenarios.slice(at).flatMap(({ contents }) => contents))
     world.forget((name) => wanted.has(name))
@@ -73,6 +74,10 @@ export async function runAll(init: RunInit, world: World): Promise<Results> {
     const prepared = scenario.prepare(world)
     world.touch(scenario.touch)
     for (let next = turn(); next !== null; next = turn()) {
+      if (performance.now() > end) {
+        say('the time is up: the same command goes on from here')
+        return results
+      }
       const { client, round } = next
       const kind = clients.find(({ info }) => info.id === client)
       if (kind === undefined) break

@@ -179,7 +179,7 @@ export class Stage {
     }
   }
 
-  /** Adds the torrents and watches until all are complete, or for `window` milliseconds. */
+  /** Adds the torrents and watches until all are complete, or for `window` milliseconds from the first data on. */
   async download(what: readonly Download[], window: number | null = null): Promise<Watched> {
     const ends = what.map(({ client, torrent }) => client.completed(torrent))
     let first: number | null = null
@@ -189,7 +189,8 @@ export class Stage {
       await Promise.all(what.map(({ client, torrent, dir }) => client.add(torrent, dir)))
       void firstPieceOf(what[0], begun, () => this.#closed).then((seconds) => (first = seconds))
       if (window !== null) {
-        await sleep(begun + window - performance.now())
+        await this.flowing()
+        await sleep(window)
         return performance.now()
       }
       finishes = (await Promise.all(ends)).map((at) => (at - begun) / 1000)

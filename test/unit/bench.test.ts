@@ -177,19 +177,26 @@ describe('spread', () => {
 
 describe('the command line', () => {
   it('has its defaults', () => {
-    expect(parseOptions([])).toMatchObject({ quick: false, only: null, rounds: null, resume: true, scale: 1 })
+    expect(parseOptions([])).toMatchObject({
+      quick: false,
+      only: null,
+      rounds: null,
+      resume: true,
+      minutes: 60,
+    })
     expect(parseOptions([]).clients).toHaveLength(8)
   })
 
   it('takes lists and numbers', () => {
     const words =
-      '--quick --only single,mesh --clients aria2,torrentino --rounds 2 --scale 0.5 --again --out x'
+      '--quick --only single,mesh --clients aria2,torrentino --rounds 2 --scale 0.5 --minutes 9 --again --out x'
     expect(parseOptions(words.split(' '))).toEqual({
       quick: true,
       only: ['single', 'mesh'],
       clients: ['aria2', 'torrentino'],
       rounds: 2,
       scale: 0.5,
+      minutes: 9,
       resume: false,
       out: 'x',
     })

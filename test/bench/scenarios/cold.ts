@@ -39,7 +39,7 @@ export function cold(scale: Scale): Scenario {
       parameters: { coldSize, size, rate, leechers, delay: DELAY_MICROS / 1e6, pinned: false },
       extras: { kept: 'kept of its rate', cold: 'cold file, MiB/s' },
     },
-    rounds: 5,
+    rounds: 3,
     pinned: false,
     timeout: 120,
     quick: false,

@@ -52,6 +52,7 @@ export function seeds(scale: Scale): Scenario[] {
     }),
     scenario({
       ...common,
+      rounds: 3,
       quick: false,
       info: {
         ...info,
@@ -88,7 +89,7 @@ export function crowd(scale: Scale): Scenario {
   const size = scaled(1024, scale)
   const name = `big-${size / MIB}`
   const connections = scale.quick ? 50 : 200
-  const seconds = scale.quick ? 3 : 6
+  const seconds = scale.quick ? 2 : 5
   return scenario({
     info: {
       id: 'crowd',
@@ -149,7 +150,7 @@ export function duplex(scale: Scale): Scenario {
       parameters: { size, other, pieceLength: MIB, pinned: false, leechers: 8 },
       extras: { down: 'down, MiB/s', up: 'up, MiB/s' },
     },
-    rounds: 5,
+    rounds: 3,
     pinned: false,
     timeout: 180,
     quick: false,

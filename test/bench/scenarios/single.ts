@@ -39,7 +39,7 @@ const VARIANTS: readonly Variant[] = [
   {
     id: 'single-16m',
     title: 'pieces of 16 MiB, pinned',
-    mib: 1024,
+    mib: 512,
     pieceLength: 16 * MIB,
     pinned: true,
     volume: 'memory',
@@ -49,7 +49,7 @@ const VARIANTS: readonly Variant[] = [
   {
     id: 'single-256k',
     title: 'pieces of 256 KiB, pinned',
-    mib: 1024,
+    mib: 512,
     pieceLength: MIB / 4,
     pinned: true,
     volume: 'memory',
@@ -59,7 +59,7 @@ const VARIANTS: readonly Variant[] = [
   {
     id: 'single-disk',
     title: 'onto the disk, pinned: ours syncs what it calls done, others need not',
-    mib: 1024,
+    mib: 512,
     pieceLength: MIB,
     pinned: true,
     volume: 'disk',

@@ -57,7 +57,7 @@ export function mesh(scale: Scale): Scenario {
 
 /** Forty slow peers beside a fast one. */
 export function slowPeers(scale: Scale): Scenario {
-  const seconds = scale.quick ? 3 : 8
+  const seconds = scale.quick ? 3 : 5
   const rate = 100 * MIB
   const slowRate = 20 * 1024
   const peers = 40
@@ -68,7 +68,7 @@ export function slowPeers(scale: Scale): Scenario {
       id: 'slow-peers',
       group: 'slow-peers',
       title: '40 peers of 20 KiB/s and one of 100 MiB/s',
-      about: `${seconds} s of a download. What the fast peer could send, from its first request to its last block.`,
+      about: `${seconds} s of a download from its first data on. What the fast peer could send, from its first request to its last block.`,
       by: 'fastRate',
       best: 'most',
       parameters: { size, seconds, pieceLength: MIB, pinned: true, rate, slowRate, peers },
@@ -116,7 +116,7 @@ export function fifty(scale: Scale): Scenario {
       parameters: { each, count, pieceLength: MIB / 4, pinned: true },
       extras: { mean: 'mean finish, s' },
     },
-    rounds: 5,
+    rounds: 3,
     pinned: true,
     timeout: 120,
     quick: false,
