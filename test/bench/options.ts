@@ -8,8 +8,8 @@ export interface Options {
   readonly clients: readonly ClientId[]
   /** Rounds of each client, or null for what the scenario says. */
   readonly rounds: number | null
-  /** After so many no further run begins. */
-  readonly minutes: number
+  /** After so many no further run begins; null for the default. */
+  readonly minutes: number | null
   /** Payload sizes are multiplied by it. */
   readonly scale: number
   /** The JSON, or null for its usual place. */
@@ -28,7 +28,8 @@ export const USAGE = `npm run bench -- [--quick] [--only SCENARIO[,..]] [--clien
   --only      scenarios or groups of them (single, seed, mesh, ...); "idle" runs only this way
   --clients   ${CLIENTS.join(', ')}
   --rounds    rounds of every client, in place of 5 and 3
-  --minutes   after so many no further run begins, and the next call goes on from there (default 60)
+  --minutes   after so many no further run begins, and the next call goes on from there (default 60;
+              with --quick 2.5)
   --scale     multiplies the payload sizes (default 1)
   --out       the JSON (default docs/benchmarks.json; with --quick or --scale torrentino-bench/benchmarks.json
               below the system's folder for temporary files); the page is written beside it
@@ -41,7 +42,7 @@ export function parseOptions(words: readonly string[]): Options {
     only: null as readonly string[] | null,
     clients: CLIENTS,
     rounds: null as number | null,
-    minutes: 60,
+    minutes: null as number | null,
     scale: 1,
     out: null as string | null,
     resume: true,

@@ -54,7 +54,8 @@ export async function runAll(init: RunInit, world: World): Promise<Results> {
     ),
     cells: kept(before?.cells ?? [], infos, build, options.resume),
   }
-  const end = performance.now() + options.minutes * 60_000
+  const minutes = options.minutes ?? (options.quick ? 2.5 : 60)
+  const deadline = performance.now() + minutes * 60_000
   for (const [at, scenario] of scenarios.entries()) {
     const wanted = new Set(scenarios.slice(at).flatMap(({ contents }) => contents))
     world.forget((name) => wanted.has(name))
@@ -74,7 +75,7 @@ export async function runAll(init: RunInit, world: World): Promise<Results> {
     const prepared = scenario.prepare(world)
     world.touch(scenario.touch)
     for (let next = turn(); next !== null; next = turn()) {
-      if (performance.now() > end) {
+      if (performance.now() > deadline) {
         say('the time is up: the same command goes on from here')
         return results
       }

@@ -137,7 +137,7 @@ export function eight(scale: Scale): Scenario {
     rounds: 5,
     pinned: true,
     timeout: 120,
-    quick: true,
+    quick: false,
     touch: 2 * size,
     contents: [name],
     prepare: (world: World) => world.torrent(world.content({ name, files: size }), MIB),
