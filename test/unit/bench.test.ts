@@ -182,7 +182,7 @@ describe('the command line', () => {
       only: null,
       rounds: null,
       resume: true,
-      minutes: 60,
+      minutes: null,
     })
     expect(parseOptions([]).clients).toHaveLength(8)
   })

@@ -59,7 +59,7 @@ class Torrentino implements Client {
     const metainfo = readFileSync(torrent.file).toString('base64')
     const { id } = await this.#rpc.call('torrent.add', { metainfo, dir })
     this.#ids.set(torrent.infoHash, id)
-    if (this.#waiting.size > 0 && !this.#asking) void this.#ask()
+    if (this.#waiting.size > 0 && !this.#asking) this.#ask().catch(() => (this.#asking = false))
   }
 
   completed(torrent: BenchTorrent): Promise<number> {
