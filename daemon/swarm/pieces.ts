@@ -212,11 +212,11 @@ export class OpenPieces {
   }
 
   /**
-   * Looks for a block that `from` was asked for and that `to` may be asked for too, in pieces that `may`: of those
-   * that the fewest were asked for the one asked for last. True: it is at `foundPiece` and `foundBlock`.
+   * Looks for a block that `from` was asked for and `to` was not, in pieces that `may`: of those that the fewest were
+   * asked for the one asked for last. True: it is at `foundPiece` and `foundBlock`.
    */
   findNewest(from: number, to: number, now: Millis, may: (piece: PieceIndex) => boolean): boolean {
-    let fewest = MAX_HOLDERS
+    let fewest = MAX_HOLDERS + 1
     let least = Infinity
     for (const [piece, table] of this.#tables) {
       if (table.requested === 0 || !may(piece)) continue
@@ -226,7 +226,7 @@ export class OpenPieces {
         if (at < 0 || place(table, block, to) >= 0 || isRefused(table, block, to, now)) continue
         const holders = countHolders(table, block)
         const waited = since(table.askedAt[at], now)
-        if (holders === MAX_HOLDERS || holders > fewest || (holders === fewest && waited >= least)) continue
+        if (holders > fewest || (holders === fewest && waited >= least)) continue
         fewest = holders
         least = waited
         this.foundPiece = piece
@@ -281,6 +281,12 @@ export class OpenPieces {
     table.party[block] = peer
     table.refusedAt[block] = now
     return true
+  }
+
+  /** A block is taken from a peer, which did nothing wrong and may be asked for it again. */
+  takeBack(piece: PieceIndex, block: number, peer: number): boolean {
+    const table = this.#table(piece)
+    return table !== undefined && this.#drop(piece, table, block, peer)
   }
 
   /** A peer choked us: all it was asked for may be asked of others. Answers how many requests that were. */

@@ -74,14 +74,28 @@ export class Rush {
     const { foundPiece: piece, foundBlock: block } = pieces
     const arriving = memory.source(piece, block) === late.handle
     const single = pieces.holderAt(piece, block, 1) < 0
-    if (muchLater && single && !arriving && rateOf(peer, now) > 0) {
-      pieces.releaseBlock(piece, block, late.handle, now)
+    const rate = rateOf(peer, now)
+    const theirs = rateOf(late, now)
+    const fair = (single && rate >= theirs) || rate >= theirs * STEAL_RATIO
+    if (muchLater && fair && !arriving && rate > 0) {
+      pieces.takeBack(piece, block, late.handle)
       this.#ports.withdraw(late, piece, block)
       return this.#ports.ask(peer, piece, block, now)
     }
     if (peer.outstanding >= MAX_DUPLICATES || !this.#ports.isEndgame()) return false
+    if (this.#anotherIsSooner(peer, piece, now)) return false
     // What is arriving already is worth a second copy only from one that overtakes it.
-    if (arriving && rateOf(late, now) * STEAL_RATIO > rateOf(peer, now)) return false
+    if (arriving && theirs * STEAL_RATIO > rate) return false
     return this.#ports.ask(peer, piece, block, now)
+  }
+
+  /** Somebody would bring a block of the piece much sooner than this peer, and will come to it. */
+  #anotherIsSooner(peer: Peer, piece: PieceIndex, now: Millis): boolean {
+    const mine = timeFor(peer, peer.outstanding + 1, now)
+    for (const other of this.#ports.peers()) {
+      if (other === peer || other.peerChoking || rateOf(other, now) === 0 || !other.bits.get(piece)) continue
+      if (timeFor(other, other.outstanding + 1, now) * DUPLICATE_RATIO < mine) return true
+    }
+    return false
   }
 }

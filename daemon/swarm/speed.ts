@@ -9,8 +9,6 @@ import { type Claim, CLAIM_FLOOR, CLAIM_SHARE, CLAIM_SPARE, type SlotSource } fr
 const BLOCKS_PER_EXTENT = EXTENT_SIZE / BLOCK_SIZE
 /** Blocks that every link may have on their way, however tight the slab. */
 export const LINK_FLOOR = 2
-/** The same for one that has not shown its rate yet. */
-const UNKNOWN_FLOOR = 16
 /** Slots are never filled to the last block, and some are with the disk. */
 const USABLE = 0.75
 const REFRESH: Millis = 100
@@ -70,8 +68,8 @@ export class Shares {
     const usable = capacity * BLOCKS_PER_EXTENT * USABLE
     const ample = demand.blocks <= usable && available >= capacity / 2
     for (const peer of peers) {
-      if (ample || demand.rate === 0) peer.share = Infinity
-      else peer.share = Math.floor((usable * rateOf(peer, now)) / demand.rate)
+      const part = demand.rate === 0 ? 0 : rateOf(peer, now) / demand.rate
+      peer.share = ample ? Infinity : Math.floor(usable * part)
     }
   }
 
@@ -82,10 +80,11 @@ export class Shares {
 
   /** Blocks that may be on their way from a peer. */
   limit(peer: Peer): number {
-    const { depth } = peer.depth
+    const { depth, rate } = peer.depth
+    // One that has shown nothing yet gets more than its floor only while there is plenty.
+    if (rate === 0 && this.#slots.available <= this.#slots.capacity / 2) return Math.min(depth, LINK_FLOOR)
     if (depth <= peer.share) return depth
-    const floor = peer.depth.rate === 0 ? UNKNOWN_FLOOR : LINK_FLOOR
-    return Math.min(depth, Math.max(floor, peer.share))
+    return Math.min(depth, Math.max(LINK_FLOOR, peer.share))
   }
 
   /** What right a peer has to one slot more. */

@@ -85,6 +85,11 @@ function apply({ op, piece, block: at, peer }: Step, now: number, pieces: OpenPi
       expect(model.state(offered)).toBe(op === 'ask' ? 'free' : 'requested')
       expect(offered.holders).not.toContain(peer)
       if (op === 'duplicate') expect(offered.holders).toContain(victim)
+      if (offered.holders.length === MAX_HOLDERS) {
+        expect(pieces.requested(piece, next, peer, now)).toBe(false)
+        expect(pieces.takeBack(piece, next, victim)).toBe(true)
+        offered.holders.splice(offered.holders.indexOf(victim), 1)
+      }
       expect(pieces.requested(piece, next, peer, now)).toBe(true)
       offered.holders.push(peer)
       return

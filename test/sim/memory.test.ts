@@ -46,3 +46,30 @@ it('two downloads on one daemon share what there is', async () => {
   expect(quick).toBeLessThan(20_000)
   expect(leecher.disk.slab.available).toBe(10)
 })
+
+it('a fast peer keeps its rate beside twenty slow ones that came first, with little memory', async () => {
+  const swarm = new Swarm({ step: 20 })
+  const source = makeSource({ files: 40_000_000, pieceLength: 4 << 20 })
+  const leecher = swarm.node({ slots: 24 })
+  const slow = Array.from({ length: 20 }, () => swarm.node())
+  const fast = swarm.node()
+  for (const node of slow) {
+    swarm.network.limit(node.init.host, 10_000, swarm.clock)
+    await node.add(source, { have: true })
+  }
+  swarm.network.limit(fast.init.host, 8_000_000, swarm.clock)
+  await fast.add(source, { have: true })
+  await leecher.add(source)
+  await swarm.until(() => leecher.torrent.state.kind === 'downloading')
+  leecher.meet(...slow)
+  await swarm.run(3000)
+  leecher.meet(fast)
+  // 36 MB are 4.5 s at the full rate.
+  const most = await swarm.until(() => leecher.torrent.view().downloaded > 36_000_000)
+  expect(most).toBeLessThan(5000)
+  const rest = await swarm.until(() => leecher.torrent.state.kind === 'seeding', 200_000)
+  await swarm.settle()
+  expect(most + rest).toBeLessThan(6500)
+  expect(leecher.hasAll(source)).toBe(true)
+  expect(leecher.disk.slab.available).toBe(24)
+})

@@ -43,6 +43,8 @@ export class FakeDisk implements Disk {
   /** Frames given out and not released: 0 at the end of a test. */
   pinned = 0
   freeBytes = 1_000_000_000_000
+  /** Slots are short: nothing waits in one. */
+  tight = false
   /** Asked and not done, oldest first. */
   private tasks: Task[] = []
   private failures: { failure: FakeFailure; left: number }[] = []
@@ -51,7 +53,10 @@ export class FakeDisk implements Disk {
   private scheduled = false
 
   constructor(init: { readonly slots?: number; readonly auto?: boolean } = {}) {
-    this.slab = new SharedSlab({ slots: init.slots ?? 192 })
+    this.slab = new SharedSlab({ slots: init.slots ?? 192 }, (tight) => {
+      this.tight = tight
+      if (tight) for (const storage of this.storages) this.later('write', () => storage.spill())
+    })
     this.auto = init.auto ?? false
   }
 

@@ -19,7 +19,8 @@ import { FakeFileError, faultOf, type FakeNode, parentOf } from './fake-files.js
 
 /** A piece on its way: extents are hashed in order and wait in their slots until then. */
 interface Run {
-  readonly waiting: Map<number, { slot: Slot; length: number }>
+  /** Full extents not hashed yet; without a slot those that were written unhashed. */
+  readonly waiting: Map<number, { slot: Slot | null; length: number }>
   readonly hash: ReturnType<typeof createHash>
   next: number
 }
@@ -75,7 +76,7 @@ export class FakeStorage implements Storage {
   forget(piece: PieceIndex): void {
     const run = this.runs.get(piece)
     this.runs.delete(piece)
-    for (const { slot } of run?.waiting.values() ?? []) this.disk.slab.release(slot)
+    for (const { slot } of run?.waiting.values() ?? []) if (slot !== null) this.disk.slab.release(slot)
     run?.waiting.clear()
   }
 
@@ -219,20 +220,20 @@ export class FakeStorage implements Storage {
   private take(run: Run, slot: Slot, piece: PieceIndex, extent: number, length: number): void {
     run.waiting.set(extent, { slot, length })
     for (let next = run.waiting.get(run.next); next !== undefined; next = run.waiting.get(run.next)) {
-      const bytes = next.slot.view.subarray(0, next.length)
+      const { slot: held, length: size } = next
       const fault = faultOf(() => {
-        this.write(piece, run.next * EXTENT_SIZE, bytes)
+        run.hash.update(this.due(piece, run.next, held, size))
       })
       if (fault !== null) {
         this.forget(piece)
         this.events.writeFailed(piece, fault)
         return
       }
-      run.hash.update(bytes)
-      this.disk.slab.release(next.slot)
+      if (held !== null) this.disk.slab.release(held)
       run.waiting.delete(run.next)
       run.next += 1
     }
+    if (this.disk.tight) this.spill()
     if (run.next < this.layout.extentCount(piece)) return
     this.runs.delete(piece)
     const good = run.hash.digest().equals(this.digest(piece))
@@ -258,6 +259,38 @@ export class FakeStorage implements Storage {
         )
     })
     return fault !== null || digests.length === 0 ? null : Buffer.concat(digests)
+  }
+
+  /** An extent whose turn it is: written now, or read back. */
+  private due(piece: PieceIndex, extent: number, slot: Slot | null, length: number): Buffer {
+    if (slot === null) {
+      const bytes = this.bytes(piece, extent * EXTENT_SIZE, length)
+      if (bytes === null) throw new FakeFileError('EIO', 'read', this.spec.dir)
+      return bytes
+    }
+    const bytes = slot.view.subarray(0, length)
+    this.write(piece, extent * EXTENT_SIZE, bytes)
+    return bytes
+  }
+
+  /** Slots are short: what waits for its turn is written unhashed. */
+  spill(): void {
+    for (const [piece, run] of [...this.runs]) {
+      for (const [extent, waiting] of run.waiting) {
+        const { slot, length } = waiting
+        if (slot === null) continue
+        const fault = faultOf(() => {
+          this.write(piece, extent * EXTENT_SIZE, slot.view.subarray(0, length))
+        })
+        if (fault !== null) {
+          this.forget(piece)
+          this.events.writeFailed(piece, fault)
+          break
+        }
+        waiting.slot = null
+        this.disk.slab.release(slot)
+      }
+    }
   }
 
   private write(piece: PieceIndex, offset: number, bytes: Uint8Array): void {

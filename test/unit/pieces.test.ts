@@ -166,12 +166,17 @@ describe('OpenPieces', () => {
       expect(pieces.requested(2, 0, peer, 0)).toBe(true)
       expect(pieces.requested(2, 0, peer, 0)).toBe(false)
     }
-    expect(newest(pieces, A, D)).toBeNull()
     expect(pieces.requested(2, 0, D, 0)).toBe(false)
     expect(pieces.duplicates).toBe(2)
     expect(holders(pieces, 2, 0)).toEqual([A, B, C])
     expect(pieces.releaseBlock(2, 0, A, 0)).toBe(true)
     expect(holders(pieces, 2, 0)).toEqual([B, C])
+    // Taken from one for another; the first may have it again at once, unlike one that refused.
+    expect(newest(pieces, B, D)).toEqual([2, 0])
+    expect(pieces.takeBack(2, 0, B)).toBe(true)
+    expect(pieces.takeBack(2, 0, B)).toBe(false)
+    expect(newest(pieces, C, A)).toBeNull()
+    expect(newest(pieces, C, B)).toEqual([2, 0])
     expect(pieces.allRequested).toBe(true)
     expect(pieces.received(2, 0, C)).toBe('piece')
     expect(holders(pieces, 2, 0)).toEqual([])
