@@ -251,7 +251,8 @@ for (const [name, makeWorld] of [
           (fault) => told.push(fault),
         )
       })
-      expect(told).toEqual([0])
+      // Which piece comes first is up to the threads; after the close there is no second, and no end.
+      expect(told).toEqual([expect.any(Number)])
     })
 
     it('checks pieces with pads in them, and ends early when it is told to', async () => {
