@@ -27,6 +27,8 @@ export interface Waiting {
   readonly run: ReadRun
   readonly length: Bytes
   readonly patient: boolean
+  /** Goes with the one before it, which it follows in the file. */
+  readonly ahead: boolean
 }
 
 export interface ReadQueuePorts<W> {
@@ -52,6 +54,8 @@ export class ReadQueue<W extends Waiting> {
   private batch: Bytes = MOST_BATCH
   /** When the lane was last known to begin with a message. */
   private began: Millis = 0
+  /** What the last message took. */
+  private lastTook: Millis = 0
   /** Buffers the lane has been told of, and those of them that are gone. */
   private readonly told = new Set<number>()
   private gone: number[] = []
@@ -60,6 +64,16 @@ export class ReadQueue<W extends Waiting> {
     private readonly lane: LaneReads,
     private readonly ports: ReadQueuePorts<W>,
   ) {}
+
+  /** The last message took long: the volume is slow, or busy. */
+  get slow(): boolean {
+    return this.lastTook > SLOW
+  }
+
+  /** Those for whom something waits. */
+  get readers(): number {
+    return this.waiting.size
+  }
 
   /** Runs not sent. */
   get length(): number {
@@ -116,15 +130,29 @@ export class ReadQueue<W extends Waiting> {
         if (!waiting.patient) break
         continue
       }
-      next[1].shift()
+      bytes += this.startList(next[1], memory, started)
       if (next[1].length > 0) this.waiting.set(next[0], next[1])
-      if (memory === 'never') continue
-      started.push({ waiting, memory })
-      bytes += waiting.length
     }
     // Who was passed over keeps its place.
     if (passed.size > 0) this.waiting = new Map([...passed, ...this.waiting])
     return started
+  }
+
+  /** Starts the first of a list, which has its memory, and what is read ahead with it; answers their bytes. */
+  private startList(list: W[], memory: FrameMemory | 'never', started: Started<W>[]): Bytes {
+    let bytes = 0
+    for (let next: FrameMemory | 'later' | 'never' = memory; next !== 'later';) {
+      const waiting = list.shift()
+      if (waiting === undefined) break
+      if (next !== 'never') {
+        started.push({ waiting, memory: next })
+        bytes += waiting.length
+      }
+      const [follower] = list
+      if (follower?.ahead !== true) break
+      next = this.ports.start(follower)
+    }
+    return bytes
   }
 
   private message(started: Started<W>[]): void {
@@ -159,6 +187,7 @@ export class ReadQueue<W extends Waiting> {
 
   /** On a slow volume one message holds little, so that nobody waits for a heap of others. */
   private adapt(took: Millis, runs: number): void {
+    this.lastTook = took
     if (took > SLOW && runs > 1) this.batch = Math.max(LEAST_BATCH, this.batch / 2)
     else if (took < FAST) this.batch = Math.min(MOST_BATCH, this.batch * 2)
   }

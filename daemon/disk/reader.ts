@@ -13,6 +13,8 @@ export type ReadDone = (frame: Frame | null, fault: DiskFault | null) => void
 const HEADER = 13
 /** A frame that nobody wants any more is kept for so long. */
 const KEPT: Millis = 60_000
+/** What one who reads on may have in memory. */
+const AHEAD: Bytes = 1024 * 1024
 /** Those who are not known to take frames fast get this part of the memory at most. */
 const PATIENT_PART = 0.5
 
@@ -31,6 +33,8 @@ class Reading implements Waiting {
   pins = 0
   /** Its storage was closed, or its bytes may be old: not given to anybody new. */
   stale = false
+  /** Read ahead: nobody waits for it yet. */
+  ahead = false
   /** Its storage was closed: nobody is told. */
   closed = false
   /** When the last holder let go of it. */
@@ -46,8 +50,13 @@ class Reading implements Waiting {
     readonly patient: boolean,
   ) {}
 
-  get wanted(): boolean {
+  /** Somebody waits for it. */
+  get asked(): boolean {
     return this.askers?.some((asker) => !asker.cancelled) ?? false
+  }
+
+  get wanted(): boolean {
+    return this.ahead || this.asked
   }
 }
 
@@ -101,8 +110,10 @@ export class Reader {
     const asker: Asker = { done, cancelled: false }
     const name = run.shared === true ? nameOf(run) : -1
     const known = name < 0 ? undefined : this.known.get(key)?.get(name)
-    if (known === undefined) this.begin(key, lane, run, name).askers?.push(asker)
-    else if (known.askers !== null) known.askers.push(asker)
+    if (known === undefined) {
+      this.begin(key, lane, run, name).askers?.push(asker)
+      if (name >= 0 && this.paysAhead(lane)) this.readAhead(key, lane, run)
+    } else if (known.askers !== null) known.askers.push(asker)
     else this.hit(known, asker)
     return () => {
       asker.cancelled = true
@@ -150,6 +161,23 @@ export class Reader {
     this.queueOf(lane).push(reading, run.reader ?? this)
     this.sendSoon()
     return reading
+  }
+
+  /** On a slow volume, and as long as what is read ahead is not pushed out before it is asked for. */
+  private paysAhead(lane: LaneReads): boolean {
+    const queue = this.queueOf(lane)
+    return queue.slow && queue.readers * AHEAD <= this.init.most
+  }
+
+  /** Whole extents that follow in the piece, right behind the run in the queue: they are read with one call. */
+  private readAhead(key: StorageKey, lane: LaneReads, run: ReadRun): void {
+    const { piece, offset, lengths, ahead = 0, reader = this } = run
+    for (let behind = EXTENT_SIZE; behind <= ahead; behind += EXTENT_SIZE) {
+      const next: ReadRun = { piece, offset: offset + behind, lengths, shared: true, reader, patient: true }
+      const name = nameOf(next)
+      if (this.known.get(key)?.has(name) === true) return
+      this.begin(key, lane, next, name).ahead = true
+    }
   }
 
   /** The frame is there. It is given later, always: who asks need not expect it inside the call. */
@@ -201,6 +229,10 @@ export class Reader {
     const memory =
       reading.patient && this.patient > 0 && this.patient + size > most ? null : this.memoryFor(size)
     if (memory === null) {
+      if (!reading.asked) {
+        this.unname(reading)
+        return 'never'
+      }
       this.waits = true
       return 'later'
     }

@@ -87,6 +87,8 @@ export interface ReadRun {
   readonly lengths: readonly number[]
   /** All blocks of one extent: whoever wants it at once or soon gets the same frame. */
   readonly shared?: boolean
+  /** Bytes behind it in its piece that will be asked for next: on a slow volume they are read with it. */
+  readonly ahead?: Bytes
   /** On whose behalf: those who wait take turns. */
   readonly reader?: object
   /** May use half of the memory for frames only: one that is not known to take them fast. */

@@ -44,6 +44,9 @@ export class PeerUpload {
   stalled = false
   /** Goes on when the limit lets more through; made at the first need, and always the same. */
   again: (() => void) | null = null
+  /** The extent that was read for it last. */
+  #lastPiece: PieceIndex = -1
+  #lastExtent = 0
   /** What the kernel takes for it; made by the first run. */
   #pace: RateMeter | null = null
   /** When the first run after a rest was read. */
@@ -59,6 +62,15 @@ export class PeerUpload {
   took(now: Millis, bytes: Bytes): void {
     this.#pace ??= new RateMeter({ window: PACE_WINDOW })
     this.#pace.add(now, bytes)
+  }
+
+  /** An extent is read: is it the one behind the last. */
+  follows(piece: PieceIndex, extent: number): boolean {
+    const inPiece = piece === this.#lastPiece && extent === this.#lastExtent + 1
+    const next = piece === this.#lastPiece + 1 && extent === 0 && this.#lastPiece >= 0
+    this.#lastPiece = piece
+    this.#lastExtent = extent
+    return inPiece || next
   }
 
   /** The most that may be unsent now. */

@@ -23,6 +23,8 @@ const WORTH_ALL = 4
 const FAST_WINDOW: Bytes = 512 * 1024
 /** Below this window a peer is slow, and gets less than an extent at once: memory for what it soon takes, no more. */
 const SLOW_WINDOW: Bytes = EXTENT_SIZE
+/** With the extent itself 1 MiB. */
+const READ_AHEAD: Bytes = 3 * EXTENT_SIZE
 /** A peer that has taken nothing for so long gets nothing more until it has. */
 const STALLED_AFTER: Millis = 10_000
 /** Every block of an extent of 256 KiB. */
@@ -133,8 +135,10 @@ export class Uploader {
     queue.takeMask(piece, extent, size, mask)
     const common = { piece, reader: peer, patient: window < FAST_WINDOW, shared }
     if (shared) {
+      const follows = peer.upload.follows(piece, extent)
+      const ahead = follows ? Math.min(READ_AHEAD, this.#ports.pieceSize(piece) - start - size) : 0
       const lengths = size === EXTENT_SIZE ? ALL_BLOCKS : lengthsOf(0, blocks, size)
-      return { piece, read: { ...common, offset: start, lengths }, mask, bytes: bytesOf(mask, size) }
+      return { piece, read: { ...common, offset: start, lengths, ahead }, mask, bytes: bytesOf(mask, size) }
     }
     const { first: from, end } = nextRun(mask, 0) ?? { first: 0, end: 0 }
     const offset = start + from * BLOCK_SIZE

@@ -69,8 +69,15 @@ export class UploadKit {
     })
   }
 
-  /** A peer that is unchoked; `rate`: bytes a second that its line carries. */
-  peer(init: { readonly rate?: number; readonly window?: number; readonly fast?: boolean } = {}): {
+  /** A peer that is unchoked; `rate`: bytes a second that its line carries; `deaf`: what comes is not kept. */
+  peer(
+    init: {
+      readonly rate?: number
+      readonly window?: number
+      readonly fast?: boolean
+      readonly deaf?: boolean
+    } = {},
+  ): {
     peer: Peer
     far: FakeEnd
     got: () => Buffer
@@ -80,7 +87,8 @@ export class UploadKit {
     const { out, into } = fakeLine(here, hostAddress('10.0.0.2'), line)
     if (init.rate !== undefined) out.limit(init.rate, this.clock)
     const chunks: Buffer[] = []
-    into.start({ data: (view) => void chunks.push(Buffer.from(view)), closed: nothing })
+    const data = init.deaf === true ? nothing : (view: Buffer): void => void chunks.push(Buffer.from(view))
+    into.start({ data, closed: nothing })
     const peer = new Peer(
       {
         handle: (this.handles += 1),

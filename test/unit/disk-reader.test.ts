@@ -307,6 +307,85 @@ describe('turns', () => {
   })
 })
 
+describe('reading ahead', () => {
+  const AHEAD = { ahead: 3 * 262_144 }
+
+  it('is done on a slow volume for one who reads on, in the same message', async () => {
+    const kit = new Kit(64 * FRAME)
+    const first = kit.want(1, AHEAD)
+    await turn()
+    expect(kit.lane.messages[0]?.batch.runs.length).toBe(1)
+    kit.clock.advance(8)
+    kit.lane.answer()
+    // Slow now; the message that follows takes four extents though it would hold one.
+    const second = kit.want(2, AHEAD)
+    kit.want(9, { reader: {} })
+    await turn()
+    expect(kit.lane.messages[0]?.batch.runs.map(({ offset }) => offset / 262_144)).toEqual([0, 1, 2, 3])
+    kit.clock.advance(8)
+    kit.lane.answer()
+    release(first, second)
+    expect(kit.reader.pinnedBytes).toBe(FRAME)
+    kit.lane.answer()
+    const hit = kit.want(2, { offset: 262_144 })
+    await turn()
+    expect(hit.frames.length).toBe(1)
+    expect(kit.lane.asked).toEqual([1, 2, 2, 2, 2, 9])
+  })
+
+  it('is not done on a fast volume, nor beyond what was said', async () => {
+    const kit = new Kit(64 * FRAME)
+    for (const [piece, took] of [
+      [1, 1],
+      [2, 8],
+    ] as const) {
+      kit.want(piece, AHEAD)
+      await turn()
+      kit.clock.advance(took)
+      kit.lane.answer()
+    }
+    kit.want(3, { ahead: 262_144 + 5 })
+    kit.want(4, { ahead: 0 })
+    await turn()
+    while (kit.lane.messages.length > 0) kit.lane.answer()
+    expect(kit.lane.asked).toEqual([1, 2, 3, 3, 4])
+  })
+
+  it('takes no memory that is needed: what does not fit is not read, and what was read gives way', async () => {
+    const kit = new Kit(5 * FRAME)
+    const first = kit.want(1)
+    await turn()
+    kit.clock.advance(8)
+    kit.lane.answer()
+    release(first)
+    const second = kit.want(2, AHEAD)
+    await turn()
+    // Half of the memory is two frames.
+    expect(kit.lane.asked).toEqual([1, 2, 2, 2])
+    kit.lane.answer()
+    expect([kit.reader.queued, kit.reader.short]).toEqual([0, false])
+    const held = [5, 6, 7, 8].map((piece) => kit.want(piece))
+    await turn()
+    while (kit.lane.messages.length > 0) kit.lane.answer()
+    expect(held.map(({ frames }) => frames.length)).toEqual([1, 1, 1, 1])
+    release(second, ...held)
+    expect(kit.reader.pinnedBytes).toBe(0)
+  })
+
+  it('is not done while many others wait', async () => {
+    const kit = new Kit(16 * FRAME)
+    kit.want(0)
+    await turn()
+    kit.clock.advance(8)
+    kit.lane.answer()
+    for (let piece = 1; piece < 30; piece++) kit.want(piece, { ...AHEAD, reader: {} })
+    await turn()
+    while (kit.lane.messages.length > 0) kit.lane.answer()
+    // The first ones still had room.
+    expect(kit.lane.asked.filter((piece) => piece > 8)).toEqual([9, 10, 11, 12, 13, 14, 15])
+  })
+})
+
 describe('what is not wanted any more', () => {
   it('is not read, unless another waits for it too', async () => {
     const kit = new Kit()

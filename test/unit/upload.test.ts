@@ -35,6 +35,24 @@ describe('runs', () => {
     expect(peer.upload.unsent).toBe(16 * BLOCK - 100)
   })
 
+  it('say what will be asked for next by a peer that goes through a file', () => {
+    const kit = new UploadKit()
+    const { peer } = kit.peer()
+    const ahead: (number | undefined)[] = []
+    for (const [piece, block] of [
+      [3, 0],
+      [3, 16],
+      [4, 0],
+      [7, 16],
+    ] as const) {
+      for (let at = block; at < block + 16; at++) kit.uploader.request(peer, piece, at * BLOCK, BLOCK)
+      kit.uploader.pump(peer)
+      ahead.push(kit.jobs[0]?.run.ahead)
+      kit.uploader.drop(peer)
+    }
+    expect(ahead).toEqual([0, 0, 256 * KIB, 0])
+  })
+
   it('that are not whole blocks are read as they were asked for', async () => {
     const kit = new UploadKit()
     const { peer, got } = kit.peer({ fast: false })
@@ -212,7 +230,7 @@ describe('the limit', () => {
     async (rate) => {
       for (const peers of [1, 8]) {
         const kit = new UploadKit({ rate: rate * MIB })
-        const all = Array.from({ length: peers }, () => kit.peer().peer)
+        const all = Array.from({ length: peers }, () => kit.peer({ deaf: true }).peer)
         for (let at = 0; at < 10_000; at += 50) {
           for (const peer of all) if (peer.upload.queue.length < 400) kit.ask(peer, 0, 1600)
           await kit.run(50)
