@@ -1,8 +1,8 @@
 /** Memory for frames, main side: shared buffers that are used again, for fresh pages cost more than reading does. */
 import type { Bytes } from '../../shared/units.js'
 
-/** Sizes of buffers: a run of 16 KiB, 64 KiB, 256 KiB, 1 MiB in blocks of 16 KiB with their headers. */
-const SIZES = [16_397, 65_588, 262_352, 1_049_408]
+/** Sizes of buffers: a run of 16, 32, 64 and 256 KiB and 1 MiB in blocks of 16 KiB with their headers. */
+const SIZES = [16_397, 32_794, 65_588, 262_352, 1_049_408]
 
 /** One buffer; lanes know it by its number. */
 export interface FrameMemory {

@@ -13,6 +13,8 @@ export type ReadDone = (frame: Frame | null, fault: DiskFault | null) => void
 const HEADER = 13
 /** A frame that nobody wants any more is kept for so long. */
 const KEPT: Millis = 60_000
+/** A run of 64 KiB. */
+const LITTLE: Bytes = 65_588
 /** What one who reads on may have in memory. */
 const AHEAD: Bytes = 1024 * 1024
 /** Those who are not known to take frames fast get this part of the memory at most. */
@@ -47,7 +49,8 @@ class Reading implements Waiting {
     readonly name: number,
     /** Bytes of the frame: blocks and headers. */
     readonly length: Bytes,
-    readonly patient: boolean,
+    /** Everybody who wants it is; settled when it gets its memory. */
+    public patient: boolean,
   ) {}
 
   /** Somebody waits for it. */
@@ -70,6 +73,8 @@ export class Reader {
   /** Bytes of buffers being filled or pinned, and those of patient runs among them. */
   private pinned: Bytes = 0
   private patient: Bytes = 0
+  /** Bytes of buffers by the one for whom they were read, patient ones only. */
+  private readonly holds = new WeakMap<object, Bytes>()
   /** A run waits for memory. */
   private waits = false
   /** A microtask that sends is on its way. */
@@ -113,7 +118,7 @@ export class Reader {
     if (known === undefined) {
       this.begin(key, lane, run, name).askers?.push(asker)
       if (name >= 0 && this.paysAhead(lane)) this.readAhead(key, lane, run)
-    } else if (known.askers !== null) known.askers.push(asker)
+    } else if (known.askers !== null) this.join(known, lane, run, asker)
     else this.hit(known, asker)
     return () => {
       asker.cancelled = true
@@ -161,6 +166,15 @@ export class Reader {
     this.queueOf(lane).push(reading, run.reader ?? this)
     this.sendSoon()
     return reading
+  }
+
+  /** It waits or is being read: where it waits, it is read when the first of those who want it has a turn. */
+  private join(reading: Reading, lane: LaneReads, run: ReadRun, asker: Asker): void {
+    reading.askers?.push(asker)
+    if (reading.memory !== null) return
+    if (run.patient !== true) reading.patient = false
+    this.queueOf(lane).push(reading, run.reader ?? this)
+    this.sendSoon()
   }
 
   /** On a slow volume, and as long as what is read ahead is not pushed out before it is asked for. */
@@ -220,14 +234,14 @@ export class Reader {
 
   /** Memory for it; 'later' where there is none now, 'never' where nobody wants it any more. */
   private start(reading: Reading): FrameMemory | 'later' | 'never' {
+    // Another's turn came first.
+    if (reading.memory !== null || reading.askers === null) return 'never'
     if (!reading.wanted) {
       this.unname(reading)
       return 'never'
     }
     const size = this.pool.sizeFor(reading.length)
-    const most = this.init.most * PATIENT_PART
-    const memory =
-      reading.patient && this.patient > 0 && this.patient + size > most ? null : this.memoryFor(size)
+    const memory = this.mayTake(reading, size) ? this.memoryFor(size) : null
     if (memory === null) {
       if (!reading.asked) {
         this.unname(reading)
@@ -239,6 +253,12 @@ export class Reader {
     reading.memory = memory
     this.count(reading, size)
     return memory
+  }
+
+  /** Whoever holds nothing is given a little though the patient have their part: it may be fast, and waits for none. */
+  private mayTake({ patient, run }: Reading, size: Bytes): boolean {
+    if (!patient || this.patient === 0 || this.patient + size <= this.init.most * PATIENT_PART) return true
+    return size <= LITTLE && (this.holds.get(run.reader ?? this) ?? 0) === 0
   }
 
   private memoryFor(size: Bytes): FrameMemory | null {
@@ -335,7 +355,10 @@ export class Reader {
 
   private count(reading: Reading, bytes: Bytes): void {
     this.pinned += bytes
-    if (reading.patient) this.patient += bytes
+    if (!reading.patient) return
+    this.patient += bytes
+    const reader = reading.run.reader ?? this
+    this.holds.set(reader, (this.holds.get(reader) ?? 0) + bytes)
   }
 }
 

@@ -4,13 +4,17 @@ import { RateMeter } from '../base/rate.js'
 import type { ReadRun } from '../ports/disk.js'
 import { UploadQueue } from './upload-queue.js'
 
-/** The window is what a peer takes in half a second, within these. */
+/** What may be unsent is what a peer takes in half a second, within these. */
 const WINDOW_SECONDS = 0.5
 const LEAST_WINDOW: Bytes = 64 * 1024
 const MOST_WINDOW: Bytes = 2 * 1024 * 1024
-/** What it is at least until the peer was watched for a second. */
-const FIRST_WINDOW: Bytes = 256 * 1024
-const WATCHED_FOR: Millis = 1000
+const FIRST_WINDOW: Bytes = 128 * 1024
+/** As much as this for one that takes all at once: how fast it could be, only more of it shows. */
+const EAGER_WINDOW: Bytes = 256 * 1024
+const EAGER_FROM: Bytes = 1024 * 1024
+/** A frame taken within the first says that the window is small, one that waited for the second that it is large. */
+const SOON: Millis = 250
+const LATE: Millis = 500
 /** The rate that counts is that of so long. */
 const PACE_WINDOW: Millis = 2000
 
@@ -49,19 +53,15 @@ export class PeerUpload {
   #lastExtent = 0
   /** What the kernel takes for it; made by the first run. */
   #pace: RateMeter | null = null
-  /** When the first run after a rest was read. */
-  #since: Millis = 0
+  /** By how long its frames wait, within the bounds. */
+  #window: Bytes = FIRST_WINDOW
 
-  /** A run is read. */
-  began(now: Millis, bytes: Bytes): void {
-    if (this.unsent === 0 && this.#rate(now) === 0) this.#since = now
-    this.unsent += bytes
-  }
-
-  /** The kernel took so much. */
-  took(now: Millis, bytes: Bytes): void {
+  /** The kernel took so much, `waited` after it was written. */
+  took(now: Millis, bytes: Bytes, waited: Millis): void {
     this.#pace ??= new RateMeter({ window: PACE_WINDOW })
     this.#pace.add(now, bytes)
+    if (waited < SOON) this.#window = Math.min(MOST_WINDOW, this.#window + bytes)
+    else if (waited > LATE) this.#window = Math.max(LEAST_WINDOW, this.#window / 2)
   }
 
   /** An extent is read: is it the one behind the last. */
@@ -73,12 +73,14 @@ export class PeerUpload {
     return inPiece || next
   }
 
+  /** It took what it got at once, and more than the buffers of a slow line swallow. */
+  get eager(): boolean {
+    return this.#window >= EAGER_FROM
+  }
+
   /** The most that may be unsent now. */
   window(now: Millis): Bytes {
-    const rate = this.#rate(now)
-    const rests = rate === 0 && this.unsent === 0
-    const least = rests || now - this.#since < WATCHED_FOR ? FIRST_WINDOW : LEAST_WINDOW
-    return Math.min(MOST_WINDOW, Math.max(least, WINDOW_SECONDS * rate))
+    return Math.min(this.#window, Math.max(EAGER_WINDOW, WINDOW_SECONDS * this.#rate(now)))
   }
 
   /** All that are being read; they are the caller's now. */

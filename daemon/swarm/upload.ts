@@ -19,8 +19,10 @@ const ODD_BYTES = 256 * 1024
 const MAX_BLOCK = 128 * 1024
 /** So many blocks of an extent are worth reading all of it: the peer, or another, will ask for the rest. */
 const WORTH_ALL = 4
-/** From this window on a peer is fast: its frames are whole extents, and may fill all the memory there is for them. */
+/** From this window on a peer is fast: whole extents are read for it though few of their blocks are asked for. */
 const FAST_WINDOW: Bytes = 512 * 1024
+/** The most that is read at once for a peer that is slow, or not known yet. */
+const MOST_SMALL: Bytes = 64 * 1024
 /** Below this window a peer is slow, and gets less than an extent at once: memory for what it soon takes, no more. */
 const SLOW_WINDOW: Bytes = EXTENT_SIZE
 /** With the extent itself 1 MiB. */
@@ -128,12 +130,17 @@ export class Uploader {
     const asked = queue.maskOf(piece, extent, size)
     const count = countOf(asked)
     const blocks = Math.ceil(size / BLOCK_SIZE)
-    const shared = window >= SLOW_WINDOW && (count === blocks || count >= WORTH_ALL || window >= FAST_WINDOW)
-    const wanted = shared ? asked : pieceOf(asked, (begin - start) / BLOCK_SIZE, window / 4)
+    const shared =
+      peer.upload.eager &&
+      window >= SLOW_WINDOW &&
+      (count === blocks || count >= WORTH_ALL || window >= FAST_WINDOW)
+    const wanted = shared
+      ? asked
+      : pieceOf(asked, (begin - start) / BLOCK_SIZE, Math.min(MOST_SMALL, window / 2))
     const mask = this.#allowed(peer, wanted, size)
     if (mask === 0) return null
     queue.takeMask(piece, extent, size, mask)
-    const common = { piece, reader: peer, patient: window < FAST_WINDOW, shared }
+    const common = { piece, reader: peer, patient: !peer.upload.eager, shared }
     if (shared) {
       const follows = peer.upload.follows(piece, extent)
       const ahead = follows ? Math.min(READ_AHEAD, this.#ports.pieceSize(piece) - start - size) : 0
@@ -178,7 +185,7 @@ export class Uploader {
 
   #read(peer: Peer, run: UploadRun): void {
     const { upload } = peer
-    upload.began(this.#ports.now(), run.bytes)
+    upload.unsent += run.bytes
     const read = {
       run,
       cancel: this.#ports.storage.read(run.read, (frame, fault) => {
@@ -201,6 +208,7 @@ export class Uploader {
   #write(peer: Peer, run: UploadRun, frame: Frame): void {
     const { upload } = peer
     upload.written += run.bytes
+    const since = this.#ports.now()
     let left = 1
     const taken = (): void => {
       if (--left > 0) return
@@ -208,7 +216,8 @@ export class Uploader {
       upload.unsent -= run.bytes
       upload.written -= run.bytes
       if (peer.closed) return
-      upload.took(this.#ports.now(), run.bytes)
+      const now = this.#ports.now()
+      upload.took(now, run.bytes, now - since)
       this.#ports.uploaded(peer, run.bytes)
       this.pump(peer)
     }

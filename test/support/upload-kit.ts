@@ -44,11 +44,12 @@ export class UploadKit {
   readonly uploader: Uploader
   private handles = 0
 
-  /** Pieces have 32 blocks and the last of the 50 that are had is 100 bytes shorter. */
-  constructor(init: { readonly rate?: number } = {}) {
+  /** `read` answers in place of the test. Pieces have 32 blocks and the last of the 50 that are had is 100 bytes shorter. */
+  constructor(init: { readonly rate?: number; readonly read?: Storage['read'] } = {}) {
     this.limiter = new Limiter({ rate: init.rate ?? null }, { clock: this.clock })
     const storage = {
       read: (run: ReadRun, done: ReadJob['done']) => {
+        if (init.read !== undefined) return init.read(run, done)
         const job = { run, done }
         this.jobs.push(job)
         return () => void this.jobs.splice(this.jobs.indexOf(job), 1)
@@ -69,13 +70,15 @@ export class UploadKit {
     })
   }
 
-  /** A peer that is unchoked; `rate`: bytes a second that its line carries; `deaf`: what comes is not kept. */
+  /** A peer that is unchoked; `rate`: bytes a second that its line carries; `deaf`: what comes is not kept; `eager`: it has
+   * taken all at once so far. */
   peer(
     init: {
       readonly rate?: number
       readonly window?: number
       readonly fast?: boolean
       readonly deaf?: boolean
+      readonly eager?: boolean
     } = {},
   ): {
     peer: Peer
@@ -103,7 +106,14 @@ export class UploadKit {
       { owner, now: () => this.clock.now() },
     )
     peer.setChoking(false)
+    if (init.eager === true) this.warm(peer)
     return { peer, far: into, got: () => Buffer.concat(chunks) }
+  }
+
+  private warm(peer: Peer): void {
+    peer.upload.took(this.clock.now(), 2 * 1024 * 1024, 0)
+    // It rests until nothing is left of its rate.
+    this.clock.advance(3000)
   }
 
   /** Asks for blocks counted through all pieces, as one batch. */

@@ -297,6 +297,17 @@ describe('turns', () => {
     expect(await ask(1)).toBe(4)
   })
 
+  it('are those of whoever wants the same: nobody waits for the turn, or the patience, of another', async () => {
+    const kit = new Kit(4 * FRAME)
+    const slow = {}
+    for (let piece = 0; piece < 10; piece++) kit.want(piece, { reader: slow, patient: true })
+    const mine = kit.want(9, { reader: {} })
+    await turn()
+    expect([...kit.lane.asked].sort((a, b) => a - b)).toEqual([0, 1, 9])
+    while (kit.lane.messages.length > 0) kit.lane.answer()
+    expect(mine.frames.length).toBe(1)
+  })
+
   it('of one lane do not wait for another', async () => {
     const kit = new Kit(64 * FRAME)
     const other = new Lane()

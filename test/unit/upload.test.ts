@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { Reader } from '../../daemon/disk/reader.js'
+import type { LaneReads } from '../../daemon/disk/read-queue.js'
 import type { Peer } from '../../daemon/swarm/peer.js'
 import { BLOCK, turn, UploadKit } from '../support/upload-kit.js'
 
@@ -8,7 +10,7 @@ const MIB = 1024 * KIB
 describe('runs', () => {
   it('are the requests of one extent that came in any order, read together and written in the order of the file', async () => {
     const kit = new UploadKit()
-    const { peer, got } = kit.peer({ fast: false })
+    const { peer, got } = kit.peer({ fast: false, eager: true })
     for (const block of [9, 1, 0, 20, 2, 8, 10]) kit.uploader.request(peer, 3, block * BLOCK, BLOCK)
     expect(kit.jobs).toEqual([])
     kit.uploader.pump(peer)
@@ -27,7 +29,7 @@ describe('runs', () => {
 
   it('end where the piece ends', () => {
     const kit = new UploadKit()
-    const { peer } = kit.peer()
+    const { peer } = kit.peer({ eager: true })
     for (let block = 16; block < 31; block++) kit.uploader.request(peer, 49, block * BLOCK, BLOCK)
     kit.uploader.request(peer, 49, 31 * BLOCK, BLOCK - 100)
     kit.uploader.pump(peer)
@@ -37,7 +39,7 @@ describe('runs', () => {
 
   it('say what will be asked for next by a peer that goes through a file', () => {
     const kit = new UploadKit()
-    const { peer } = kit.peer()
+    const { peer } = kit.peer({ eager: true })
     const ahead: (number | undefined)[] = []
     for (const [piece, block] of [
       [3, 0],
@@ -55,7 +57,7 @@ describe('runs', () => {
 
   it('that are not whole blocks are read as they were asked for', async () => {
     const kit = new UploadKit()
-    const { peer, got } = kit.peer({ fast: false })
+    const { peer, got } = kit.peer({ fast: false, eager: true })
     for (const [begin, length] of [
       [5, 10],
       [15, 20],
@@ -74,7 +76,7 @@ describe('runs', () => {
 
   it('of blocks asked for twice are sent twice', async () => {
     const kit = new UploadKit()
-    const { peer, got } = kit.peer({ fast: false })
+    const { peer, got } = kit.peer({ fast: false, eager: true })
     kit.ask(peer, 0, 16)
     kit.ask(peer, 0, 16)
     await kit.flow()
@@ -83,11 +85,15 @@ describe('runs', () => {
 })
 
 describe('the window', () => {
-  it('is one extent for a peer not known yet, and grows to 2 MiB for one that takes', async () => {
+  it('is 128 KiB for a peer not known yet, and grows to 2 MiB for one that takes', async () => {
     const kit = new UploadKit()
     const { peer } = kit.peer()
     kit.ask(peer, 0, 1600)
-    expect(peer.upload.unsent).toBe(256 * KIB)
+    expect(peer.upload.unsent).toBe(128 * KIB)
+    expect(kit.jobs.map(({ run }) => [run.lengths.length, run.patient])).toEqual([
+      [4, true],
+      [4, true],
+    ])
     let most = 0
     for (let i = 0; i < 200 && peer.upload.queue.length > 0; i++) {
       kit.clock.advance(1)
@@ -156,10 +162,61 @@ describe('the window', () => {
   })
 })
 
+describe('two hundred peers', () => {
+  /** Peers of these rates, each at a place of its own, on a real reader whose lane answers at once. */
+  const swarm = (
+    rates: readonly number[],
+  ): { kit: UploadKit; reader: Reader; peers: Peer[]; most: () => number } => {
+    const lane: LaneReads = {
+      readRuns: (_, done) => {
+        queueMicrotask(() => {
+          done(null)
+        })
+      },
+    }
+    const reader = new Reader({ most: 16 * MIB }, () => kit.clock.now())
+    let most = 0
+    const kit: UploadKit = new UploadKit({
+      read: (run, done) => {
+        const cancel = reader.read(1, lane, run, done)
+        most = Math.max(most, reader.bytes)
+        return cancel
+      },
+    })
+    const peers = rates.map((rate) => kit.peer({ rate, window: 64 * KIB, deaf: true }).peer)
+    return { kit, reader, peers, most: () => most }
+  }
+  const go = async (kit: UploadKit, peers: readonly Peer[], millis: number): Promise<void> => {
+    for (let at = 0; at < millis; at += 500) {
+      peers.forEach((peer, index) => {
+        if (peer.upload.queue.length < 500) kit.ask(peer, (index * 8 + at) % 500, 1000)
+      })
+      await kit.run(500)
+    }
+  }
+
+  it('get the same, and hold no more than 16 MiB together', async () => {
+    const { kit, peers, most } = swarm(Array<number>(200).fill(300 * KIB))
+    await go(kit, peers, 5000)
+    const each = peers.map(({ uploaded }) => uploaded)
+    expect(Math.min(...each) / Math.max(...each)).toBeGreaterThan(0.5)
+    expect(Math.min(...each)).toBeGreaterThan(4 * 200 * KIB)
+    expect(most()).toBeLessThanOrEqual(16 * MIB)
+    expect(peers.some(({ closed, amChoking }) => closed || amChoking)).toBe(false)
+  })
+
+  it('that are slow leave a fast one its memory', async () => {
+    const { kit, peers, most } = swarm([20 * MIB, ...Array<number>(199).fill(10 * KIB)])
+    await go(kit, peers, 5000)
+    expect(peers[0]?.uploaded).toBeGreaterThan(0.8 * 5 * 20 * MIB)
+    expect(most()).toBeLessThanOrEqual(16 * MIB)
+  })
+})
+
 describe('uploading', () => {
   it('releases a frame that comes after the peer has gone, and tells of no fault', async () => {
     const kit = new UploadKit()
-    const { peer } = kit.peer()
+    const { peer } = kit.peer({ eager: true })
     kit.ask(peer, 0, 1)
     peer.close('test')
     kit.read()
@@ -171,7 +228,7 @@ describe('uploading', () => {
 
   it('does not read for a peer that has gone', () => {
     const kit = new UploadKit()
-    const { peer } = kit.peer()
+    const { peer } = kit.peer({ eager: true })
     kit.ask(peer, 0, 40)
     peer.close('test')
     kit.uploader.left(peer)
@@ -181,7 +238,7 @@ describe('uploading', () => {
 
   it('tells a failed read and refuses what was asked', async () => {
     const kit = new UploadKit()
-    const { peer, got } = kit.peer()
+    const { peer, got } = kit.peer({ eager: true })
     for (const block of [0, 1, 2, 5]) kit.uploader.request(peer, 0, block * BLOCK, BLOCK)
     kit.uploader.pump(peer)
     kit.jobs.shift()?.done(null, { code: 'EIO', operation: 'read', path: '/x' })
@@ -201,7 +258,7 @@ describe('uploading', () => {
     ['a begin near 2^32', 0, 4_294_967_295, BLOCK],
   ])('refuses %s', (_, piece, begin, length) => {
     const kit = new UploadKit()
-    const { peer } = kit.peer()
+    const { peer } = kit.peer({ eager: true })
     kit.uploader.request(peer, piece, begin, length)
     kit.uploader.pump(peer)
     expect(kit.jobs).toEqual([])
@@ -210,7 +267,7 @@ describe('uploading', () => {
 
   it('takes a waiting request back, and forgets all at a choke, what is being read too', async () => {
     const kit = new UploadKit()
-    const { peer, got } = kit.peer()
+    const { peer, got } = kit.peer({ eager: true })
     kit.ask(peer, 0, 100)
     expect(peer.upload.queue.length).toBe(84)
     kit.uploader.cancel(peer, 3, 3 * BLOCK, BLOCK)
@@ -246,7 +303,7 @@ describe('the limit', () => {
 
   it('is given back for what was read for nothing', async () => {
     const kit = new UploadKit({ rate: 2.56 * MIB })
-    const { peer } = kit.peer()
+    const { peer } = kit.peer({ eager: true })
     kit.ask(peer, 0, 16)
     expect(peer.upload.unsent).toBe(16 * BLOCK)
     kit.uploader.drop(peer)
@@ -257,7 +314,7 @@ describe('the limit', () => {
 
   it('holds for requests that are not whole blocks', async () => {
     const kit = new UploadKit({ rate: 100_000 })
-    const { peer } = kit.peer()
+    const { peer } = kit.peer({ eager: true })
     for (let at = 0; at < 10_000; at += 100) {
       for (let i = 0; i < 10; i++) kit.uploader.request(peer, 0, 7 + i * 1000, 1000)
       kit.uploader.pump(peer)
@@ -275,7 +332,7 @@ describe('refusals', () => {
 
   it('end a peer that asks 301 times while choked', () => {
     const kit = new UploadKit()
-    const { peer } = kit.peer()
+    const { peer } = kit.peer({ eager: true })
     kit.clock.advance(60_000)
     peer.setChoking(true)
     kit.clock.advance(60_000)
@@ -287,7 +344,7 @@ describe('refusals', () => {
 
   it('do not count against what was on its way when the choke was sent', () => {
     const kit = new UploadKit()
-    const { peer } = kit.peer()
+    const { peer } = kit.peer({ eager: true })
     for (let round = 0; round < 3; round++) {
       peer.setChoking(false)
       peer.setChoking(true)
