@@ -3,14 +3,14 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Method, Params, Result } from '../../../shared/rpc/contract.js'
+import type { EventView, Method, Params, Result } from '../../../shared/rpc/contract.js'
 import type { BenchTorrent } from '../content.js'
 import { type Program, REPOSITORY } from '../program.js'
 import { type Client, type ClientKind, launch, type LoopDelay, type Seat, until } from './client.js'
 
 const DAEMON = join(REPOSITORY, 'dist/daemon/bin.js')
-/** Milliseconds between two questions for completion: its own pushes come four times a second at most. */
-const EVERY = 5
+/** Milliseconds between two questions for completion, for what no event tells (a check of what lies there). */
+const EVERY = 100
 
 const COMMON = ['listen.host, listen.port: its seat', 'net.scope = private']
 const CROWD = ['200 leechers: peers.perTorrent = 1000, peers.max = 2000']
@@ -35,7 +35,9 @@ async function startTorrentino(seat: Seat): Promise<Client> {
   const socket = await until('torrentinod answers', program, () => connect(join(home, 'torrentino.sock')))
   const rpc = new Rpc(socket)
   await rpc.call('session.hello', { client: 'bench', contract: '1.0' })
-  return new Torrentino(program, rpc)
+  const client = new Torrentino(program, rpc)
+  await rpc.call('events.subscribe', {})
+  return client
 }
 
 class Torrentino implements Client {
@@ -53,6 +55,10 @@ class Torrentino implements Client {
     this.#program = program
     this.#rpc = rpc
     this.pid = program.pid
+    rpc.onEvent = ({ kind, torrent }) => {
+      if (kind !== 'completed') return
+      for (const [hash, id] of this.#ids) if (id === torrent) this.#complete(hash, performance.now())
+    }
   }
 
   async add(torrent: BenchTorrent, dir: string): Promise<void> {
@@ -103,14 +109,15 @@ class Torrentino implements Client {
       const fields: ('infoHash' | 'state')[] = ['infoHash', 'state']
       const { torrents } = await this.#rpc.call('torrent.list', { fields })
       const at = performance.now()
-      for (const row of torrents) {
-        if (row.state !== 'seeding') continue
-        this.#waiting.get(row.infoHash ?? '')?.(at)
-        this.#waiting.delete(row.infoHash ?? '')
-      }
+      for (const row of torrents) if (row.state === 'seeding') this.#complete(row.infoHash ?? '', at)
       await sleep(EVERY)
     }
     this.#asking = false
+  }
+
+  #complete(hash: string, at: number): void {
+    this.#waiting.get(hash)?.(at)
+    this.#waiting.delete(hash)
   }
 }
 
@@ -124,6 +131,8 @@ function connect(path: string): Promise<net.Socket | null> {
 
 interface Answer {
   readonly id?: number
+  readonly method?: string
+  readonly params?: EventView
   readonly result?: unknown
   readonly error?: { readonly message: string }
 }
@@ -133,6 +142,8 @@ class Rpc {
   readonly #socket: net.Socket
   readonly #waiting = new Map<number, (answer: Answer) => void>()
   #last = 0
+  /** Told of the facts of the daemon's journal, after `events.subscribe`. */
+  onEvent: (event: EventView) => void = () => undefined
 
   constructor(socket: net.Socket) {
     this.#socket = socket
@@ -145,6 +156,7 @@ class Rpc {
       for (const line of lines) {
         const answer = JSON.parse(line) as Answer
         if (answer.id !== undefined) this.#settle(answer.id, answer)
+        else if (answer.method === 'event' && answer.params !== undefined) this.onEvent(answer.params)
       }
     })
     socket.on('close', () => {
