@@ -17,7 +17,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'small',
-          include: ['test/{unit,property,contract,sim,faults,fuzz}/**/*.test.ts'],
+          include: ['test/{unit,property,contract,sim,fuzz}/**/*.test.ts'],
           sequence: { groupOrder: 0 },
         },
       },
@@ -25,7 +25,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
+          include: ['test/{e2e,faults}/**/*.test.ts'],
           sequence: { groupOrder: 1 },
           ...alone,
         },

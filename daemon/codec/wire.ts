@@ -55,6 +55,8 @@ export const ID = {
 /** Blocks of up to 128 KiB are read; BEP 3 clients send 16 KiB. */
 const MOST_BLOCK = 131_072
 const MOST_EXTENDED = 1_048_576
+/** Longer extended messages are skipped: none that is known here comes near, and each peer could claim the memory. */
+const MOST_KEPT_EXTENDED = 65_536
 const MOST_UNKNOWN = 65_536
 /** Bytes of a bitfield while the piece count is unknown: 2,097,152 pieces. */
 const MOST_BITFIELD = 262_144
@@ -269,6 +271,11 @@ export class WireParser {
       case ID.bitfield:
       case ID.extended:
         this.left = length - 1
+        if (this.id === ID.extended && this.left > MOST_KEPT_EXTENDED) {
+          this.mode = SKIP
+          handler.unknown(this.id)
+          break
+        }
         this.assembled = 0
         this.mode = ASSEMBLE
         if (this.left === 0) this.deliver(this.assembly, 0)

@@ -11,6 +11,8 @@ import type { Transport, TransportHandler } from '../swarm/transport.js'
 /** Read at once from one socket: larger reads are fewer system calls. */
 const SCRATCH_BYTES = 1024 * 1024
 const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+/** Read at once from a socket that brings no payload: its messages cost more than their bytes. */
+const small = scratch.subarray(0, 16 * 1024)
 
 /** Where `onread` delivers to; the transport is known only after the socket. */
 interface Reader {
@@ -22,10 +24,13 @@ type SocketOptions = net.SocketConstructorOpts & { readonly onread: net.OnReadOp
 
 function onread(reader: Reader): net.OnReadOpts {
   return {
-    buffer: scratch,
+    buffer: () => (reader.transport?.bulk === true ? scratch : small),
     callback: (count: number): boolean => {
-      reader.transport?.deliver(scratch.subarray(0, count))
-      return true
+      const { transport } = reader
+      if (transport === null) return true
+      transport.deliver(scratch.subarray(0, count))
+      // libuv would read on, up to 32 times: the others come first.
+      return transport.bulk || count < small.length || !transport.yield()
     },
   }
 }
@@ -33,11 +38,14 @@ function onread(reader: Reader): net.OnReadOpts {
 export class TcpTransport implements Transport {
   readonly address: PeerAddress
   readonly direction: 'in' | 'out'
+  bulk = false
   readonly #socket: net.Socket
   #handler: TransportHandler | null = null
   /** Why we closed it; told when the socket has ended. */
   #reason: string | null = null
   #ended = false
+  /** `pause` was called, and not `resume` since. */
+  #paused = false
 
   constructor(socket: net.Socket, address: PeerAddress, direction: 'in' | 'out') {
     this.#socket = socket
@@ -86,11 +94,22 @@ export class TcpTransport implements Transport {
     )
   }
 
+  /** Reads on when the others had their turn; false: it is not to read on. */
+  yield(): boolean {
+    if (this.#paused || this.#ended) return false
+    setImmediate(() => {
+      if (!this.#paused) this.resume()
+    })
+    return true
+  }
+
   pause(): void {
+    this.#paused = true
     this.#socket.pause()
   }
 
   resume(): void {
+    this.#paused = false
     if (!this.#ended) this.#socket.resume()
   }
 

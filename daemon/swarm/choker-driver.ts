@@ -74,16 +74,25 @@ export class ChokerDriver {
   /** A slot may have come free: whoever waits gets it without waiting for the round. */
   fillSlots(peers: Iterable<Peer>): void {
     const all = [...peers]
-    for (const peer of all) if (wants(peer) && peer.amChoking) this.#offer(peer, all)
+    let free = this.#choker.slots
+    for (const peer of all) if (peer.peerInterested && !peer.amChoking) free--
+    for (const peer of all) {
+      // An offer looks at everybody: none is made for nothing, since many may leave at once.
+      if (free <= 0) return
+      if (wants(peer) && peer.amChoking && this.#offer(peer, all)) free--
+    }
   }
 
   interestChanged(peer: Peer, peers: Iterable<Peer>): void {
     if (wants(peer) && peer.amChoking) this.#offer(peer, peers)
   }
 
-  #offer(peer: Peer, all: Iterable<Peer>): void {
+  /** True where it got a slot. */
+  #offer(peer: Peer, all: Iterable<Peer>): boolean {
     const now = this.#ports.clock.now()
-    if (this.#choker.onInterested(now, this.#standing(peer), this.#each(all))) peer.setChoking(false)
+    if (!this.#choker.onInterested(now, this.#standing(peer), this.#each(all))) return false
+    peer.setChoking(false)
+    return true
   }
 
   #round(now: Millis, peers: Iterable<Peer>): void {

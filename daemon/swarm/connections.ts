@@ -288,7 +288,6 @@ export class Connections implements PeerOwner {
 
   pieceGained(peer: Peer, piece: PieceIndex): void {
     this.#ports.downloader.pieceGained(peer, piece)
-    this.#afterGain(peer)
   }
 
   #afterGain(peer: Peer): void {
@@ -339,6 +338,10 @@ export class Connections implements PeerOwner {
     const address = { ...peer.transport.address, port }
     this.#ports.candidates.add(address, 'incoming')
     this.#reachedAt(peer, address)
+  }
+
+  gained(peer: Peer): void {
+    this.#afterGain(peer)
   }
 
   parsed(peer: Peer): void {
@@ -431,9 +434,11 @@ export class Connections implements PeerOwner {
     const now = this.#ports.clock.now()
     this.#ports.downloader.tick(now)
     for (const peer of [...this.#peers.values()]) {
+      peer.tick(now)
       this.#ports.uploader.tick(peer, now)
       if (now - peer.lastHeard > GIVE_UP_AFTER) peer.close('silent')
       else if (this.#isUseless(peer, now)) peer.close('useless')
+      else if (peer.isClogged) peer.close('reads-nothing')
       else if (peer.transport.unsent > 0 && now - peer.lastTaken > TAKES_NOTHING_AFTER)
         peer.close('reads-nothing')
       else if (now - peer.lastSent > KEEP_ALIVE_AFTER) peer.send(out.KEEP_ALIVE)

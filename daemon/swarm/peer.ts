@@ -11,6 +11,7 @@ import { decodeExtensionHandshake } from '../codec/extension.js'
 import { clientName } from '../codec/peer-id.js'
 import * as out from '../codec/wire-writer.js'
 import { WireParser, type WireHandler } from '../codec/wire.js'
+import { Chatter, COST } from './chatter.js'
 import { PipelineDepth } from './requests.js'
 import type { LinkHandler } from './link.js'
 import { PeerUpload } from './peer-upload.js'
@@ -20,8 +21,10 @@ import type { Transport } from './transport.js'
 export interface PeerOwner {
   /** The peer's pieces are known in bulk, for the first time. */
   piecesKnown(peer: Peer): void
-  /** The peer has one more piece. */
+  /** The peer has one more piece; `gained` follows. */
   pieceGained(peer: Peer, piece: PieceIndex): void
+  /** What it offers has grown: once for all that came together. */
+  gained(peer: Peer): void
   interestChanged(peer: Peer): void
   /** The peer choked us: what was asked will not come. */
   choked(peer: Peer): void
@@ -56,6 +59,14 @@ export interface PeerInit {
 const MAX_REFUSED = 300
 /** A choke takes so long to be heard: it waits behind what was sent before. */
 const CHOKE_GRACE: Millis = 10_000
+/** Bytes unsent besides payload. More is written for nobody: the peer makes us answer and reads nothing. */
+const MOST_UNSENT: Bytes = 512 * 1024
+/** Requests of less are no way to download. */
+const TINY: Bytes = 4096
+/** One that floods waits; one that does so again so soon is let go. */
+const PATIENCE: Millis = 60_000
+/** Bytes of a bitfield or an extension handshake for a point of work. */
+const BYTES_PER_POINT = 16
 /** Allowed-fast pieces remembered of a peer (BEP 6 suggests ten). */
 const MAX_ALLOWED_FAST = 64
 
@@ -126,6 +137,24 @@ export class Peer implements LinkHandler, WireHandler {
   #piecesTold = false
   /** Requests we refused since we last unchoked it. */
   #refused = 0
+  /** What it makes us do for nothing. */
+  readonly #chatter = new Chatter()
+  /** It is not read until it has paid for that. */
+  #muted = false
+  /** When that began last; -Infinity: never. */
+  #mutedAt: Millis = -Infinity
+  /** More is unsent than it may have: the connection ends with the next tick, and nothing more is written. */
+  #clogged = false
+  /** Rejects that are held; null: they are sent at once. */
+  #rejects: Buffer[] | null = null
+  /** Of what came together: payload that is kept, pieces gained. */
+  #gotPayload = false
+  #gotPieces = false
+  /** Changes of mind in what came together: the first is told at once, of the others only what came of them. */
+  #changes = 0
+  /** What the owner knows of `peerChoking` and `peerInterested`. */
+  #toldChoking = true
+  #toldInterested = false
   /** When we last choked it; -Infinity: never since it was unchoked first. */
   #chokedAt: Millis = -Infinity
 
@@ -154,10 +183,44 @@ export class Peer implements LinkHandler, WireHandler {
 
   data(view: Buffer): void {
     if (this.closed) return
-    this.lastHeard = this.#now()
+    const now = (this.lastHeard = this.#now())
+    this.#gotPayload = this.receivingPiece >= 0
+    this.holdRejects()
     const fault = this.#parser.push(view)
-    if (fault !== null) this.close(fault)
-    else this.#owner.parsed(this)
+    this.sendRejects()
+    if (fault !== null) return this.close(fault)
+    this.#settle()
+    this.#owner.parsed(this)
+    this.transport.bulk = this.#gotPayload
+    if (!this.#gotPayload) this.#chatter.addBytes(view.length)
+    // A transport may deliver what it had read when it was paused.
+    if (this.#muted || !this.#chatter.isOver(now)) return
+    if (now - this.#mutedAt < PATIENCE) return this.close('floods')
+    this.#mutedAt = now
+    this.#muted = true
+    this.transport.pause()
+  }
+
+  /** What all that came together amounts to. */
+  #settle(): void {
+    this.#changes = 0
+    if (this.#toldChoking !== this.peerChoking) this.#tellChoking()
+    if (this.#toldInterested !== this.peerInterested) this.#tellInterest()
+    if (!this.#gotPieces || this.closed) return
+    this.#gotPieces = false
+    this.#owner.gained(this)
+  }
+
+  /** It makes us answer, and takes no answers. */
+  get isClogged(): boolean {
+    return this.#clogged
+  }
+
+  /** Every second or so: one that floods is read again when its time has come. */
+  tick(now: Millis): void {
+    if (!this.#muted || this.closed || this.#chatter.isOver(now)) return
+    this.#muted = false
+    this.transport.resume()
   }
 
   /** The slot of the block that is arriving was taken back: the rest of it is thrown away. */
@@ -186,38 +249,57 @@ export class Peer implements LinkHandler, WireHandler {
 
   keepAlive(): void {
     // lastHeard moved; nothing else is meant by it.
+    this.#chatter.add(COST.idle)
   }
 
   choke(): void {
+    this.#chatter.add(COST.idle)
     if (this.peerChoking) return
     this.peerChoking = true
-    this.#owner.choked(this)
+    // Without BEP 6 what was asked is void, whatever it says next.
+    if (this.#changes++ === 0 || (!this.fast && this.outstanding > 0)) this.#tellChoking()
   }
 
   unchoke(): void {
+    this.#chatter.add(COST.idle)
     if (!this.peerChoking) return
     this.peerChoking = false
-    this.#owner.unchoked(this)
+    if (this.#changes++ === 0) this.#tellChoking()
+  }
+
+  #tellChoking(): void {
+    this.#chatter.add(COST.answered)
+    this.#toldChoking = this.peerChoking
+    if (this.peerChoking) this.#owner.choked(this)
+    else this.#owner.unchoked(this)
   }
 
   interested(): void {
+    this.#chatter.add(COST.idle)
     if (this.peerInterested) return
     this.peerInterested = true
-    this.#owner.interestChanged(this)
+    if (this.#changes++ === 0) this.#tellInterest()
   }
 
   notInterested(): void {
+    this.#chatter.add(COST.idle)
     if (!this.peerInterested) return
     this.peerInterested = false
+    if (this.#changes++ === 0) this.#tellInterest()
+  }
+
+  #tellInterest(): void {
+    this.#chatter.add(COST.answered)
+    this.#toldInterested = this.peerInterested
     this.#owner.interestChanged(this)
   }
 
   have(piece: number): void {
     if (piece >= this.bits.size) return this.close('have-out-of-range')
     this.#piecesTold = true
-    if (this.bits.get(piece)) return
-    this.bits.set(piece)
+    if (!this.bits.set(piece)) return this.#chatter.add(COST.idle)
     if (this.bits.complete) this.uploadOnly = true
+    this.#gotPieces = true
     this.#owner.pieceGained(this, piece)
   }
 
@@ -234,9 +316,19 @@ export class Peer implements LinkHandler, WireHandler {
   }
 
   #gainAll(bits: Bitfield): void {
-    bits.forEachSet((piece) => {
-      if (!this.closed) this.have(piece)
-    })
+    // A look at every byte of both.
+    this.#chatter.add(COST.answered + bits.bytes.length / BYTES_PER_POINT)
+    for (let at = 0; at < bits.bytes.length; at++) {
+      const byte = bits.bytes[at] ?? 0
+      if ((byte & ~(this.bits.bytes[at] ?? 0)) !== 0) this.#gainByte(at, byte)
+    }
+  }
+
+  #gainByte(at: number, byte: number): void {
+    for (let bit = 0; bit < 8; bit++) {
+      const piece = at * 8 + bit
+      if ((byte & (0x80 >> bit)) !== 0 && !this.bits.get(piece)) this.have(piece)
+    }
   }
 
   haveAll(): void {
@@ -252,15 +344,20 @@ export class Peer implements LinkHandler, WireHandler {
   }
 
   request(piece: number, begin: number, length: number): void {
+    if (length > 0 && length < TINY) this.#chatter.add(COST.tiny)
     this.#owner.requested(this, piece, begin, length)
   }
 
   cancel(piece: number, begin: number, length: number): void {
+    this.#chatter.add(COST.cancel)
     this.#owner.cancelled(this, piece, begin, length)
   }
 
   pieceStart(piece: number, begin: number, length: number): Buffer | null {
-    return this.#owner.blockStart(this, piece, begin, length)
+    const view = this.#owner.blockStart(this, piece, begin, length)
+    if (view === null) this.#chatter.add(COST.answered)
+    else this.#gotPayload = true
+    return view
   }
 
   pieceEnd(piece: number, begin: number, length: number): void {
@@ -269,29 +366,35 @@ export class Peer implements LinkHandler, WireHandler {
 
   reject(piece: number, begin: number, length: number): void {
     if (!this.fast) return this.close('reject-unexpected')
+    this.#chatter.add(COST.idle)
     this.#owner.rejected(this, piece, begin, length)
   }
 
   allowedFast(piece: number): void {
+    this.#chatter.add(COST.idle)
     if (!this.fast || piece >= this.bits.size || this.offeredFast.size >= MAX_ALLOWED_FAST) return
     this.offeredFast.add(piece)
-    this.#owner.unchoked(this)
+    this.#gotPieces = true
   }
 
   suggest(): void {
     // A hint (BEP 6); rarest-first stands.
+    this.#chatter.add(COST.idle)
   }
 
   port(): void {
     // The DHT port (BEP 5) has no reader here.
+    this.#chatter.add(COST.idle)
   }
 
   unknown(): void {
     // Skipped by the parser.
+    this.#chatter.add(COST.idle)
   }
 
   extended(id: number, payload: Buffer): void {
-    if (id !== 0) return
+    if (id !== 0) return this.#chatter.add(COST.idle)
+    this.#chatter.add(COST.answered + payload.length / BYTES_PER_POINT)
     const told = decodeExtensionHandshake(payload)
     if (told === null) return this.close('extension-handshake-malformed')
     if (told.reqq !== undefined) this.depth.setReqq(told.reqq)
@@ -303,9 +406,10 @@ export class Peer implements LinkHandler, WireHandler {
   // --- messages out
 
   send(bytes: Uint8Array): void {
-    if (this.closed) return
+    if (this.closed || this.#clogged) return
     this.#sends()
     this.transport.write(bytes)
+    this.#clogged = this.transport.unsent - this.upload.written > MOST_UNSENT
   }
 
   /** A frame of blocks; `taken` once its bytes may change. */
@@ -321,6 +425,7 @@ export class Peer implements LinkHandler, WireHandler {
   refuse(piece: PieceIndex, begin: Bytes, length: Bytes): void {
     if (this.closed) return
     // Those that were on their way when we choked it are nobody's fault.
+    this.#chatter.add(COST.answered)
     const late = this.amChoking && this.#now() - this.#chokedAt < CHOKE_GRACE
     if (!late && ++this.#refused > MAX_REFUSED) return this.close('too-many-bad-requests')
     this.sendReject(piece, begin, length)
@@ -331,7 +436,19 @@ export class Peer implements LinkHandler, WireHandler {
     if (!this.fast) return
     const bytes = Buffer.allocUnsafe(out.REQUEST_SIZE)
     out.writeReject(bytes, 0, piece, begin, length)
-    this.send(bytes)
+    if (this.#rejects === null) this.send(bytes)
+    else this.#rejects.push(bytes)
+  }
+
+  /** From here on rejects wait for `sendRejects`, which writes them with one call. */
+  holdRejects(): void {
+    this.#rejects ??= []
+  }
+
+  sendRejects(): void {
+    const rejects = this.#rejects
+    this.#rejects = null
+    if (rejects !== null && rejects.length > 0) this.send(Buffer.concat(rejects))
   }
 
   setInterested(value: boolean): void {

@@ -67,6 +67,8 @@ export class Picker {
   #done = 0
   /** Pieces that are open. */
   #open = 0
+  /** False: counts changed in bulk since `#order` and `#bound` were made. Many may come and go before the next pick. */
+  #isSorted = true
 
   /** Every piece starts wanted, missing and not open. */
   constructor(init: PickerInit, ports: PickerPorts) {
@@ -135,17 +137,18 @@ export class Picker {
   addPeer(bits: PieceSet): void {
     if (bits.count * BULK_PART <= this.pieceCount) return bits.forEachSet((piece) => this.have(piece))
     bits.forEachSet((piece) => this.#shift(piece, 1))
-    this.#rebuild()
+    this.#isSorted = false
   }
   /** A peer left that had these pieces in the end. */
   removePeer(bits: PieceSet): void {
     if (bits.count * BULK_PART <= this.pieceCount) return bits.forEachSet((piece) => this.#lower(piece))
     bits.forEachSet((piece) => this.#shift(piece, -1))
-    this.#rebuild()
+    this.#isSorted = false
   }
   /** One more connected peer has the piece. O(1). */
   have(piece: PieceIndex): void {
     const old = this.#shift(piece, 1)
+    if (!this.#isSorted) return
     const at = this.#pos[piece] ?? -1
     if (at < 0) return
     this.#widen(old + 1)
@@ -178,6 +181,7 @@ export class Picker {
   /** The piece to begin next with this peer, or -1 where it has none. Changes nothing: see `open`. */
   pick(has: PieceSet, options: PickOptions = {}): PieceIndex {
     if (this.#size === 0) return -1
+    this.#sort()
     const isSeed = options.isSeed === true || has.count === this.pieceCount
     // What no other than seeds has cannot be had from this peer.
     const start = isSeed ? 0 : (this.#bound[0] ?? 0)
@@ -255,6 +259,7 @@ export class Picker {
       if (neededAfter) setBit(this.#needed, piece)
       else clearBit(this.#needed, piece)
     }
+    if (after === WANTED || before === WANTED) this.#sort()
     if (after === WANTED) this.#insert(piece)
     else if (before === WANTED) this.#remove(piece)
   }
@@ -270,6 +275,7 @@ export class Picker {
 
   #lower(piece: PieceIndex): void {
     const old = this.#shift(piece, -1)
+    if (!this.#isSorted) return
     const at = this.#pos[piece] ?? -1
     if (at < 0) return
     const first = this.#bound[old - 1] ?? 0
@@ -332,8 +338,10 @@ export class Picker {
     this.#place(first, b, true)
   }
 
-  /** Sorts `#order` anew by counting, after many counts changed at once. */
-  #rebuild(): void {
+  /** Sorts `#order` anew by counting, where many counts changed at once. */
+  #sort(): void {
+    if (this.#isSorted) return
+    this.#isSorted = true
     const pieces = this.#order.slice(0, this.#size)
     let most = 0
     for (const piece of pieces) most = Math.max(most, this.#avail[piece] ?? 0)

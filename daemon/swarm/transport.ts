@@ -6,6 +6,8 @@ export interface Transport {
   readonly direction: 'in' | 'out'
   /** Bytes given to `write` that the kernel has not taken. */
   readonly unsent: number
+  /** Payload is coming: much is read at once. Everybody else is heard in small parts, so that nobody is in the way. */
+  bulk: boolean
   /** Delivers bytes and the end to `handler`; before it nothing is read. */
   start(handler: TransportHandler): void
   /** Queues bytes; they must not change until `taken` is called (also called when the connection ends). */

@@ -4,6 +4,8 @@ import { BLOCK_SIZE, type Bytes, EXTENT_SIZE, type PieceIndex } from '../../shar
 const SMALLEST = 64
 /** Counters of extents (256 KiB: 18 bits of `begin`); a power of two. */
 const BUCKETS = 1024
+/** Requests that may wait in one bucket: 16 blocks are one extent, and a few extents may share it. */
+const MOST_IN_BUCKET = 128
 const BLOCKS_PER_EXTENT = EXTENT_SIZE / BLOCK_SIZE
 
 /** One request of a peer. */
@@ -36,6 +38,11 @@ export class UploadQueue {
     if (this.#length === 0) return null
     while (this.#lengths[this.#head] === 0) this.#head++
     return this.#at(this.#head)
+  }
+
+  /** So many wait for this extent that the same blocks are asked for again and again: each would cost a search. */
+  isCrowded(piece: PieceIndex, begin: Bytes): boolean {
+    return (this.#counts[bucketOf(piece, begin)] ?? 0) >= MOST_IN_BUCKET
   }
 
   push(piece: PieceIndex, begin: Bytes, length: Bytes): void {

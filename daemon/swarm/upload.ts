@@ -15,6 +15,8 @@ import { countOf, isWhole, nextRun, type UploadRequest } from './upload-queue.js
 export const MAX_QUEUED_REQUESTS = 2000
 /** Longest run of requests that are not whole blocks. */
 const ODD_BYTES = 256 * 1024
+/** Reads under way for one peer: a window of tiny blocks would be thousands. */
+const MOST_READS = 32
 /** Largest block served; others ask for up to 128 KiB though 16 KiB is the rule. */
 const MAX_BLOCK = 128 * 1024
 /** So many blocks of an extent are worth reading all of it: the peer, or another, will ask for the rest. */
@@ -61,7 +63,9 @@ export class Uploader {
       this.#ports.has(piece) &&
       begin + length <= this.#ports.pieceSize(piece)
     const served = !peer.amChoking || peer.grantedFast.has(piece)
-    if (!fits || !served || peer.upload.queue.length >= MAX_QUEUED_REQUESTS) {
+    const { queue } = peer.upload
+    const full = queue.length >= MAX_QUEUED_REQUESTS || queue.isCrowded(piece, begin)
+    if (!fits || !served || full) {
       peer.refuse(piece, begin, length)
       return
     }
@@ -75,12 +79,14 @@ export class Uploader {
 
   /** Drops what waits or is being read: we choked the peer (BEP 6 wants a reject for each). */
   drop(peer: Peer): void {
+    peer.holdRejects()
     for (const { run, cancel } of peer.upload.takeReads()) {
       cancel()
       this.#end(peer, run)
       for (const { piece, begin, length } of requestsOf(run)) peer.sendReject(piece, begin, length)
     }
     for (const { piece, begin, length } of peer.upload.queue.takeAll()) peer.sendReject(piece, begin, length)
+    peer.sendRejects()
   }
 
   /** The peer is gone. */
@@ -110,6 +116,7 @@ export class Uploader {
     const now = this.#ports.now()
     if (upload.unsent > upload.window(now) / 2) return
     while (!peer.closed && upload.queue.length > 0 && upload.unsent < upload.window(now)) {
+      if (upload.reads.size >= MOST_READS) return
       const run = this.#nextRun(peer, now)
       if (run === null) return
       this.#read(peer, run)

@@ -19,7 +19,7 @@ export class Bitfield {
     const spare = field.bytes.length * 8 - size
     if (((bytes[bytes.length - 1] ?? 0) & ((1 << spare) - 1)) !== 0) return null
     field.bytes.set(bytes)
-    for (const byte of bytes) field.ones += onesIn(byte)
+    for (let at = 0; at < bytes.length; at += 1) field.ones += ONES[bytes[at] ?? 0] ?? 0
     return field
   }
 
@@ -105,8 +105,9 @@ export class Bitfield {
   }
 }
 
-function onesIn(byte: number): number {
+/** Bits that are set, by byte. */
+const ONES = Uint8Array.from({ length: 256 }, (_, byte) => {
   let count = 0
   for (let rest = byte; rest !== 0; rest &= rest - 1) count += 1
   return count
-}
+})

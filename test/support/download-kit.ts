@@ -105,6 +105,7 @@ export class SimPeer {
       address,
       direction: 'out',
       unsent: 0,
+      bulk: false,
       start: () => undefined,
       write: (bytes) => {
         const copy = Buffer.from(bytes)

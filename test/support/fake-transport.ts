@@ -25,6 +25,7 @@ export class FakeEnd implements Transport {
   other!: FakeEnd
   /** Why this end was closed, or null. */
   reason: string | null = null
+  bulk = false
   /** Bytes a second this end may send, and the clock for it; null: as fast as microtasks go. */
   private pace: { readonly rate: number; readonly clock: Clock } | null = null
   /** Written, and not yet with the network. */

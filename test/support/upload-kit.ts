@@ -9,9 +9,10 @@ import { hostAddress } from './raw-peer.js'
 
 export const BLOCK = 16_384
 const nothing = (): void => undefined
-const owner: PeerOwner = {
+export const owner: PeerOwner = {
   piecesKnown: nothing,
   pieceGained: nothing,
+  gained: nothing,
   interestChanged: nothing,
   choked: nothing,
   unchoked: nothing,

@@ -97,4 +97,16 @@ describe('masks', () => {
     expect(nextRun(0b1100_0110, 8)).toBeNull()
     expect(nextRun(0xffff, 0)).toEqual({ first: 0, end: 16 })
   })
+
+  it('is crowded where one extent is asked for more than 128 times', () => {
+    const queue = new UploadQueue()
+    for (let n = 0; n < 128; n++) {
+      expect(queue.isCrowded(1, 16_384)).toBe(false)
+      queue.push(1, (n % 16) * 16_384, 16_384)
+    }
+    expect(queue.isCrowded(1, 0)).toBe(true)
+    expect(queue.isCrowded(1, 262_144)).toBe(false)
+    queue.remove(1, 0, 16_384)
+    expect(queue.isCrowded(1, 16_384)).toBe(false)
+  })
 })

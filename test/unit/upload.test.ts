@@ -325,6 +325,20 @@ describe('the limit', () => {
   })
 })
 
+it('has 32 reads under way for one peer at most, however little each of them brings', async () => {
+  const kit = new UploadKit()
+  const { peer } = kit.peer({ eager: true })
+  for (let i = 0; i < 100; i++) kit.uploader.request(peer, i % 50, 7, 1)
+  kit.uploader.pump(peer)
+  expect(kit.jobs).toHaveLength(32)
+  for (let i = 0; i < 100; i++) {
+    kit.read()
+    await turn()
+    expect(kit.jobs.length).toBeLessThanOrEqual(32)
+  }
+  expect(peer.upload.queue.length + kit.jobs.length).toBe(0)
+})
+
 describe('refusals', () => {
   const ask = (kit: UploadKit, peer: Peer, count: number): void => {
     for (let i = 0; i < count; i++) kit.uploader.request(peer, 0, 0, BLOCK)

@@ -166,10 +166,23 @@ describe('WireParser', () => {
     for (let i = 0; i < 200; i += 1) parsers.push(new WireParser({ pieceCount: 20 }, log))
     for (const each of parsers) each.push(Buffer.concat([length(1_000_000, 20), Buffer.alloc(20)]))
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2_000_000)
-    const rest = Buffer.alloc(1_000_000 - 21, 1)
-    for (let at = 0; at < rest.length; at += 65_536) parser.push(rest.subarray(at, at + 65_536))
+    log.calls.length = 0
+    const last = new WireParser({ pieceCount: 20 }, log)
+    last.push(length(60_000, 20))
+    const rest = Buffer.alloc(60_000, 1)
+    for (let at = 0; at < rest.length; at += 7000)
+      last.push(rest.subarray(at, Math.min(at + 7000, 59_999 + 1)))
     expect(log.calls).toHaveLength(1)
-    expect(log.calls[0]).toHaveLength('extended 0 '.length + 2 * 999_998)
+    expect(log.calls[0]).toHaveLength('extended 1 '.length + 2 * 59_998)
+  })
+
+  it('skips an extended message of more than 64 KiB, and reads on behind it', () => {
+    const log = new WireLog()
+    const parser = new WireParser({ pieceCount: 20 }, log)
+    const long = Buffer.concat([length(1 + 65_537, 20), Buffer.alloc(65_537)])
+    expect(parser.push(Buffer.concat([long.subarray(0, 1000)]))).toBeNull()
+    expect(parser.push(Buffer.concat([long.subarray(1000), w.INTERESTED]))).toBeNull()
+    expect(log.calls).toEqual(['unknown 20', 'interested'])
   })
 })
 

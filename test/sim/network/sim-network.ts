@@ -60,6 +60,7 @@ interface Queued {
 }
 
 export class SimEnd implements Transport {
+  bulk = false
   other!: SimEnd
   ended = false
   /** In `host.ready`. */
