@@ -4,7 +4,7 @@ import { BLOCK_SIZE, type FileIndex } from '../../shared/units.js'
 import type { DiskFault } from '../ports/disk.js'
 import { attempt, faultOf, refuse } from './fault.js'
 import { type Files, readFully } from './files.js'
-import type { ReadAsk, ReadBatch, StorageKey } from './jobs.js'
+import type { FrameAsk, ReadAsk, ReadBatch, StorageKey } from './jobs.js'
 
 /** Length prefix, id, piece, begin (BEP 3). */
 const HEADER = 13
@@ -12,7 +12,7 @@ const PIECE_ID = 7
 /** Buffers one preadv takes, by POSIX at least 16 and here and on macOS 1024. */
 const MOST_BUFFERS = 512
 
-/** A buffer of the main side, with a view for each block of 16 KiB in it. */
+/** Memory of the main side, with a view for each block of 16 KiB in it. */
 interface Memory {
   readonly bytes: Buffer
   readonly blocks: readonly Buffer[]
@@ -35,7 +35,7 @@ export class FrameReader {
   /** Null where all is well, else what became of each. */
   read(batch: ReadBatch): (DiskFault | null)[] | null {
     for (const id of batch.gone) this.memories.delete(id)
-    for (const { id, shared } of batch.fresh) this.memories.set(id, memoryOf(shared))
+    for (const ask of batch.fresh) this.memories.set(ask.id, memoryOf(ask))
     const faults: (DiskFault | null)[] = []
     for (let at = 0; at < batch.runs.length;) {
       const some = sameFiles(batch.runs, at)
@@ -92,12 +92,12 @@ export class FrameReader {
   }
 }
 
-function memoryOf(shared: SharedArrayBuffer): Memory {
+function memoryOf({ shared, offset, size }: FrameAsk): Memory {
   const blocks: Buffer[] = []
-  for (let at = HEADER; at + BLOCK_SIZE <= shared.byteLength; at += HEADER + BLOCK_SIZE) {
-    blocks.push(Buffer.from(shared, at, BLOCK_SIZE))
+  for (let at = HEADER; at + BLOCK_SIZE <= size; at += HEADER + BLOCK_SIZE) {
+    blocks.push(Buffer.from(shared, offset + at, BLOCK_SIZE))
   }
-  return { bytes: Buffer.from(shared), blocks }
+  return { bytes: Buffer.from(shared, offset, size), blocks }
 }
 
 function sameFiles(runs: readonly ReadAsk[], from: number): ReadAsk[] {

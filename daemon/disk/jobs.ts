@@ -69,15 +69,23 @@ export interface ReadAsk {
   readonly piece: PieceIndex
   readonly offset: number
   readonly lengths: readonly number[]
-  /** The buffer that is filled from its start with header, block, header, block, ... */
+  /** The memory that is filled from its start with header, block, header, block, ... */
   readonly memory: number
+}
+
+/** A stretch of shared memory that frames are read to. */
+export interface FrameAsk {
+  readonly id: number
+  readonly shared: SharedArrayBuffer
+  readonly offset: number
+  readonly size: number
 }
 
 export interface ReadBatch {
   readonly runs: readonly ReadAsk[]
-  /** Buffers the lane has not met, or not since they were gone. */
-  readonly fresh: readonly { readonly id: number; readonly shared: SharedArrayBuffer }[]
-  /** Buffers that are not used any more. */
+  /** Memory the lane has not met. */
+  readonly fresh: readonly FrameAsk[]
+  /** Memory that is not used any more. */
   readonly gone: readonly number[]
 }
 

@@ -162,7 +162,7 @@ export class ReadQueue<W extends Waiting> {
     for (const { waiting } of started) this.underWay.add(waiting)
     const batch: ReadBatch = {
       runs: started.map(askOf),
-      fresh: fresh.map(({ id, shared }) => ({ id, shared })),
+      fresh: fresh.map(({ id, shared, offset, size }) => ({ id, shared, offset, size })),
       gone: this.gone,
     }
     this.gone = []

@@ -84,7 +84,7 @@ export class Reader {
     private readonly init: { readonly most: Bytes },
     private readonly now: () => Millis,
   ) {
-    this.pool = new FramePool({ most: init.most }, (id) => {
+    this.pool = new FramePool({ most: init.most }, now, (id) => {
       for (const queue of this.queues.values()) queue.forgets(id)
     })
   }
@@ -151,7 +151,7 @@ export class Reader {
       if (now - reading.freed < KEPT) break
       this.evict(reading)
     }
-    this.pool.drop()
+    this.pool.trim(KEPT)
     for (const queue of this.queues.values()) queue.tellForgotten()
   }
 
@@ -304,7 +304,7 @@ export class Reader {
   private pin(reading: Reading): void {
     reading.pins += 1
     if (!this.kept.delete(reading)) return
-    this.count(reading, reading.memory?.shared.byteLength ?? 0)
+    this.count(reading, reading.memory?.size ?? 0)
   }
 
   private unpin(reading: Reading): void {
@@ -316,7 +316,7 @@ export class Reader {
   private letGo(reading: Reading): void {
     if (reading.name < 0 || reading.stale) this.release(reading)
     else {
-      this.count(reading, -(reading.memory?.shared.byteLength ?? 0))
+      this.count(reading, -(reading.memory?.size ?? 0))
       reading.freed = this.now()
       this.kept.add(reading)
     }
@@ -327,7 +327,7 @@ export class Reader {
   private release(reading: Reading): void {
     const { memory } = reading
     if (memory === null) return
-    this.count(reading, -memory.shared.byteLength)
+    this.count(reading, -memory.size)
     reading.memory = null
     this.pool.give(memory)
     if (this.waits) this.sendSoon()

@@ -52,6 +52,9 @@ class Standing implements ChokerPeer {
   get uploadOnly(): boolean {
     return this.peer.uploadOnly
   }
+  get eager(): boolean {
+    return this.peer.upload.eager
+  }
 }
 
 export class ChokerDriver {
@@ -74,8 +77,14 @@ export class ChokerDriver {
   /** A slot may have come free: whoever waits gets it without waiting for the round. */
   fillSlots(peers: Iterable<Peer>): void {
     const all = [...peers]
-    let free = this.#choker.slots
-    for (const peer of all) if (peer.peerInterested && !peer.amChoking) free--
+    let taken = 0
+    let eager = 0
+    for (const peer of all) {
+      if (!wants(peer) || peer.amChoking) continue
+      taken++
+      if (peer.upload.eager) eager++
+    }
+    let free = this.#choker.slotsWith(eager) - taken
     for (const peer of all) {
       // An offer looks at everybody: none is made for nothing, since many may leave at once.
       if (free <= 0) return

@@ -25,10 +25,12 @@ export interface ChokerPeer {
   readonly snubbed: boolean
   /** It has every piece, or said that it will not download (BEP 21). */
   readonly uploadOnly: boolean
+  /** It takes at once whatever we send: the way to it is not full. */
+  readonly eager: boolean
 }
 
 export interface ChokerInit {
-  /** Peers unchoked at once; 'auto' goes by the upload rate, see `autoSlots`. */
+  /** Peers unchoked at once; 'auto' goes by the upload rate and by how many are eager, see `autoSlots`. */
   readonly slots: number | 'auto'
   readonly pieceLength: Bytes
 }
@@ -68,10 +70,17 @@ const QUOTA_BYTES: Bytes = 32 * 1024 * 1024
 const TURN: Millis = 120_000
 const IDLE_TURN: Millis = 30_000
 const MIB = 1024 * 1024
+const LEAST_SLOTS = 8
+const MOST_BY_RATE = 100
+const MOST_SLOTS = 200
 
-/** Slots for an upload rate where the user named none. */
-export function autoSlots(uploadRate: Rate): number {
-  return Math.min(100, Math.max(8, 4 + Math.floor(uploadRate / MIB)))
+/**
+ * Slots where the user named none: by the upload rate, and for every peer that takes all we send its own and one
+ * more. So a line that is full has few, and where it never is, as in a LAN, all who want are soon unchoked.
+ */
+export function autoSlots(uploadRate: Rate, eager: number): number {
+  const byRate = Math.min(MOST_BY_RATE, Math.max(LEAST_SLOTS, 4 + Math.floor(uploadRate / MIB)))
+  return Math.min(MOST_SLOTS, byRate + 2 * eager)
 }
 
 interface Memory {
@@ -94,6 +103,8 @@ export class Choker<P extends ChokerPeer> {
   readonly #memory = new Map<number, Memory>()
   /** Peers that may be unchoked at once, as of the last round. */
   #slots: number
+  /** What the torrent uploaded then. */
+  #uploadRate: Rate = 0
   /** When the optimistic slots were last drawn, or null. */
   #drawnAt: Millis | null = null
   /** In the next draw those who waited come first. Every second draw is blind, so that a flood of new peers cannot
@@ -103,18 +114,25 @@ export class Choker<P extends ChokerPeer> {
   constructor(init: ChokerInit, ports: ChokerPorts) {
     this.#init = init
     this.#random = ports.random
-    this.#slots = slotsFor(init, 0)
+    this.#slots = slotsFor(init, 0, 0)
   }
 
-  /** Peers that may be unchoked at once. */
+  /** Peers that may be unchoked at once, as of the last round. */
   get slots(): number {
     return this.#slots
   }
 
+  /** Between two rounds, with so many of the unchoked eager: never less than the round gave. */
+  slotsWith(eager: number): number {
+    return Math.max(this.#slots, slotsFor(this.#init, this.#uploadRate, eager))
+  }
+
   /** Every `ROUND_INTERVAL`, with every connected peer: what to change. The caller carries it out. */
   round(now: Millis, peers: Iterable<P>, init: RoundInit): Verdict<P> {
-    this.#slots = slotsFor(this.#init, init.uploadRate)
     const everyone = [...peers]
+    this.#uploadRate = init.uploadRate
+    const eager = everyone.filter((peer) => peer.eager && !peer.choked && peer.interested).length
+    this.#slots = slotsFor(this.#init, init.uploadRate, eager)
     const wanting = everyone.filter((peer) => peer.interested && !peer.uploadOnly)
     this.#remember(now, wanting)
     const chosen = init.seeding ? this.#inTurn(now, wanting) : this.#byRate(now, wanting)
@@ -131,8 +149,13 @@ export class Choker<P extends ChokerPeer> {
     if (!peer.interested || !peer.choked || peer.uploadOnly) return false
     const memory = this.#of(now, peer)
     let taken = 0
-    for (const other of peers) if (!other.choked && other.interested) taken++
-    if (taken >= this.#slots) return false
+    let eager = 0
+    for (const other of peers) {
+      if (other.choked || !other.interested) continue
+      taken++
+      if (other.eager) eager++
+    }
+    if (taken >= this.slotsWith(eager)) return false
     memory.unchokedAt = now
     memory.optimistic = true
     return true
@@ -261,6 +284,6 @@ export class Choker<P extends ChokerPeer> {
   }
 }
 
-function slotsFor(init: ChokerInit, uploadRate: Rate): number {
-  return init.slots === 'auto' ? autoSlots(uploadRate) : Math.max(1, Math.floor(init.slots))
+function slotsFor(init: ChokerInit, uploadRate: Rate, eager: number): number {
+  return init.slots === 'auto' ? autoSlots(uploadRate, eager) : Math.max(1, Math.floor(init.slots))
 }

@@ -302,6 +302,11 @@ export class Connections implements PeerOwner {
     this.#ports.uploader.pump(peer)
   }
 
+  /** There may be a slot for somebody who waits. */
+  fillSlots(): void {
+    if (!this.#closed) this.#ports.choker.fillSlots(this.#peers.values())
+  }
+
   choked(peer: Peer): void {
     peer.depth.onChoke()
     this.#ports.downloader.choked(peer)
@@ -362,7 +367,7 @@ export class Connections implements PeerOwner {
     this.#ports.log.debug({ peer: addressKey(peer.transport.address), reason }, 'peer closed')
     this.#refillOthers(peer)
     if (this.#closed) return
-    this.#ports.choker.fillSlots(this.#peers.values())
+    this.fillSlots()
     this.#ports.changed()
     if (this.#peers.size === 0) this.#ports.empty()
   }

@@ -234,6 +234,9 @@ export class Live {
       readFailed: (_piece, fault) => {
         listener.diskFault(fault)
       },
+      eager: () => {
+        this.connections.fillSlots()
+      },
       uploaded: (peer, bytes) => {
         const now: Millis = clock.now()
         peer.uploaded += bytes

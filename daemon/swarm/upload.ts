@@ -13,8 +13,8 @@ import { countOf, isWhole, nextRun, type UploadRequest } from './upload-queue.js
 
 /** What we advertise as `reqq` (BEP 10) and keep of one peer's requests. */
 export const MAX_QUEUED_REQUESTS = 2000
-/** Longest run of requests that are not whole blocks. */
-const ODD_BYTES = 256 * 1024
+/** Longest run of requests that are not whole blocks: with all headers it fits where an extent does. */
+const ODD_BYTES: Bytes = EXTENT_SIZE - MAX_QUEUED_REQUESTS * PIECE_HEADER
 /** Reads under way for one peer: a window of tiny blocks would be thousands. */
 const MOST_READS = 32
 /** Largest block served; others ask for up to 128 KiB though 16 KiB is the rule. */
@@ -44,6 +44,8 @@ export interface UploaderPorts {
   readonly pieceSize: (piece: PieceIndex) => Bytes
   /** The disk failed to read a piece that we claim. */
   readonly readFailed: (piece: PieceIndex, fault: DiskFault) => void
+  /** The peer begins to take all it gets at once: there is room for one more. */
+  readonly eager: () => void
   /** Payload bytes handed to the kernel. */
   readonly uploaded: (peer: Peer, bytes: Bytes) => void
 }
@@ -224,8 +226,10 @@ export class Uploader {
       upload.written -= run.bytes
       if (peer.closed) return
       const now = this.#ports.now()
+      const { eager } = upload
       upload.took(now, run.bytes, now - since)
       this.#ports.uploaded(peer, run.bytes)
+      if (upload.eager && !eager) this.#ports.eager()
       this.pump(peer)
     }
     if (run.mask === 0) return peer.sendFrame(frame.bytes, taken)

@@ -36,6 +36,8 @@ export class UploadKit {
   /** Reads that were neither answered nor taken back. */
   readonly jobs: ReadJob[] = []
   readonly faults: string[] = []
+  /** How often a peer began to take all at once. */
+  eager = 0
   /** Payload by peer, in the order it was taken. */
   readonly sent: number[] = []
   /** Frames given and not released. */
@@ -64,6 +66,7 @@ export class UploadKit {
       has: (piece) => piece < 50,
       pieceSize: (piece) => 32 * BLOCK - (piece === 49 ? 100 : 0),
       readFailed: (_, fault) => void this.faults.push(fault.code),
+      eager: () => void (this.eager += 1),
       uploaded: (peer, bytes) => {
         peer.uploaded += bytes
         this.sent.push(bytes)

@@ -103,6 +103,8 @@ describe('the window', () => {
     }
     expect(most).toBeGreaterThanOrEqual(2 * MIB - 256 * KIB)
     expect(most).toBeLessThan(2 * MIB + 256 * KIB)
+    // Told once: there is room for one more.
+    expect(kit.eager).toBe(1)
   })
 
   it('is what a slow peer takes in half a second, so that 200 of them hold little', async () => {
@@ -110,6 +112,7 @@ describe('the window', () => {
     const { peer } = kit.peer({ rate: 200 * KIB, window: 32 * KIB })
     kit.ask(peer, 0, 1000)
     await kit.run(3000)
+    expect(kit.eager).toBe(0)
     expect(peer.upload.unsent).toBeLessThanOrEqual(192 * KIB)
     expect(peer.uploaded).toBeGreaterThan(500 * KIB)
     const { peer: slower } = kit.peer({ rate: 20 * KIB, window: 32 * KIB })

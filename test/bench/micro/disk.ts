@@ -162,7 +162,8 @@ async function frames(dir: string): Promise<Line[]> {
   })
   const lengths = new Array<number>(MIB / BLOCK).fill(BLOCK)
   // Told to the lane with the first run that goes into each.
-  const buffers = [1, 2, 3].map((id) => ({ id, shared: new SharedArrayBuffer(MIB + 13 * lengths.length) }))
+  const size = MIB + 13 * lengths.length
+  const buffers = [1, 2, 3].map((id) => ({ id, shared: new SharedArrayBuffer(size), offset: 0, size }))
   const known = new Set<number>()
   const lines = await throughput('frames of 1 MiB read by a lane', SIZE, async () => {
     await new Promise<void>((resolve, reject) => {
