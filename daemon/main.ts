@@ -134,6 +134,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
   )
   await room.restore()
   await rpc.listen()
+  disk.warm()
   if (listening.error !== null) log.warn({ port: wanted }, listening.error)
   log.info({ version: VERSION, port: listening.port, home: home.state, pid: process.pid }, 'ready')
   return {

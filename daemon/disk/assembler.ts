@@ -188,14 +188,18 @@ export class Assembler {
   }
 
   private write(run: Run, extent: number, bytes: Buffer): void {
-    let at = 0
-    for (const span of run.files.layout.spans(run.piece, extent * EXTENT_SIZE, bytes.length)) {
-      if (!span.pad) {
-        const fd = run.files.forWriting(span.file)
-        writeFully(fd, bytes.subarray(at, at + span.length), span.fileOffset, run.files.path(span.file))
+    const { files } = run
+    const spans = files.layout.spans(run.piece, extent * EXTENT_SIZE, bytes.length)
+    files.inOneJob(() => {
+      let at = 0
+      for (const span of spans) {
+        if (!span.pad) {
+          const fd = files.forWriting(span.file)
+          writeFully(fd, bytes.subarray(at, at + span.length), span.fileOffset, files.path(span.file))
+        }
+        at += span.length
       }
-      at += span.length
-    }
+    })
   }
 
   private readBack(run: Run, extent: number, length: number): Buffer {

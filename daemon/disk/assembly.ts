@@ -54,7 +54,7 @@ interface Ticket {
 }
 
 export class Assembly {
-  /** Started when a torrent begins to download: an idle daemon has none. */
+  /** The first may be started ahead of need, the others are when a torrent begins to download. */
   private readonly threads: Thread<HashJobs>[] = []
   /** Slots that a worker has, by ticket. */
   private readonly tickets = new Map<number, Ticket>()
@@ -162,9 +162,9 @@ export class Assembly {
     await Promise.all(this.threads.map((thread) => thread.stop()))
   }
 
-  /** Starts the workers, which takes tens of milliseconds, where they are not there yet. */
-  start(): void {
-    while (this.threads.length < this.init.hashWorkers) {
+  /** Starts the workers, all or the first so many, which takes tens of milliseconds, where they are not there yet. */
+  start(count = this.init.hashWorkers): void {
+    while (this.threads.length < Math.min(count, this.init.hashWorkers)) {
       const i = this.threads.length
       const thread = new Thread<HashJobs>({ ...this.init, name: `hash-${String(i + 1)}` }, this.ports.clock)
       this.threads.push(thread)

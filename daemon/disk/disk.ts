@@ -36,7 +36,11 @@ const TRIM_EVERY: Millis = 30_000
 const CHECK_CHUNK = 4 * 1024 * 1024
 const FRAME_MEMORY: Bytes = 16 * 1024 * 1024
 
-export function createDisk(init: DiskInit, ports: { readonly clock: Clock }): Disk {
+/** `warm` starts the threads that the first torrent needs, so that it does not wait for them. */
+export function createDisk(
+  init: DiskInit,
+  ports: { readonly clock: Clock },
+): Disk & { readonly warm: () => void } {
   return new ThreadedDisk(init, ports.clock)
 }
 
@@ -78,6 +82,11 @@ class ThreadedDisk implements Disk {
       { key: (this.lastKey += 1), spec },
       { events, assembly, reader, crew, slab, laneOf },
     )
+  }
+
+  warm(): void {
+    this.lanes.warm()
+    this.assembly.start(1)
   }
 
   prepareDir(dir: string): Promise<SpaceView | DiskFault> {

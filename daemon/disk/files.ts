@@ -44,8 +44,13 @@ export class Descriptors {
   /** Closes those of a storage, or of one of its files. */
   close(key: StorageKey, file: FileIndex | null = null): void {
     const start = file === null ? `${String(key)}/` : `${String(key)}/${String(file)}/`
-    for (const [name, fd] of this.open) {
-      if (!name.startsWith(start)) continue
+    const names =
+      file === null
+        ? [...this.open.keys()].filter((name) => name.startsWith(start))
+        : [`${start}read`, `${start}write`]
+    for (const name of names) {
+      const fd = this.open.get(name)
+      if (fd === undefined) continue
       this.open.delete(name)
       fs.closeSync(fd)
     }
@@ -62,6 +67,10 @@ export class Files {
   private readonly known = new Map<FileIndex, FileFound>()
   /** Behind the path of a file that is not finished. */
   private readonly suffix: string
+  /** What `folders` answers, by the path of the innermost one below `dir`. */
+  private readonly chains = new Map<string, readonly string[]>()
+  /** Folders that the job under way has looked at, and whether each is one; null outside of `inOneJob`. */
+  private seen: Map<string, boolean> | null = null
 
   constructor(
     ask: OpenAsk,
@@ -86,14 +95,31 @@ export class Files {
   }
 
   /** The folders above a file and below `dir`, outermost first. */
-  folders(file: FileIndex): string[] {
-    const parts = this.relative(file).split('/').slice(0, -1)
-    return parts.map((_, i) => `${this.dir}/${parts.slice(0, i + 1).join('/')}`)
+  folders(file: FileIndex): readonly string[] {
+    const path = this.relative(file)
+    const parent = path.slice(0, Math.max(0, path.lastIndexOf('/')))
+    let chain = this.chains.get(parent)
+    if (chain === undefined) {
+      const parts = parent === '' ? [] : parent.split('/')
+      chain = parts.map((_, i) => `${this.dir}/${parts.slice(0, i + 1).join('/')}`)
+      this.chains.set(parent, chain)
+    }
+    return chain
   }
 
   /** The folder the file lies in: `dir` or one below it. */
   folder(file: FileIndex): string {
     return this.folders(file).at(-1) ?? this.dir
+  }
+
+  /** Within `run`, which must not wait for anything, each folder is looked at once, however many files lie in it. */
+  inOneJob<T>(run: () => T): T {
+    this.seen = new Map()
+    try {
+      return run()
+    } finally {
+      this.seen = null
+    }
   }
 
   /** For reading, under whichever name it has; faults with ENOENT when it has none. */
@@ -135,8 +161,7 @@ export class Files {
   }
 
   /** Like `look`; from now on a finished file is served only as long as it stays as it is. */
-  note(file: FileIndex): FileFound {
-    const found = this.look(file)
+  note(file: FileIndex, found: FileFound = this.look(file)): FileFound {
     if (found.name === 'final') this.known.set(file, found)
     else this.known.delete(file)
     return found
@@ -161,8 +186,7 @@ export class Files {
   look(file: FileIndex): FileFound {
     const missing: FileFound = { file, name: 'missing', size: 0, mtimeNs: '0', ino: '0' }
     if (this.layout.isPad(file)) return missing
-    const blocked = ['ENOENT', 'ENOTDIR', 'ELOOP']
-    if (unless(blocked, () => (this.checkFolders(file), true)) === null) return missing
+    if (!this.hasFolders(file)) return missing
     for (const name of ['part', 'final'] as const) {
       const stat = this.statAt(name === 'part' ? this.part(file) : this.path(file))
       if (stat?.isFile() === true) return foundOf(file, name, stat)
@@ -172,14 +196,52 @@ export class Files {
 
   /** lstat; null when nothing is there. */
   statAt(path: string): fs.BigIntStats | null {
-    return unless(['ENOENT', 'ENOTDIR'], () =>
-      attempt('stat', path, () => fs.lstatSync(path, { bigint: true })),
+    const stat = unless(['ENOTDIR'], () =>
+      attempt('stat', path, () => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })),
     )
+    return stat ?? null
   }
 
   /** Refuses a symbolic link, or a file, where a folder should be. */
   checkFolders(file: FileIndex): void {
-    for (const folder of this.folders(file)) checkFolder(folder)
+    for (const folder of this.folders(file)) {
+      if (this.seen?.get(folder) === true) continue
+      checkFolder(folder)
+      this.seen?.set(folder, true)
+    }
+  }
+
+  /** Makes a folder that is not there; true when it did. Refuses a symbolic link, or a file, in its place. */
+  ensureFolder(folder: string): boolean {
+    if (this.seen?.get(folder) === true) return false
+    const there = attempt('mkdir', folder, () => fs.lstatSync(folder, { throwIfNoEntry: false }))
+    const made = there === undefined && makeFolder(folder)
+    if (there !== undefined) judgeFolder(folder, there)
+    else if (!made) checkFolder(folder)
+    this.seen?.set(folder, true)
+    return made
+  }
+
+  /** Refuses where `dir` itself is not there: nothing is made instead of it. */
+  checkDir(): void {
+    if (this.seen?.get(this.dir) === true) return
+    attempt('stat', this.dir, () => fs.statSync(this.dir))
+    this.seen?.set(this.dir, true)
+  }
+
+  private hasFolders(file: FileIndex): boolean {
+    for (const folder of this.folders(file)) {
+      let there = this.seen?.get(folder)
+      if (there === undefined) {
+        const stat = unless(['ENOTDIR', 'ELOOP'], () =>
+          attempt('stat', folder, () => fs.lstatSync(folder, { throwIfNoEntry: false })),
+        )
+        there = stat?.isDirectory() === true
+        this.seen?.set(folder, there)
+      }
+      if (!there) return false
+    }
+    return true
   }
 
   private openEither(file: FileIndex, flags: number = O_RDONLY): number {
@@ -202,8 +264,25 @@ export class Files {
   }
 }
 
-export function checkFolder(folder: string): void {
-  const stat = attempt('stat', folder, () => fs.lstatSync(folder))
+function checkFolder(folder: string): void {
+  judgeFolder(
+    folder,
+    attempt('stat', folder, () => fs.lstatSync(folder)),
+  )
+}
+
+/** False when somebody else was first. */
+function makeFolder(folder: string): boolean {
+  const made = unless(['EEXIST'], () => {
+    attempt('mkdir', folder, () => {
+      fs.mkdirSync(folder)
+    })
+    return true
+  })
+  return made ?? false
+}
+
+function judgeFolder(folder: string, stat: fs.Stats): void {
   if (stat.isSymbolicLink()) refuse('ELOOP', 'mkdir', folder)
   if (!stat.isDirectory()) refuse('ENOTDIR', 'mkdir', folder)
 }

@@ -62,6 +62,8 @@ export class Lanes {
   private readonly scouts = new Set<Thread<LaneJobs>>()
   /** Folders whose volume nobody looks for yet. */
   private readonly unknown: string[] = []
+  /** Started ahead of need and not a scout yet. */
+  private spare: Thread<LaneJobs> | null = null
   /** Threads started so far, for their names. */
   private started = 0
 
@@ -78,6 +80,11 @@ export class Lanes {
     this.unknown.push(dir)
     this.scoutMore()
     return lane
+  }
+
+  /** Starts the thread of the first volume before anybody names a folder. */
+  warm(): void {
+    if (this.started === 0) this.spare = this.start()
   }
 
   get queued(): number {
@@ -97,11 +104,16 @@ export class Lanes {
 
   private scoutMore(): void {
     while (this.unknown.length > 0 && this.scouts.size < MOST_SCOUTS) {
-      this.started += 1
-      const scout = new Thread<LaneJobs>({ ...this.init, name: `lane-${String(this.started)}` }, this.clock)
+      const scout = this.spare ?? this.start()
+      this.spare = null
       this.scouts.add(scout)
       this.scoutNext(scout)
     }
+  }
+
+  private start(): Thread<LaneJobs> {
+    this.started += 1
+    return new Thread<LaneJobs>({ ...this.init, name: `lane-${String(this.started)}` }, this.clock)
   }
 
   /** A scout becomes the lane of the first new volume it finds; it ends when there is nothing left to look at. */
@@ -136,6 +148,6 @@ export class Lanes {
   }
 
   private all(): Thread<LaneJobs>[] {
-    return [...this.threads, ...this.scouts]
+    return [...this.threads, ...this.scouts, ...(this.spare === null ? [] : [this.spare])]
   }
 }

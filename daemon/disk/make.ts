@@ -3,13 +3,13 @@ import * as fs from 'node:fs'
 import { makeFolders as makeParents } from '../../shared/folders.js'
 import type { FileIndex } from '../../shared/units.js'
 import type { DiskFault, SpaceView } from '../ports/disk.js'
-import { attempt, FaultError, faultOf, refuse, unless } from './fault.js'
-import { checkFolder, type Files } from './files.js'
+import { attempt, faultOf, refuse, unless } from './fault.js'
+import type { Files } from './files.js'
 import type { Made } from './jobs.js'
 
 /** The folders above the files, and the zero-length ones among these. */
 export function prepareFiles(files: Files, wanted: readonly FileIndex[]): Made {
-  return each(wanted, (file, folders) => {
+  return each(files, wanted, (file, folders) => {
     if (files.layout.isPad(file)) return null
     makeFolders(files, file, folders)
     return files.layout.fileLength(file) === 0 ? makeEmpty(files, file, folders) : null
@@ -21,7 +21,7 @@ export function prepareFiles(files: Files, wanted: readonly FileIndex[]): Made {
  * earlier download, or one in which a check found bad pieces. One that is longer than ours cannot be either: EEXIST.
  */
 export function makeFiles(files: Files, wanted: readonly FileIndex[]): Made {
-  return each(wanted, (file, folders) => {
+  return each(files, wanted, (file, folders) => {
     makeFolders(files, file, folders)
     return makePart(files, file, folders)
   })
@@ -76,35 +76,30 @@ export function deviceOf(dir: string): string {
 }
 
 function each(
+  files: Files,
   wanted: readonly FileIndex[],
   make: (file: FileIndex, folders: Set<string>) => string | null,
 ): Made {
   const made: { file: FileIndex; ino: string }[] = []
   const failed: { file: FileIndex; fault: DiskFault }[] = []
   const folders = new Set<string>()
-  for (const file of wanted) {
-    const fault = faultOf(() => {
-      const ino = make(file, folders)
-      if (ino !== null) made.push({ file, ino })
-    })
-    if (fault !== null) failed.push({ file, fault })
-  }
+  files.inOneJob(() => {
+    for (const file of wanted) {
+      const fault = faultOf(() => {
+        const ino = make(file, folders)
+        if (ino !== null) made.push({ file, ino })
+      })
+      if (fault !== null) failed.push({ file, fault })
+    }
+  })
   return { made, failed, folders: [...folders] }
 }
 
 function makeFolders(files: Files, file: FileIndex, folders: Set<string>): void {
   let above = files.dir
-  attempt('stat', above, () => fs.statSync(above))
+  files.checkDir()
   for (const folder of files.folders(file)) {
-    try {
-      attempt('mkdir', folder, () => {
-        fs.mkdirSync(folder)
-      })
-      folders.add(above)
-    } catch (error) {
-      if (!(error instanceof FaultError) || error.fault.code !== 'EEXIST') throw error
-      checkFolder(folder)
-    }
+    if (files.ensureFolder(folder)) folders.add(above)
     above = folder
   }
 }
@@ -130,10 +125,16 @@ function makePart(files: Files, file: FileIndex, folders: Set<string>): string {
   // Descriptors of this thread may lead to a file that is there no more.
   files.closeFile(file)
   files.disown(file)
-  if (files.statAt(part) === null) {
-    const final = files.statAt(path)
+  const final = files.statAt(path)
+  if (final === null) {
+    // The common case first, with one look only: neither is there.
+    const fd = unless(['EEXIST'], () => files.create(file, part))
+    if (fd !== null) {
+      folders.add(files.folder(file))
+      return closing(fd, () => stretch(fd, length, part))
+    }
+  } else if (files.statAt(part) === null) {
     folders.add(files.folder(file))
-    if (final === null) return closing(files.create(file, part), (fd) => stretch(fd, length, part))
     if (final.isSymbolicLink()) refuse('ELOOP', 'open', path)
     if (!final.isFile() || final.size > BigInt(length)) refuse('EEXIST', 'rename', path)
     attempt('rename', path, () => {

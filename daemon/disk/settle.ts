@@ -3,7 +3,7 @@ import * as fs from 'node:fs'
 import type { FileIndex } from '../../shared/units.js'
 import type { DiskFault, FileFound } from '../ports/disk.js'
 import { attempt, faultOf, refuse, unless } from './fault.js'
-import type { Files } from './files.js'
+import { type Files, foundOf } from './files.js'
 import type { Ask, LaneJobs } from './jobs.js'
 import { closing } from './make.js'
 
@@ -13,28 +13,31 @@ interface Settled {
 }
 
 /**
- * fdatasync of each file once, fsync of the folders, then the files' facts. A file that is no longer the one we made
- * is a fault: what was written went elsewhere.
+ * fdatasync of each file once, and its facts after that; then fsync of the folders. A file that is no longer the one
+ * we made is a fault: what was written went elsewhere.
  */
 export function syncFiles(files: Files, ask: Ask<LaneJobs, 'sync'>): Settled {
   const done: FileFound[] = []
   const fault = faultOf(() => {
-    for (const { file, ino } of ask.files) syncFile(files, file, ino)
+    files.inOneJob(() => {
+      for (const { file, ino } of ask.files) done.push(syncFile(files, file, ino))
+    })
     for (const folder of ask.folders) syncFolder(folder)
-    for (const { file } of ask.files) done.push(files.look(file))
   })
   return fault === null ? { files: done, fault } : { files: [], fault }
 }
 
 /** Every file, under either name; what cannot be looked at counts as missing. */
 export function surveyFiles(files: Files): FileFound[] {
-  return Array.from({ length: files.layout.fileCount }, (_, file) => {
-    let found: FileFound = { file, name: 'missing', size: 0, mtimeNs: '0', ino: '0' }
-    faultOf(() => {
-      found = files.note(file)
-    })
-    return found
-  })
+  return files.inOneJob(() =>
+    Array.from({ length: files.layout.fileCount }, (_, file) => {
+      let found: FileFound = { file, name: 'missing', size: 0, mtimeNs: '0', ino: '0' }
+      faultOf(() => {
+        found = files.note(file)
+      })
+      return found
+    }),
+  )
 }
 
 /**
@@ -46,11 +49,15 @@ export function finishFiles(files: Files, wanted: readonly FileIndex[]): Settled
   const done: FileFound[] = []
   const folders = new Set<string>()
   const fault = faultOf(() => {
-    for (const file of wanted) {
-      if (files.layout.isPad(file)) continue
-      if (finishFile(files, file)) folders.add(files.folder(file))
-      done.push(files.note(file))
-    }
+    files.inOneJob(() => {
+      for (const file of wanted) {
+        if (files.layout.isPad(file)) continue
+        const renamed = finishFile(files, file)
+        if (renamed !== null) folders.add(files.folder(file))
+        // A rename changes neither size nor mtime nor inode.
+        done.push(renamed === null ? files.note(file) : files.note(file, foundOf(file, 'final', renamed)))
+      }
+    })
   })
   const unsynced = faultOf(() => {
     for (const folder of folders) syncFolder(folder)
@@ -83,14 +90,16 @@ export function removeFiles(files: Files): DiskFault | null {
   })
 }
 
-function syncFile(files: Files, file: FileIndex, ino: string | null): void {
+function syncFile(files: Files, file: FileIndex, ino: string | null): FileFound {
   const path = files.path(file)
   const fd = files.forReading(file)
   attempt('sync', path, () => {
     fs.fdatasyncSync(fd)
   })
   const here = String(fs.fstatSync(fd, { bigint: true }).ino)
-  if (here !== files.look(file).ino || (ino !== null && here !== ino)) refuse('ESTALE', 'sync', path)
+  const found = files.look(file)
+  if (here !== found.ino || (ino !== null && here !== ino)) refuse('ESTALE', 'sync', path)
+  return found
 }
 
 function syncFolder(folder: string): void {
@@ -107,22 +116,22 @@ function syncFolder(folder: string): void {
   )
 }
 
-/** True when it was renamed now. */
-function finishFile(files: Files, file: FileIndex): boolean {
+/** What was renamed, or null where that was done before. */
+function finishFile(files: Files, file: FileIndex): fs.BigIntStats | null {
   const path = files.path(file)
   const part = files.part(file)
   files.checkFolders(file)
   const from = files.statAt(part)
   const there = files.statAt(path)
   const length = BigInt(files.layout.fileLength(file))
-  if (from === null && there?.isFile() === true && there.size === length) return false
+  if (from === null && there?.isFile() === true && there.size === length) return null
   if (from === null) refuse('ENOENT', 'rename', part)
   if (!from.isFile() || from.size !== length) refuse('EIO', 'rename', part)
   if (there !== null) refuse('EEXIST', 'rename', path)
   attempt('rename', path, () => {
     fs.renameSync(part, path)
   })
-  return true
+  return from
 }
 
 function removeFolder(folder: string): void {

@@ -97,6 +97,11 @@ export class DiskStorage implements Storage, Owner {
     this.ports.assembly.start()
   }
 
+  makeReady(piece: PieceIndex): void {
+    if (this.closed) return
+    for (const file of this.layout.filesOf(piece)) if (!this.layout.isPad(file)) this.made.want(file)
+  }
+
   submit(slot: Slot, piece: PieceIndex, extent: number, length: number): void {
     if (length !== this.layout.extentSize(piece, extent)) {
       throw new RangeError(`submit: ${String(length)} bytes for extent ${String(extent)}`)

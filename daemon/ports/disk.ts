@@ -113,6 +113,8 @@ export interface VerifyJob {
 export interface Storage {
   /** Pieces will come soon: what they need to be hashed is started now, not with the first of them. */
   expect(): void
+  /** Makes the `.part` files of a piece that will be submitted soon; `submit` waits for them where they are not made. */
+  makeReady(piece: PieceIndex): void
   /**
    * Hands a full extent over: hashed in order, written, slot freed by the disk. Extents of a piece may come in any
    * order, each once. The last one is answered by exactly one of the events.

@@ -1,5 +1,5 @@
 /** `torrent.add`: from the bytes of a .torrent to a registered torrent, or one sentence that says why not. */
-import type { FileIndex, InfoHashV1, TorrentId } from '../../shared/units.js'
+import type { FileIndex, InfoHashV1, SwarmKey, TorrentId } from '../../shared/units.js'
 import { swarmKeys } from '../../shared/units.js'
 import type { Caller, Params, Result } from '../../shared/rpc/contract.js'
 import { rpcError } from '../../shared/rpc/errors.js'
@@ -14,6 +14,14 @@ import type { Session } from './session.js'
 /** Room that is left free on a volume whatever is asked. */
 const KEEP_FREE = 64 * 1024 * 1024
 
+interface Recording {
+  readonly keys: readonly SwarmKey[]
+  readonly dir: string
+  readonly root: string
+  /** Recorded, or refused. */
+  readonly ended: Promise<unknown>
+}
+
 export interface AdderPorts {
   readonly clock: Clock
   readonly disk: Disk
@@ -24,26 +32,33 @@ export interface AdderPorts {
 
 export class Adder {
   readonly #ports: AdderPorts
-  /** Adds go one after another: each sees the paths that the one before took. */
+  /** Adds are judged one after another: each sees the paths that the one before took. */
   #queue: Promise<unknown> = Promise.resolve()
+  /** Judged and being recorded: many adds at once share commits. Whoever touches one of them waits for it. */
+  readonly #recording = new Set<Recording>()
 
   constructor(ports: AdderPorts) {
     this.#ports = ports
   }
 
-  add(params: Params<'torrent.add'>, caller: Caller): Promise<Result<'torrent.add'>> {
-    const mine = this.#queue.then(() => this.#add(params, caller))
-    this.#queue = mine.catch(() => undefined)
-    return mine
+  async add(params: Params<'torrent.add'>, caller: Caller): Promise<Result<'torrent.add'>> {
+    const judged = this.#queue.then(() => this.#judge(params, caller))
+    this.#queue = judged.catch(() => undefined)
+    return (await judged).answer
   }
 
-  async #add(params: Params<'torrent.add'>, caller: Caller): Promise<Result<'torrent.add'>> {
+  /** Answers as soon as the next add may be judged. */
+  async #judge(
+    params: Params<'torrent.add'>,
+    caller: Caller,
+  ): Promise<{ readonly answer: Promise<Result<'torrent.add'>> }> {
     const bytes = Buffer.from(params.metainfo, 'base64')
     const meta = readMetainfo(bytes)
-    const known = this.#known(meta)
-    if (known !== undefined) return this.#merge(known, meta, params)
-    const unwanted = unwantedFiles(meta, params.select)
     const dir = params.dir ?? this.#ports.downloadDir()
+    await this.#othersRecorded(dir, meta)
+    const known = this.#known(meta)
+    if (known !== undefined) return { answer: Promise.resolve(await this.#merge(known, meta, params)) }
+    const unwanted = unwantedFiles(meta, params.select)
     const space = await this.#folder(dir)
     await this.#refuseSharedPaths(dir, meta)
     const wanted = meta.files.reduce(
@@ -70,9 +85,7 @@ export class Adder {
       trackers,
       wishes: [...unwanted].map((file) => ({ file, priority: 0 })),
     }
-    const id = await this.#store(row)
-    this.#register(id, row, caller)
-    return {
+    const answer = this.#record(row, meta, caller).then((id) => ({
       ...identity(id, meta),
       duplicate: false,
       dir,
@@ -80,6 +93,26 @@ export class Adder {
       totalBytes: meta.contentSize,
       wantedBytes: wanted,
       addedTrackers: trackers.length,
+    }))
+    const ended = answer.catch(() => undefined)
+    const recording = { keys: swarmKeys(meta.hashes), dir, root: rootOf(meta), ended }
+    this.#recording.add(recording)
+    void ended.then(() => this.#recording.delete(recording))
+    return { answer }
+  }
+
+  async #record(row: NewTorrent, meta: Metainfo, caller: Caller): Promise<TorrentId> {
+    const id = await this.#store(row)
+    this.#register(id, row, meta, caller)
+    return id
+  }
+
+  /** Waits for those being recorded that are the same torrent or may write the same files. */
+  async #othersRecorded(dir: string, meta: Metainfo): Promise<void> {
+    const keys = swarmKeys(meta.hashes)
+    const near = new Set(neighbours({ dir, root: rootOf(meta) }, this.#recording))
+    for (const other of [...this.#recording]) {
+      if (near.has(other) || other.keys.some((key) => keys.includes(key))) await other.ended
     }
   }
 
@@ -127,9 +160,8 @@ export class Adder {
 
   async #refuseSharedPaths(dir: string, meta: Metainfo): Promise<void> {
     const { session, store } = this.#ports
-    const root = meta.files.find((file) => !file.pad)?.path.split('/')[0] ?? meta.name
     const others = neighbours(
-      { dir, root },
+      { dir, root: rootOf(meta) },
       session.all().map((torrent) => torrent.claim),
     )
     if (others.length === 0) return
@@ -195,7 +227,7 @@ export class Adder {
     }
   }
 
-  #register(id: TorrentId, row: NewTorrent, caller: Caller): void {
+  #register(id: TorrentId, row: NewTorrent, meta: Metainfo, caller: Caller): void {
     const torrent = this.#ports.session.register({
       ...row,
       id,
@@ -208,8 +240,13 @@ export class Adder {
       wasted: 0,
     })
     this.#ports.session.journal.note('added', id, caller.name, { name: row.name, dir: row.dir })
-    if (row.desired === 'running') torrent.start()
+    if (row.desired === 'running') torrent.begin(meta)
   }
+}
+
+/** What of `dir` is its own: the file, or the folder of all files. */
+function rootOf(meta: Metainfo): string {
+  return meta.files.find((file) => !file.pad)?.path.split('/')[0] ?? meta.name
 }
 
 function readMetainfo(bytes: Uint8Array): Metainfo {

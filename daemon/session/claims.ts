@@ -23,9 +23,12 @@ export function foldedPaths(dir: string, files: Iterable<string>): Set<string> {
 }
 
 /** Torrents whose trees touch this one's; only these need their files compared. */
-export function neighbours(claim: Omit<Claim, 'torrent'>, all: Iterable<Claim>): Claim[] {
+export function neighbours<T extends Omit<Claim, 'torrent'>>(
+  claim: Omit<Claim, 'torrent'>,
+  all: Iterable<T>,
+): T[] {
   const mine = fold(join(claim.dir, claim.root))
-  const found: Claim[] = []
+  const found: T[] = []
   for (const other of all) {
     const theirs = fold(join(other.dir, other.root))
     if (mine === theirs || mine.startsWith(`${theirs}/`) || theirs.startsWith(`${mine}/`)) found.push(other)

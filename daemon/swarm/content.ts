@@ -151,6 +151,13 @@ export class Content {
     for (const file of this.layout.filesOf(piece)) this.#missingOf[file] = (this.#missingOf[file] ?? 0) + 1
   }
 
+  /** It has content, and no piece of it is recorded. */
+  isUntouched(file: FileIndex): boolean {
+    const range = this.layout.filePieces(file)
+    if (range === null || this.files[file]?.pad !== false) return false
+    return this.#missingOf[file] === range.last - range.first + 1
+  }
+
   /** All pieces of the file are recorded. */
   isFileComplete(file: FileIndex): boolean {
     return this.#missingOf[file] === 0

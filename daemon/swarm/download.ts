@@ -322,10 +322,18 @@ export class Downloader {
     this.#picker.open(piece)
     this.#pieces.open(piece, now, whole ? peer.handle : SHARED)
     this.#memory.open(piece, this.#pieces.blockCount(piece))
-    if (this.#askIn(peer, piece, now)) return true
+    if (this.#askIn(peer, piece, now)) {
+      this.#makeReady(piece)
+      return true
+    }
     // It has no slot: as if it had not been opened.
     if (this.#pieces.requestedBlocks(piece) === 0) this.#abandon(piece)
     return false
+  }
+
+  /** Marks and files are made while the first blocks are on their way. */
+  #makeReady(piece: PieceIndex): void {
+    if (this.#ports.recorder.mayWrite(piece)) this.#ports.storage.makeReady(piece)
   }
 
   #mayTake(peer: Peer, piece: PieceIndex): boolean {
@@ -484,6 +492,7 @@ export class Downloader {
 
   /** Marks were committed: what waited for them goes on. */
   writable(): void {
+    for (const piece of this.#memory.pieces()) this.#makeReady(piece)
     for (const { piece, extent } of this.#held.splice(0)) this.#submit(piece, extent)
   }
 

@@ -2,7 +2,7 @@
 import type { Bytes, Millis, SwarmKey } from '../../shared/units.js'
 import { Bitfield } from '../../shared/torrent/bitfield.js'
 import { Layout } from '../../shared/torrent/layout.js'
-import { type Metainfo, parseMetainfo } from '../../shared/torrent/metainfo.js'
+import type { Metainfo } from '../../shared/torrent/metainfo.js'
 import type { PeerAddress } from '../base/address.js'
 import type { Limiter } from '../base/limiter.js'
 import type { Log } from '../base/log.js'
@@ -26,8 +26,8 @@ export interface LiveInit {
   readonly peerId: Uint8Array
   readonly version: string
   readonly maxPeers: number
-  /** The .torrent, and what `Store.have` gave. */
-  readonly torrent: Uint8Array
+  readonly meta: Metainfo
+  /** What `Store.have` gave. */
   readonly have: Awaited<ReturnType<Store['have']>>
 }
 
@@ -79,7 +79,7 @@ export class Live {
   constructor(init: LiveInit, ports: LivePorts) {
     this.#ports = ports
     const { clock, random, listener } = ports
-    this.meta = parseMetainfo(init.torrent)
+    this.meta = init.meta
     const { files, pieceLength, digests, pieceCount } = this.meta
     const layout = new Layout(files, pieceLength)
     this.content = new Content({

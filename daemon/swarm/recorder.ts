@@ -10,6 +10,8 @@ import type { FileStatRow, HaveRound, Store } from '../ports/store.js'
 import type { Content } from './content.js'
 
 const CHUNK_BYTES = 2048
+/** So many files are marked with one commit where so many will be written: one commit for each is one sync for each. */
+const MARKED_AT_ONCE = 2048
 
 export interface RecorderInit {
   readonly torrent: TorrentId
@@ -97,8 +99,23 @@ export class Recorder {
       ready = false
       if (!this.#marking.has(file)) missing.push(file)
     }
-    if (missing.length > 0) this.#mark(missing)
+    if (missing.length > 0) this.#mark(this.#withNext(missing))
     return ready
+  }
+
+  /**
+   * These files and, up to a bound, those behind them that will be written later. A mark makes a restart believe what
+   * is recorded of a file, so only files of which nothing is are marked before their time.
+   */
+  #withNext(missing: FileIndex[]): FileIndex[] {
+    const content = this.#content
+    const files = [...missing]
+    for (let file = (missing.at(-1) ?? 0) + 1; file < content.files.length; file++) {
+      if (files.length >= MARKED_AT_ONCE) break
+      if (this.#marked.has(file) || this.#marking.has(file)) continue
+      if (content.isFileWanted(file) && content.isUntouched(file)) files.push(file)
+    }
+    return files
   }
 
   /** A piece was verified and written. */
@@ -156,8 +173,10 @@ export class Recorder {
       if (this.#marked.size === 0) return end()
       this.#ports.storage.survey().then(
         (found) => {
+          // One that was marked and never made has a row that fits no file: whatever lies there later is looked at.
           const facts = found
-            .filter((file) => this.#marked.has(file.file) && file.name !== 'missing')
+            .filter(({ file }) => this.#marked.has(file))
+            .filter(({ file, name }) => name !== 'missing' || this.#content.isUntouched(file))
             .map((file) => ({ ...this.#fact(file), writing: false }))
           this.#ports.store.recordRound(this.#row([], facts, this.#content.doneBytes)).then(end, end)
         },
@@ -233,7 +252,10 @@ export class Recorder {
     if (fault !== null) return this.#void(fault)
     const round = this.#round.filter((piece) => this.#pending.has(piece))
     for (const found of files) this.#content.facts.set(found.file, this.#fact(found))
-    const facts = files.map((found) => this.#fact(found))
+    // Files that this round finishes are written down once more when they have their names: until then their mark says
+    // all that a restart wants to know.
+    const finished = new Set(this.#content.finishedBy(round))
+    const facts = files.filter(({ file }) => !finished.has(file)).map((found) => this.#fact(found))
     const done = round.reduce(
       (sum, piece) => sum + this.#content.wantedBytesOf(piece),
       this.#content.doneBytes,

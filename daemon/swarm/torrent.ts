@@ -2,6 +2,7 @@
  * The owner of one torrent. Commands and completions are its only inputs, its methods are synchronous, and everything
  * that happens later is checked against `#epoch`: what belongs to an earlier run is dropped.
  */
+import { type Metainfo, parseMetainfo } from '../../shared/torrent/metainfo.js'
 import type { Bytes, FileIndex, Hashes, Millis, SwarmKey, TorrentId } from '../../shared/units.js'
 import { swarmKeys } from '../../shared/units.js'
 import type { Desired, PeerView, TorrentView, TrackerView } from '../../shared/views.js'
@@ -86,6 +87,8 @@ export class Torrent {
   #epoch = 0
   /** The data, loaded while they are in use. */
   readonly #data: LiveHolder
+  /** What the first load need not read; null from then on. */
+  #fresh: Metainfo | null = null
   /** What follows the stop under way. */
   #after: After | null = null
   /** Called when the stop under way is over. */
@@ -195,6 +198,12 @@ export class Torrent {
   }
 
   // --- commands
+
+  /** Like `start`, for one just added: what was parsed to judge it is not read and parsed again. */
+  begin(meta: Metainfo): void {
+    this.#fresh = meta
+    this.start()
+  }
 
   /** Goes on, from whatever stopped it. */
   start(): void {
@@ -400,20 +409,25 @@ export class Torrent {
 
   #load(): Promise<Live> {
     const { store } = this.#ports
-    return Promise.all([store.metainfo(this.id), store.have(this.id)]).then(([metainfo, have]) => {
+    const fresh = this.#fresh
+    this.#fresh = null
+    const stored = (): Promise<Metainfo> =>
+      store.metainfo(this.id).then(({ torrent }) => parseMetainfo(torrent))
+    const metainfo = fresh === null ? stored() : Promise.resolve(fresh)
+    return Promise.all([metainfo, store.have(this.id)]).then(([meta, have]) => {
       // A record that claims a check and holds no bits was tampered with: look again.
       if (have.bits === null) this.#row = { ...this.#row, checked: false }
-      return this.#assemble(metainfo.torrent, have)
+      return this.#assemble(meta, have)
     })
   }
 
-  #assemble(torrent: Uint8Array, have: Awaited<ReturnType<Store['have']>>): Live {
+  #assemble(meta: Metainfo, have: Awaited<ReturnType<Store['have']>>): Live {
     const { clock, random, log, disk, slots, downLimit, upLimit, store, budget, listenPort } = this.#ports
     const key = this.keys[0]
     if (key === undefined) throw new Error('a torrent without a hash')
     const { peerId, version, maxPeers } = this.#init
     return new Live(
-      { row: this.#row, key, peerId, version, maxPeers, torrent, have },
+      { row: this.#row, key, peerId, version, maxPeers, meta, have },
       {
         clock,
         random,

@@ -209,6 +209,10 @@ export class DownloadKit {
   readonly banned: SimPeer[] = []
   /** Pieces verified, in order. */
   readonly done: number[] = []
+  /** The files are marked. */
+  marked = true
+  /** Pieces whose files were asked to be made. */
+  readonly readied: number[] = []
   /** Payload that came, and what of it went nowhere. */
   received = 0
   wasted = 0
@@ -233,6 +237,7 @@ export class DownloadKit {
         })
       },
       forget: (piece: number) => this.extents.delete(piece),
+      makeReady: (piece: number) => this.readied.push(piece),
     }
     const downloader: Downloader = new Downloader(
       { content: this.content },
@@ -245,7 +250,7 @@ export class DownloadKit {
         downLimit: this.limiter,
         storage: storage as unknown as Storage,
         recorder: {
-          mayWrite: () => true,
+          mayWrite: () => this.marked,
           add: () => undefined,
           flush: () => undefined,
         } as unknown as Recorder,

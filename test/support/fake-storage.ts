@@ -57,6 +57,11 @@ export class FakeStorage implements Storage {
     this.expected = true
   }
 
+  /** Files are made by their first write here. */
+  makeReady(): void {
+    return undefined
+  }
+
   submit(slot: Slot, piece: PieceIndex, extent: number, length: number): void {
     if (length !== this.layout.extentSize(piece, extent))
       throw new Error(`submit: wrong length ${String(length)}`)

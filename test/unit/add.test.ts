@@ -104,6 +104,53 @@ describe('adding', () => {
   })
 })
 
+describe('many at once', () => {
+  const named = (name: string): Source => makeSource({ name, files: [{ path: 'a', length: 20_000 }] })
+
+  /** An adder whose commits wait for `commit`. */
+  function held(): { node: Node; adder: Adder; begun: string[]; commit: () => void; swarm: Swarm } {
+    const { swarm, node } = bench()
+    const { clock, disk, session } = node
+    const begun: string[] = []
+    const waiting: (() => void)[] = []
+    const store = Object.assign(Object.create(node.store) as typeof node.store, {
+      add: async (row: Parameters<typeof node.store.add>[0]) => {
+        begun.push(row.name)
+        await new Promise<void>((resolve) => waiting.push(resolve))
+        return node.store.add(row)
+      },
+    })
+    const adder = new Adder({ clock, disk, store, session, downloadDir: () => '/data' })
+    const commit = (): void => {
+      for (const go of waiting.splice(0)) go()
+    }
+    return { swarm, node, adder, begun, commit }
+  }
+
+  it('do not wait for each other to be recorded', async () => {
+    const { swarm, adder, begun, commit } = held()
+    const answers = ['x', 'y', 'z'].map((name) => adder.add({ metainfo: base64(named(name)) }, CALLER))
+    await swarm.settle()
+    expect(begun).toEqual(['x', 'y', 'z'])
+    commit()
+    expect((await Promise.all(answers)).map(({ id }) => id)).toEqual([1, 2, 3])
+  })
+
+  it('wait where they are the same torrent, or may write the same files', async () => {
+    const { swarm, node, adder, begun, commit } = held()
+    const first = adder.add({ metainfo: base64(ALBUM) }, CALLER)
+    const same = adder.add({ metainfo: base64(ALBUM), dir: '/elsewhere' }, CALLER)
+    const other = makeSource({ name: 'album', files: [{ path: 'a', length: 77 }] })
+    const clash = refusal(adder.add({ metainfo: base64(other) }, CALLER))
+    await swarm.settle()
+    expect(begun).toEqual(['album'])
+    commit()
+    expect(await same).toMatchObject({ id: (await first).id, duplicate: true, dir: '/data' })
+    expect(await clash).toBe('pathTaken')
+    expect(node.session.all()).toHaveLength(1)
+  })
+})
+
 describe('a refusal', () => {
   it('of what is no torrent', async () => {
     const { node, adder } = bench()

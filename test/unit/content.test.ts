@@ -42,6 +42,18 @@ describe('what is wanted', () => {
   })
 })
 
+describe('a file', () => {
+  it('is untouched while none of its pieces is recorded, and never without content', () => {
+    const content = make()
+    const untouched = (): boolean[] => FILES.map((_, file) => content.isUntouched(file))
+    expect(untouched()).toEqual([true, true, false, true, false])
+    content.record(1)
+    expect(untouched()).toEqual([false, false, false, true, false])
+    content.lose(1)
+    expect(untouched()).toEqual([true, true, false, true, false])
+  })
+})
+
 describe('recording', () => {
   it('answers the files that it finishes, each once, pads never', () => {
     const content = make()

@@ -3,6 +3,27 @@ import { EXTENT_SIZE } from '../../shared/units.js'
 import { isBuilt, realWorld } from '../support/disk-worlds.js'
 import { KitTorrent, Recorder } from '../support/storage-kit.js'
 
+describe.skipIf(!isBuilt)('files of a piece that comes soon', () => {
+  it('are made before its first extent', async () => {
+    const world = realWorld()
+    const files = ['a', 'b', 'c'].map((path) => ({ path, length: EXTENT_SIZE }))
+    const torrent = new KitTorrent({ dir: world.dir, files, pieceLength: 2 * EXTENT_SIZE })
+    const storage = world.disk.open(torrent.spec, new Recorder())
+    storage.makeReady(0)
+    await Promise.resolve()
+    const found = await storage.survey()
+    expect(found.map(({ name, size }) => [name, size])).toEqual([
+      ['part', EXTENT_SIZE],
+      ['part', EXTENT_SIZE],
+      ['missing', 0],
+    ])
+    await storage.close()
+    storage.makeReady(1)
+    await world.stop()
+    expect(world.exists('c.part')).toBe(false)
+  })
+})
+
 describe.skipIf(!isBuilt)('a survey', () => {
   const world = realWorld()
   afterAll(() => world.stop())

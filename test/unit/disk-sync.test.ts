@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -85,6 +85,24 @@ describe('on real files', () => {
     expect(files.look(0).mtimeNs).not.toBe(before.mtimeNs)
     expect(readFileSync(join(dir, 'a.part')).equals(torrent.bytes)).toBe(true)
     files.closeAll()
+    rmSync(dir, { recursive: true })
+  })
+
+  it('a job looks at a folder once, and the next one looks again', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'torrentino-folders-'))
+    const some = { files: ['f/a', 'f/b'].map((path) => ({ path, length: 9 })), pieceLength: 16_384 }
+    const files = new Files({ key: 1, ...new KitTorrent({ dir, ...some }).spec }, new Descriptors())
+    files.inOneJob(() => {
+      expect(files.look(0).name).toBe('missing')
+      expect(files.ensureFolder(join(dir, 'f'))).toBe(true)
+      expect(files.ensureFolder(join(dir, 'f'))).toBe(false)
+      rmSync(join(dir, 'f'), { recursive: true })
+      symlinkSync(dir, join(dir, 'f'))
+      expect(() => files.checkFolders(1)).not.toThrow()
+    })
+    expect(() => files.checkFolders(1)).toThrow('ELOOP')
+    expect(() => files.inOneJob(() => files.ensureFolder(join(dir, 'f')))).toThrow('ELOOP')
+    expect(files.look(1).name).toBe('missing')
     rmSync(dir, { recursive: true })
   })
 

@@ -43,7 +43,9 @@ class Bench {
   committed = new Bitfield(8)
   lastRound: HaveRound | null = null
 
-  constructor(init: { readonly marked?: boolean } = {}) {
+  constructor(
+    private readonly init: { readonly marked?: boolean; readonly missing?: readonly FileIndex[] } = {},
+  ) {
     const layout = new Layout(FILES, PIECE)
     this.content = new Content({
       layout,
@@ -102,6 +104,9 @@ class Bench {
   }
 
   private found(file: FileIndex): FileFound {
+    if (this.init.missing?.includes(file) === true) {
+      return { file, name: 'missing', size: 0, mtimeNs: '0', ino: '0' }
+    }
     return { file, name: 'part', size: FILES[file]?.length ?? 0, mtimeNs: '7', ino: '1' }
   }
 
@@ -225,7 +230,9 @@ describe('a round', () => {
     bench.clock.advance(3000)
     await bench.answer()
     expect(bench.log).not.toContain('finish')
+    // Its facts wait for its name.
     await bench.answer()
+    expect(bench.lastRound?.files.map(({ file }) => file)).toEqual([1])
     // Nothing is said to be complete before it lies there under its name.
     expect(bench.log.at(-1)).toBe('finish')
     expect(bench.recorded).toEqual([])
@@ -322,6 +329,49 @@ describe('marks', () => {
     await bench.answer()
     expect(bench.log).toEqual(['mark', 'marked 0,1'])
     expect([0, 4, 7].map((piece) => bench.recorder.mayWrite(piece))).toEqual([true, true, true])
+  })
+
+  it('come for many files with one commit, ahead only of files of which nothing is recorded', async () => {
+    // Ten files of a piece each; piece 5 is recorded, file 7 is a pad, file 8 is not wanted.
+    const files = Array.from({ length: 10 }, (_, at) => ({ path: String(at), length: PIECE, pad: at === 7 }))
+    const layout = new Layout(files, PIECE)
+    const recorded = new Bitfield(10)
+    recorded.set(5)
+    const content = new Content({ layout, files, recorded, facts: [], unwanted: [8] })
+    const asked: FileIndex[][] = []
+    const store: Partial<Store> = {
+      markWriting: (_, some) => {
+        asked.push([...some])
+        return Promise.resolve()
+      },
+    }
+    const recorder = new Recorder(
+      { torrent: 1 as TorrentId, content, checked: true, completedAt: null },
+      {
+        clock: new FakeClock(),
+        store: store as Store,
+        storage: {} as Storage,
+        listener: { recorded: none, voided: none, storeTrouble: none, finishFailed: none, marked: none },
+      },
+    )
+    expect(recorder.mayWrite(3)).toBe(false)
+    expect(asked).toEqual([[3, 4, 6, 9]])
+    await settle()
+    expect([3, 4, 6, 7, 9].map((piece) => recorder.mayWrite(piece))).toEqual([true, true, true, true, true])
+    expect(asked).toHaveLength(1)
+    // What is needed now is marked, whatever it is.
+    expect(recorder.mayWrite(5)).toBe(false)
+    expect(recorder.mayWrite(8)).toBe(false)
+    expect(asked.slice(1)).toEqual([[5], [8]])
+  })
+
+  it('of files that were never made go off, too, and fit nothing that may lie there later', async () => {
+    const bench = new Bench({ marked: true, missing: [0, 1] })
+    bench.content.record(7)
+    bench.recorder.close(none)
+    await bench.answerAll()
+    // Of b a piece is recorded: that it is missing is for the next start to find.
+    expect(bench.lastRound?.files).toEqual([{ file: 0, size: 0, mtimeNs: '0', ino: '0', writing: false }])
   })
 
   it('go off at the end, with the facts of then', async () => {

@@ -193,6 +193,10 @@ class SimStorage implements Storage {
     private readonly disk: SimDisk,
   ) {}
 
+  makeReady(): void {
+    return undefined
+  }
+
   expect(): void {
     // Nothing has to be started.
   }
