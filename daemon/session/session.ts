@@ -10,6 +10,7 @@ import type { Store, TorrentRow } from '../ports/store.js'
 import { type Greeting, Link } from '../swarm/link.js'
 import { SlotShare } from '../swarm/slot-share.js'
 import { Torrent } from '../swarm/torrent.js'
+import { UnchokeShare } from '../swarm/unchoke-share.js'
 import type { Tracker, TrackerAsks } from '../swarm/tracker-port.js'
 import type { Dialer, Transport } from '../swarm/transport.js'
 import { Budget, Turnstile } from './budget.js'
@@ -55,6 +56,7 @@ export class Session {
   readonly #ports: SessionPorts
   readonly #gate = new Turnstile()
   readonly #slots: SlotShare
+  readonly #unchokes: UnchokeShare
   readonly #torrents = new Map<TorrentId, Torrent>()
   /** v1 and v2 keys alike: a hybrid is found under both. */
   readonly #byKey = new Map<SwarmKey, Torrent>()
@@ -74,6 +76,7 @@ export class Session {
     const { clock, store, log } = ports
     this.journal = new Journal({ clock, store, log, changesSince: (rev) => this.changesSince(rev) })
     this.#slots = new SlotShare(ports.disk.slab)
+    this.#unchokes = new UnchokeShare({ limit: () => ports.upLimit.rate })
   }
 
   /** Brings back every torrent of the store; one that cannot be started never stops the others. */
@@ -131,6 +134,7 @@ export class Session {
         slots: this.#slots,
         downLimit,
         upLimit,
+        unchokes: this.#unchokes,
         store,
         dialer,
         gate: this.#gate,

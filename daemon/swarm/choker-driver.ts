@@ -4,12 +4,15 @@ import type { Clock } from '../ports/clock.js'
 import type { Random } from '../ports/random.js'
 import { Choker, type ChokerPeer, ROUND_INTERVAL, SNUB_AFTER } from './choker.js'
 import type { Peer } from './peer.js'
+import type { UnchokeSeat } from './unchoke-share.js'
 
 export interface ChokerDriverPorts {
   readonly clock: Clock
   readonly random: Random
   readonly seeding: () => boolean
   readonly uploadRate: () => Rate
+  /** How many may be unchoked at once. */
+  readonly seat: UnchokeSeat
   /** What waits for a peer that is choked now. */
   readonly dropRequests: (peer: Peer) => void
 }
@@ -52,9 +55,6 @@ class Standing implements ChokerPeer {
   get uploadOnly(): boolean {
     return this.peer.uploadOnly
   }
-  get eager(): boolean {
-    return this.peer.upload.eager
-  }
 }
 
 export class ChokerDriver {
@@ -66,49 +66,57 @@ export class ChokerDriver {
 
   constructor(init: { readonly pieceLength: Bytes }, ports: ChokerDriverPorts) {
     this.#ports = ports
-    this.#choker = new Choker({ slots: 'auto', pieceLength: init.pieceLength }, { random: ports.random })
+    this.#choker = new Choker({ pieceLength: init.pieceLength }, { random: ports.random })
     this.#due = ports.clock.now() + ROUND_INTERVAL
   }
 
+  /** Once a second: the round, and in between slots that came free or were added since. */
   tick(now: Millis, peers: Iterable<Peer>): void {
-    if (now >= this.#due) this.#round(now, peers)
+    if (now < this.#due) return this.fillSlots(peers)
+    const all = [...peers]
+    this.#look(all)
+    this.#round(now, all)
   }
 
   /** A slot may have come free: whoever waits gets it without waiting for the round. */
   fillSlots(peers: Iterable<Peer>): void {
-    const all = [...peers]
+    const { waiting, taken } = this.#look(peers)
+    const free = this.#ports.seat.slots - taken
+    if (free <= 0 || waiting.length === 0) return
+    const standings = waiting.map((peer) => this.#standing(peer))
+    const now = this.#ports.clock.now()
+    const seeding = this.#ports.seeding()
+    for (const { peer } of this.#choker.fill(now, standings, free, seeding)) peer.setChoking(false)
+  }
+
+  /** Who waits for a slot and how many have one; tells what that shows of the uplink. */
+  #look(peers: Iterable<Peer>): { readonly waiting: readonly Peer[]; readonly taken: number } {
+    const waiting: Peer[] = []
     let taken = 0
     let eager = 0
-    for (const peer of all) {
-      if (!wants(peer) || peer.amChoking) continue
-      taken++
-      if (peer.upload.eager) eager++
+    let busy = false
+    for (const peer of peers) {
+      if (!wants(peer)) continue
+      if (!peer.amChoking) {
+        taken++
+        if (peer.upload.eager) eager++
+        busy ||= peer.upload.unsent > 0
+      } else if (!peer.uploadOnly) waiting.push(peer)
     }
-    let free = this.#choker.slotsWith(eager) - taken
-    for (const peer of all) {
-      // An offer looks at everybody: none is made for nothing, since many may leave at once.
-      if (free <= 0) return
-      if (wants(peer) && peer.amChoking && this.#offer(peer, all)) free--
-    }
+    this.#ports.seat.tell(waiting.length + taken, { rate: this.#ports.uploadRate(), busy, eager })
+    return { waiting, taken }
   }
 
   interestChanged(peer: Peer, peers: Iterable<Peer>): void {
-    if (wants(peer) && peer.amChoking) this.#offer(peer, peers)
-  }
-
-  /** True where it got a slot. */
-  #offer(peer: Peer, all: Iterable<Peer>): boolean {
-    const now = this.#ports.clock.now()
-    if (!this.#choker.onInterested(now, this.#standing(peer), this.#each(all))) return false
-    peer.setChoking(false)
-    return true
+    // Who loses interest leaves its slot to somebody, and stays unchoked until the round: it may come back for more.
+    if (wants(peer) === peer.amChoking) this.fillSlots(peers)
   }
 
   #round(now: Millis, peers: Iterable<Peer>): void {
     this.#due = now + ROUND_INTERVAL
     const verdict = this.#choker.round(now, this.#each(peers), {
       seeding: this.#ports.seeding(),
-      uploadRate: this.#ports.uploadRate(),
+      slots: this.#ports.seat.slots,
     })
     for (const { peer } of verdict.choke) {
       peer.setChoking(true)

@@ -25,13 +25,9 @@ export interface ChokerPeer {
   readonly snubbed: boolean
   /** It has every piece, or said that it will not download (BEP 21). */
   readonly uploadOnly: boolean
-  /** It takes at once whatever we send: the way to it is not full. */
-  readonly eager: boolean
 }
 
 export interface ChokerInit {
-  /** Peers unchoked at once; 'auto' goes by the upload rate and by how many are eager, see `autoSlots`. */
-  readonly slots: number | 'auto'
   readonly pieceLength: Bytes
 }
 
@@ -42,8 +38,8 @@ export interface ChokerPorts {
 export interface RoundInit {
   /** Nothing is left to download: what peers give us says nothing. */
   readonly seeding: boolean
-  /** What the torrent uploads in all. */
-  readonly uploadRate: Rate
+  /** Peers that may be unchoked at once. */
+  readonly slots: number
 }
 
 export interface Verdict<P> {
@@ -69,19 +65,6 @@ const QUOTA_BYTES: Bytes = 32 * 1024 * 1024
 /** ... or so long, sooner for one that takes nothing. */
 const TURN: Millis = 120_000
 const IDLE_TURN: Millis = 30_000
-const MIB = 1024 * 1024
-const LEAST_SLOTS = 8
-const MOST_BY_RATE = 100
-const MOST_SLOTS = 200
-
-/**
- * Slots where the user named none: by the upload rate, and for every peer that takes all we send its own and one
- * more. So a line that is full has few, and where it never is, as in a LAN, all who want are soon unchoked.
- */
-export function autoSlots(uploadRate: Rate, eager: number): number {
-  const byRate = Math.min(MOST_BY_RATE, Math.max(LEAST_SLOTS, 4 + Math.floor(uploadRate / MIB)))
-  return Math.min(MOST_SLOTS, byRate + 2 * eager)
-}
 
 interface Memory {
   /** Of the peer that is meant: an id may be used again. */
@@ -101,10 +84,8 @@ export class Choker<P extends ChokerPeer> {
   readonly #random: Random
   /** What we know of the interested peers of the last round, and of those since, by id. */
   readonly #memory = new Map<number, Memory>()
-  /** Peers that may be unchoked at once, as of the last round. */
-  #slots: number
-  /** What the torrent uploaded then. */
-  #uploadRate: Rate = 0
+  /** Peers that may be unchoked at once, as of the round under way. */
+  #slots = 0
   /** When the optimistic slots were last drawn, or null. */
   #drawnAt: Millis | null = null
   /** In the next draw those who waited come first. Every second draw is blind, so that a flood of new peers cannot
@@ -114,25 +95,12 @@ export class Choker<P extends ChokerPeer> {
   constructor(init: ChokerInit, ports: ChokerPorts) {
     this.#init = init
     this.#random = ports.random
-    this.#slots = slotsFor(init, 0, 0)
-  }
-
-  /** Peers that may be unchoked at once, as of the last round. */
-  get slots(): number {
-    return this.#slots
-  }
-
-  /** Between two rounds, with so many of the unchoked eager: never less than the round gave. */
-  slotsWith(eager: number): number {
-    return Math.max(this.#slots, slotsFor(this.#init, this.#uploadRate, eager))
   }
 
   /** Every `ROUND_INTERVAL`, with every connected peer: what to change. The caller carries it out. */
   round(now: Millis, peers: Iterable<P>, init: RoundInit): Verdict<P> {
+    this.#slots = Math.max(1, Math.floor(init.slots))
     const everyone = [...peers]
-    this.#uploadRate = init.uploadRate
-    const eager = everyone.filter((peer) => peer.eager && !peer.choked && peer.interested).length
-    this.#slots = slotsFor(this.#init, init.uploadRate, eager)
     const wanting = everyone.filter((peer) => peer.interested && !peer.uploadOnly)
     this.#remember(now, wanting)
     const chosen = init.seeding ? this.#inTurn(now, wanting) : this.#byRate(now, wanting)
@@ -144,21 +112,29 @@ export class Choker<P extends ChokerPeer> {
     return verdict
   }
 
-  /** A peer began to want something: true where it is to be unchoked at once, since a slot is free. */
-  onInterested(now: Millis, peer: P, peers: Iterable<P>): boolean {
-    if (!peer.interested || !peer.choked || peer.uploadOnly) return false
-    const memory = this.#of(now, peer)
-    let taken = 0
-    let eager = 0
-    for (const other of peers) {
-      if (other.choked || !other.interested) continue
-      taken++
-      if (other.eager) eager++
-    }
-    if (taken >= this.slotsWith(eager)) return false
-    memory.unchokedAt = now
-    memory.optimistic = true
-    return true
+  /**
+   * Between rounds: who of those that wait, all of them interested and choked, gets one of the `free` slots. While
+   * seeding those who waited longest; else the best givers, then those never tried, then by lot.
+   */
+  fill(now: Millis, waiting: readonly P[], free: number, seeding: boolean): P[] {
+    const order = waiting.map((peer) => {
+      const memory = this.#of(now, peer)
+      const since = seeding ? memory.servedAt : (memory.unchokedAt ?? -Infinity)
+      const rate = seeding || peer.snubbed ? 0 : peer.downRate
+      return {
+        peer,
+        memory,
+        rate,
+        since: seeding || since === -Infinity ? since : 0,
+        lot: this.#random.float(),
+      }
+    })
+    order.sort((a, b) => b.rate - a.rate || compare(a.since, b.since) || a.lot - b.lot)
+    return order.slice(0, free).map(({ peer, memory }) => {
+      memory.unchokedAt = now
+      memory.optimistic = true
+      return peer
+    })
   }
 
   /** Forgets the peers that left or want nothing now, and meets the new ones. */
@@ -270,7 +246,7 @@ export class Choker<P extends ChokerPeer> {
     })
     order.sort((a, b) => {
       if (a.rank !== b.rank) return a.rank - b.rank
-      if (a.key !== b.key) return a.key < b.key ? -1 : 1
+      if (a.key !== b.key) return compare(a.key, b.key)
       return a.peer.connectedAt - b.peer.connectedAt || a.lot - b.lot
     })
     return new Set(order.slice(0, this.#slots).map(({ peer }) => peer))
@@ -284,6 +260,6 @@ export class Choker<P extends ChokerPeer> {
   }
 }
 
-function slotsFor(init: ChokerInit, uploadRate: Rate, eager: number): number {
-  return init.slots === 'auto' ? autoSlots(uploadRate, eager) : Math.max(1, Math.floor(init.slots))
+function compare(a: number, b: number): number {
+  return a === b ? 0 : a < b ? -1 : 1
 }

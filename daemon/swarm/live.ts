@@ -18,6 +18,7 @@ import { Content } from './content.js'
 import { Downloader } from './download.js'
 import { Recorder } from './recorder.js'
 import type { SlotShare } from './slot-share.js'
+import type { UnchokeSeat, UnchokeShare } from './unchoke-share.js'
 import { Uploader } from './upload.js'
 
 export interface LiveInit {
@@ -56,6 +57,7 @@ export interface LivePorts {
   readonly slots: SlotShare
   readonly downLimit: Limiter
   readonly upLimit: Limiter
+  readonly unchokes: UnchokeShare
   readonly store: Store
   readonly candidates: Candidates
   readonly budget: ConnectionBudget
@@ -75,6 +77,8 @@ export class Live {
   readonly down = new RateMeter({ window: 5000 })
   readonly up = new RateMeter({ window: 5000 })
   readonly #ports: LivePorts
+  /** Its part of the daemon's upload slots. */
+  readonly #seat: UnchokeSeat
 
   constructor(init: LiveInit, ports: LivePorts) {
     this.#ports = ports
@@ -107,6 +111,7 @@ export class Live {
     this.recorder = this.#makeRecorder(init)
     this.downloader = this.#makeDownloader()
     this.uploader = this.#makeUploader()
+    this.#seat = ports.unchokes.join()
     const choker = new ChokerDriver(
       { pieceLength },
       {
@@ -114,6 +119,7 @@ export class Live {
         random,
         seeding: () => this.content.complete,
         uploadRate: () => this.up.rate(clock.now()),
+        seat: this.#seat,
         dropRequests: (peer) => {
           this.uploader.drop(peer)
         },
@@ -145,6 +151,7 @@ export class Live {
   /** Ends connections, commits what is verified, closes files; then calls `done`. */
   close(reason: string, done: () => void): void {
     this.connections.close(reason)
+    this.#seat.leave()
     this.downloader.close()
     this.recorder.close(() => {
       this.storage.close().then(done, done)

@@ -15,6 +15,8 @@ const EAGER_FROM: Bytes = 1024 * 1024
 /** A frame taken within the first says that the window is small, one that waited for the second that it is large. */
 const SOON: Millis = 250
 const LATE: Millis = 500
+/** A window grows only while this part of it is in use. */
+const MOST_UNUSED = 4
 /** The rate that counts is that of so long. */
 const PACE_WINDOW: Millis = 2000
 
@@ -56,12 +58,16 @@ export class PeerUpload {
   /** By how long its frames wait, within the bounds. */
   #window: Bytes = FIRST_WINDOW
 
-  /** The kernel took so much, `waited` after it was written. */
-  took(now: Millis, bytes: Bytes, waited: Millis): void {
+  /**
+   * The kernel took so much, `waited` after it was written; `held` was unsent until then. That a few blocks are taken
+   * at once says nothing of the line: a peer that asks for no more at a time fits into the kernel's buffer.
+   */
+  took(now: Millis, bytes: Bytes, waited: Millis, held: Bytes): void {
     this.#pace ??= new RateMeter({ window: PACE_WINDOW })
     this.#pace.add(now, bytes)
-    if (waited < SOON) this.#window = Math.min(MOST_WINDOW, this.#window + bytes)
-    else if (waited > LATE) this.#window = Math.max(LEAST_WINDOW, this.#window / 2)
+    if (waited < SOON) {
+      if (held * MOST_UNUSED >= this.#window) this.#window = Math.min(MOST_WINDOW, this.#window + bytes)
+    } else if (waited > LATE) this.#window = Math.max(LEAST_WINDOW, this.#window / 2)
   }
 
   /** An extent is read: is it the one behind the last. */

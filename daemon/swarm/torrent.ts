@@ -28,6 +28,7 @@ import type { Need, Tracker, TrackerAsks } from './tracker-port.js'
 import { isFull, retryDelay, Trouble } from './trouble.js'
 import { torrentView } from './view.js'
 import type { Dialer } from './transport.js'
+import type { UnchokeShare } from './unchoke-share.js'
 
 /** A seeding torrent that nobody asked for so long gives its memory back. */
 const DORMANT_AFTER: Millis = 60_000
@@ -60,6 +61,7 @@ export interface TorrentPorts {
   readonly slots: SlotShare
   readonly downLimit: Limiter
   readonly upLimit: Limiter
+  readonly unchokes: UnchokeShare
   readonly store: Store
   readonly dialer: Dialer
   readonly gate: CheckGate
@@ -422,7 +424,8 @@ export class Torrent {
   }
 
   #assemble(meta: Metainfo, have: Awaited<ReturnType<Store['have']>>): Live {
-    const { clock, random, log, disk, slots, downLimit, upLimit, store, budget, listenPort } = this.#ports
+    const { clock, random, log, disk, slots, downLimit, upLimit, unchokes, store, budget, listenPort } =
+      this.#ports
     const key = this.keys[0]
     if (key === undefined) throw new Error('a torrent without a hash')
     const { peerId, version, maxPeers } = this.#init
@@ -436,6 +439,7 @@ export class Torrent {
         slots,
         downLimit,
         upLimit,
+        unchokes,
         store,
         candidates: this.#candidates,
         budget,

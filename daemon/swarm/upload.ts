@@ -222,12 +222,13 @@ export class Uploader {
     const taken = (): void => {
       if (--left > 0) return
       frame.release()
+      const held = upload.unsent
       upload.unsent -= run.bytes
       upload.written -= run.bytes
       if (peer.closed) return
       const now = this.#ports.now()
       const { eager } = upload
-      upload.took(now, run.bytes, now - since)
+      upload.took(now, run.bytes, now - since, held)
       this.#ports.uploaded(peer, run.bytes)
       if (upload.eager && !eager) this.#ports.eager()
       this.pump(peer)

@@ -87,3 +87,20 @@ it.each([1, 2, 3, 4, 5])(
     expect(rider.share).toBeLessThanOrEqual(0.25)
   },
 )
+
+it('gives the slot of a peer that wants nothing any more to one that waits, at once', async () => {
+  const swarm = new Swarm({ step: 500 })
+  const source = makeSource({ files: 24_000_000, pieceLength: 262_144 })
+  const node = swarm.node()
+  await node.add(source)
+  await swarm.settle()
+  const peers = Array.from({ length: 9 }, (_, i) =>
+    raw.rawPeer(swarm, node, source, `10.1.0.${String(i + 1)}`),
+  )
+  const traders = peers.map((peer) => new Trader(swarm, peer, false))
+  await swarm.run(100)
+  expect(traders.map((each) => each.unchoked)).toEqual([...Array<boolean>(8).fill(true), false])
+  peers[3]?.send(raw.NOT_INTERESTED)
+  await swarm.run(100)
+  expect(traders[8]?.unchoked).toBe(true)
+})

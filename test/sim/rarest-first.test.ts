@@ -1,6 +1,7 @@
 /** What becomes of a swarm whose only seed leaves early. */
 import { afterEach, expect, it, vi } from 'vitest'
 import { type PieceSet, Picker } from '../../daemon/swarm/picker.js'
+import { chart, publish } from './network/chart.js'
 import { SimTorrent } from './network/sim-torrent.js'
 import { World } from './network/sim-world.js'
 
@@ -16,15 +17,29 @@ async function seedLeaves(seed: number, copies: number): Promise<{ pieces: numbe
   const torrent = new SimTorrent({ pieces: 1024, pieceLength: 131_072 })
   const world = new World({ torrent, seed })
   const source = world.add({ up: UP, seed: true })
-  const leechers = Array.from({ length: LEECHERS }, () => world.add({ up: UP, down: 4 * UP }))
+  const leechers = Array.from({ length: LEECHERS }, () => world.add({ up: UP / 2, down: 4 * UP }))
   await world.start()
   const sent = (): number => source.uploaded / torrent.size
-  await world.until(() => sent() >= copies, 3_600_000)
+  const curves: Record<'sent' | 'out' | 'have', [number, number][]> = { sent: [], out: [], have: [] }
+  const stop = world.sample(2000, (now) => {
+    const verified = leechers.reduce((sum, { disk }) => sum + disk.goodCount, 0)
+    curves.sent.push([now / 1000, 100 * sent()])
+    curves.out.push([now / 1000, 100 * Math.min(1, world.copies() - (source.gone ? 0 : 1))])
+    curves.have.push([now / 1000, (100 * verified) / (LEECHERS * torrent.pieceCount)])
+  })
+  const done = (): number => leechers.filter((node) => node.finishedAt !== null).length
+  await world.until(() => sent() >= copies || done() === LEECHERS, 3_600_000)
   expect(sent()).toBeLessThan(copies + 0.01)
   source.leave()
   const pieces = Math.round(Math.min(1, world.copies()) * torrent.pieceCount)
-  const done = (): number => leechers.filter((node) => node.finishedAt !== null).length
   if (pieces === torrent.pieceCount) await world.until(() => done() === LEECHERS, 1_200_000)
+  stop()
+  const picture = [
+    { mark: '.', points: curves.sent },
+    { mark: 'o', points: curves.out },
+    { mark: '#', points: curves.have },
+  ]
+  if (pieces === torrent.pieceCount) publish('seed leaves', chart(picture, 120, '%'))
   return { pieces, finished: done() }
 }
 

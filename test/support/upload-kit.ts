@@ -115,7 +115,7 @@ export class UploadKit {
   }
 
   private warm(peer: Peer): void {
-    peer.upload.took(this.clock.now(), 2 * 1024 * 1024, 0)
+    peer.upload.took(this.clock.now(), 2 * 1024 * 1024, 0, 2 * 1024 * 1024)
     // It rests until nothing is left of its rate.
     this.clock.advance(3000)
   }

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { ChokerDriver } from '../../daemon/swarm/choker-driver.js'
 import { Peer } from '../../daemon/swarm/peer.js'
+import { UnchokeShare } from '../../daemon/swarm/unchoke-share.js'
 import { FakeClock } from '../support/fake-clock.js'
 import { FakeRandom } from '../support/fake-random.js'
 import { fakeLine } from '../support/fake-transport.js'
@@ -32,6 +33,7 @@ function crowd(count: number, looked: () => void): { driver: ChokerDriver; peers
       random: new FakeRandom(),
       seeding: () => true,
       uploadRate: () => 0,
+      seat: new UnchokeShare({ limit: () => null }).join(),
       dropRequests: () => undefined,
     },
   )
@@ -56,7 +58,7 @@ it('unchokes more as those who are unchoked take all they get, up to 200', () =>
   const counts: number[] = []
   for (let turn = 0; turn < 6; turn++) {
     counts.push(unchoked().length)
-    for (const { upload } of unchoked()) upload.took(0, 1024 * 1024, 0)
+    for (const { upload } of unchoked()) upload.took(0, 1024 * 1024, 0, 1024 * 1024)
     driver.fillSlots(peers)
   }
   expect(counts).toEqual([8, 24, 56, 120, 200, 200])

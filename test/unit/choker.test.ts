@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { autoSlots, Choker, type ChokerPeer, ROUND_INTERVAL } from '../../daemon/swarm/choker.js'
+import { Choker, type ChokerPeer, ROUND_INTERVAL } from '../../daemon/swarm/choker.js'
 import { FakeClock } from '../support/fake-clock.js'
 import { FakeRandom } from '../support/fake-random.js'
 
@@ -22,7 +22,6 @@ class SimPeer implements ChokerPeer {
   interested: boolean
   snubbed: boolean
   uploadOnly: boolean
-  eager = false
   uploadedSinceUnchoke = 0
   /** Milliseconds unchoked in all, and how often. */
   unchokedTime = 0
@@ -74,8 +73,11 @@ class Sim {
 
   #ids = 0
 
-  constructor(slots: number | 'auto', seed = 1) {
-    this.choker = new Choker({ slots, pieceLength: MIB }, { random: new FakeRandom(seed) })
+  constructor(
+    readonly slots: number,
+    seed = 1,
+  ) {
+    this.choker = new Choker({ pieceLength: MIB }, { random: new FakeRandom(seed) })
     this.clock.every(1000, () => this.peers.forEach((peer) => peer.second()))
     this.clock.every(ROUND_INTERVAL, () => this.round())
   }
@@ -83,14 +85,21 @@ class Sim {
   add(init: PeerInit): SimPeer {
     const peer = new SimPeer(this.#ids++, this.clock.now(), init)
     this.peers.push(peer)
-    if (this.choker.onInterested(this.clock.now(), peer, this.peers)) peer.unchoke()
+    const waits = peer.interested && !peer.uploadOnly
+    const free = this.slots - this.taken
+    if (waits && free > 0)
+      for (const each of this.choker.fill(this.clock.now(), [peer], free, this.seeding)) each.unchoke()
     return peer
+  }
+
+  get taken(): number {
+    return this.unchoked.filter((peer) => peer.interested).length
   }
 
   round(): void {
     const { choke, unchoke } = this.choker.round(this.clock.now(), this.peers, {
       seeding: this.seeding,
-      uploadRate: 0,
+      slots: this.slots,
     })
     for (const peer of choke) peer.choked = true
     for (const peer of unchoke) peer.unchoke()
@@ -269,50 +278,5 @@ describe('Choker while seeding', () => {
     sim.seeding = true
     sim.clock.advance(2 * ROUND_INTERVAL)
     expect(others.every((peer) => peer.unchokes > 0)).toBe(true)
-  })
-})
-
-describe('autoSlots', () => {
-  it('grows by one for each MiB/s, between 8 and 100', () => {
-    expect([0, 4 * MIB, 5 * MIB, 50 * MIB, 5000 * MIB].map((rate) => autoSlots(rate, 0))).toEqual([
-      8, 8, 9, 54, 100,
-    ])
-    const choker = new Choker<SimPeer>({ slots: 'auto', pieceLength: MIB }, { random: new FakeRandom() })
-    expect(choker.slots).toBe(8)
-    choker.round(0, [], { seeding: true, uploadRate: 20 * MIB })
-    expect(choker.slots).toBe(24)
-  })
-
-  it('grows by two for each that takes all it gets, up to 200', () => {
-    expect([1, 10, 96, 150].map((eager) => autoSlots(0, eager))).toEqual([10, 28, 200, 200])
-    expect(autoSlots(50 * MIB, 3)).toBe(60)
-  })
-
-  it.each([true, false])('unchokes all who want where each takes all it gets (seeding: %s)', (seeding) => {
-    const sim = new Sim('auto')
-    sim.seeding = seeding
-    const peers = Array.from({ length: 250 }, () => sim.add({ takes: MIB }))
-    expect(sim.unchoked.length).toBe(8)
-    // Nothing more while nobody takes all.
-    for (const peer of peers) if (sim.choker.onInterested(sim.clock.now(), peer, peers)) peer.unchoke()
-    expect(sim.unchoked.length).toBe(8)
-    for (let turn = 0; turn < 6; turn++) {
-      for (const peer of sim.unchoked) peer.eager = true
-      for (const peer of peers) if (sim.choker.onInterested(sim.clock.now(), peer, peers)) peer.unchoke()
-    }
-    expect(sim.unchoked.length).toBe(200)
-    sim.round()
-    expect(sim.unchoked.length).toBe(200)
-    // The line is full: back to the few.
-    for (const peer of peers) peer.eager = false
-    sim.round()
-    expect(sim.unchoked.length).toBe(8)
-  })
-
-  it('keeps the number that the user named, whoever is eager', () => {
-    const sim = new Sim(4)
-    for (let i = 0; i < 20; i++) sim.add({}).eager = true
-    sim.round()
-    expect(sim.unchoked.length).toBe(4)
   })
 })

@@ -1,3 +1,4 @@
+import { PeerUpload } from '../../daemon/swarm/peer-upload.js'
 import { describe, expect, it } from 'vitest'
 import { Reader } from '../../daemon/disk/reader.js'
 import type { LaneReads } from '../../daemon/disk/read-queue.js'
@@ -372,4 +373,12 @@ describe('refusals', () => {
     ask(kit, peer, 301)
     expect(peer.closed).toBe(true)
   })
+})
+
+it('takes nobody for eager that asks for a few blocks at a time, however soon the kernel takes them', () => {
+  const upload = new PeerUpload()
+  for (let i = 0; i < 1000; i++) upload.took(i, 16_384, 0, 32_768)
+  expect(upload.eager).toBe(false)
+  for (let i = 0; i < 1000; i++) upload.took(i, 16_384, 0, 524_288)
+  expect(upload.eager).toBe(true)
 })

@@ -4,6 +4,7 @@
  */
 import { makeAddress, type PeerAddress } from '../../../daemon/base/address.js'
 import { Limiter } from '../../../daemon/base/limiter.js'
+import type { Log } from '../../../daemon/base/log.js'
 import type { NewTorrent, Store } from '../../../daemon/ports/store.js'
 import { Session } from '../../../daemon/session/session.js'
 import type { Torrent } from '../../../daemon/swarm/torrent.js'
@@ -54,6 +55,8 @@ export class SimNode {
   finishedAt: Millis | null = null
   startedAt: Millis | null = null
   gone = false
+  /** Hosts that were banned here. */
+  readonly banned = new Set<string>()
   private readonly store: Store
 
   constructor(
@@ -67,7 +70,9 @@ export class SimNode {
     const { up = Infinity, down = Infinity, latency = 20 } = init
     this.host = network.host({ address: this.address, up, down, latency })
     const gained = (): void => {
-      if (this.disk.goodCount === world.torrent.pieceCount) this.finishedAt ??= clock.now()
+      if (this.disk.goodCount < world.torrent.pieceCount || this.finishedAt !== null) return
+      this.finishedAt = clock.now()
+      world.finished++
     }
     this.disk = new SimDisk(init.disk ?? {}, clock, world.torrent, gained, init.lies ?? (() => false))
     if (init.seed === true) this.disk.fill()
@@ -123,6 +128,15 @@ export class SimNode {
     this.world.network.remove(this.host)
   }
 
+  /** Keeps nothing but who was banned. */
+  private readonly log: Log = {
+    ...silentLog,
+    debug: (fields) => {
+      if (fields['reason'] === 'sent-bad-data') this.banned.add(String(fields['peer']).split(':')[0] ?? '')
+    },
+    child: () => this.log,
+  }
+
   private begin(): Session {
     const { world, number } = this
     return new Session(
@@ -135,7 +149,7 @@ export class SimNode {
       {
         clock: world.clock,
         random: new FakeRandom(world.seed * 1009 + number),
-        log: silentLog,
+        log: this.log,
         disk: this.disk,
         downLimit: new Limiter({ rate: null }, { clock: world.clock }),
         upLimit: new Limiter({ rate: null }, { clock: world.clock }),
@@ -203,6 +217,8 @@ export class World {
   readonly network: SimNetwork
   readonly torrent: SimTorrent
   readonly nodes: SimNode[] = []
+  /** Nodes that have got every piece. */
+  finished = 0
   readonly seed: number
   readonly announceEvery: Millis
   private readonly random: FakeRandom
@@ -272,11 +288,6 @@ export class World {
     }
     const least = had.reduce((a, b) => Math.min(a, b), Infinity)
     return least + had.reduce((sum, count) => sum + Number(count > least), 0) / pieceCount
-  }
-
-  /** Nodes that have every piece. */
-  get finished(): number {
-    return this.nodes.filter((node) => node.finishedAt !== null).length
   }
 }
 
