@@ -54,6 +54,8 @@ export interface ConnectionsPorts {
   readonly uploader: Uploader
   readonly choker: ChokerDriver
   readonly budget: ConnectionBudget
+  /** Payload came, `kept` bytes of it are not thrown away. */
+  readonly received: (peer: Peer, bytes: Bytes, kept: Bytes) => void
   /** Opens a connection and shakes hands; `attach` or `dialFailed` follows. */
   readonly dial: (address: PeerAddress) => Cancel
   readonly listenPort: () => number
@@ -331,7 +333,6 @@ export class Connections implements PeerOwner {
 
   blockEnd(peer: Peer, piece: PieceIndex, begin: Bytes, length: Bytes): void {
     this.#ports.downloader.blockEnd(peer, piece, begin, length)
-    this.#ports.downloader.fill(peer)
   }
 
   rejected(peer: Peer, piece: PieceIndex, begin: Bytes): void {
@@ -349,14 +350,26 @@ export class Connections implements PeerOwner {
     this.#afterGain(peer)
   }
 
+  /** Blocks come many at a time: they are counted, and the next ones asked for, once for all of them. */
   parsed(peer: Peer): void {
+    if (this.#count(peer)) this.#ports.downloader.fill(peer)
     this.#ports.uploader.pump(peer)
+  }
+
+  /** True where payload came. */
+  #count(peer: Peer): boolean {
+    const { fresh, freshKept } = peer
+    if (fresh === 0) return false
+    peer.fresh = peer.freshKept = 0
+    this.#ports.received(peer, fresh, freshKept)
+    return true
   }
 
   closed(peer: Peer, reason: string): void {
     this.#peers.delete(peer.handle)
     this.#freeHandles.push(peer.handle)
     this.#ports.budget.give()
+    this.#count(peer)
     this.#ports.downloader.left(peer)
     this.#ports.uploader.left(peer)
     const known = peer.listening ?? peer.transport.address

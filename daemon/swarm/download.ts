@@ -42,7 +42,7 @@ const RUSH_EVERY: Millis = 100
 const RUN_RATE: Rate = 8 * 1024 * 1024
 const RUN: Bytes = 4 * 1024 * 1024
 /** Requests written with one call. */
-const REQUEST_BATCH = 64
+const REQUEST_BATCH = 256
 /** While the slab is empty: a piece that nobody sends for gives its slots back after this. */
 const STALE_AFTER: Millis = 20_000
 

@@ -16,6 +16,7 @@ import { ChokerDriver } from './choker-driver.js'
 import { type ConnectionBudget, Connections } from './connections.js'
 import { Content } from './content.js'
 import { Downloader } from './download.js'
+import type { Peer } from './peer.js'
 import { Recorder } from './recorder.js'
 import type { SlotShare } from './slot-share.js'
 import type { UnchokeSeat, UnchokeShare } from './unchoke-share.js'
@@ -136,6 +137,9 @@ export class Live {
         uploader: this.uploader,
         choker,
         budget: ports.budget,
+        received: (peer, bytes, kept) => {
+          this.#received(peer, bytes, kept)
+        },
         dial: (address) => listener.dial(address),
         listenPort: ports.listenPort,
         changed: () => {
@@ -156,6 +160,17 @@ export class Live {
     this.recorder.close(() => {
       this.storage.close().then(done, done)
     })
+  }
+
+  #received(peer: Peer, bytes: Bytes, kept: Bytes): void {
+    const now = this.#ports.clock.now()
+    peer.downloaded += bytes
+    this.down.add(now, bytes)
+    this.#ports.listener.downloaded(bytes)
+    if (kept === 0) return
+    // What is thrown away earns no upload in return.
+    peer.lastBlock = peer.lastReceived = now
+    peer.down.add(now, kept)
   }
 
   #makeRecorder(init: LiveInit): Recorder {
@@ -214,14 +229,8 @@ export class Live {
           this.connections.banned(peer)
         },
         received: (peer, bytes, kept) => {
-          const now = clock.now()
-          peer.downloaded += bytes
-          this.down.add(now, bytes)
-          listener.downloaded(bytes)
-          if (!kept) return
-          // What is thrown away earns no upload in return.
-          peer.lastBlock = peer.lastReceived = now
-          peer.down.add(now, bytes)
+          peer.fresh += bytes
+          if (kept) peer.freshKept += bytes
         },
         wasted: (bytes) => {
           listener.wasted(bytes)

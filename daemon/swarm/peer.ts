@@ -111,6 +111,9 @@ export class Peer implements LinkHandler, WireHandler {
   busySince: Millis = 0
   /** Wanted pieces the peer has and we lack. */
   interesting = 0
+  /** Payload in what is being parsed, and what of it is kept: counted when all of that is. */
+  fresh: Bytes = 0
+  freshKept: Bytes = 0
   /** Payload of this connection. */
   downloaded: Bytes = 0
   uploaded: Bytes = 0
