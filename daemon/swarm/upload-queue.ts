@@ -7,6 +7,8 @@ const BUCKETS = 1024
 /** Requests that may wait in one bucket: 16 blocks are one extent, and a few extents may share it. */
 const MOST_IN_BUCKET = 128
 const BLOCKS_PER_EXTENT = EXTENT_SIZE / BLOCK_SIZE
+/** No entry. */
+const NONE = -1
 
 /** One request of a peer. */
 export interface UploadRequest {
@@ -26,8 +28,12 @@ export class UploadQueue {
   #begins = new Uint32Array(0)
   /** Bytes by entry; 0: taken back or served already. */
   #lengths = new Uint32Array(0)
-  /** Requests by the extent they begin in, hashed: 0 where a search would find nothing. */
+  /** The entry behind each in its bucket, or NONE: a search looks at one bucket, whatever else waits. */
+  #behind = new Int32Array(0)
+  /** By bucket, the extent an entry begins in, hashed: how many wait, the oldest of them and the youngest. */
   #counts = new Uint16Array(0)
+  #oldest = new Int32Array(0)
+  #youngest = new Int32Array(0)
 
   get length(): number {
     return this.#length
@@ -51,21 +57,18 @@ export class UploadQueue {
     this.#pieces[at] = piece
     this.#begins[at] = begin
     this.#lengths[at] = length
-    const bucket = bucketOf(piece, begin)
-    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1
+    this.#link(at)
     this.#length++
   }
 
   /** Takes the oldest of these back; false where there is none. */
   remove(piece: PieceIndex, begin: Bytes, length: Bytes): boolean {
-    let left = this.#counts[bucketOf(piece, begin)] ?? 0
-    for (let at = this.#head; left > 0 && at < this.#tail; at++) {
-      if (this.#pieces[at] !== piece || this.#begins[at] !== begin || this.#lengths[at] === 0) continue
-      if (this.#lengths[at] === length) {
-        this.#drop(at)
-        return true
-      }
-      left--
+    const bucket = bucketOf(piece, begin)
+    let before = NONE
+    for (let at = this.#first(bucket); at !== NONE; before = at, at = this.#behind[at] ?? NONE) {
+      if (this.#pieces[at] !== piece || this.#begins[at] !== begin || this.#lengths[at] !== length) continue
+      this.#drop(at, before)
+      return true
     }
     return false
   }
@@ -78,6 +81,7 @@ export class UploadQueue {
     let mask = 0
     this.#eachWhole(piece, extent, extentSize, (_at, bit) => {
       mask |= bit
+      return false
     })
     return mask
   }
@@ -85,10 +89,11 @@ export class UploadQueue {
   /** Takes one request for each block of the mask. */
   takeMask(piece: PieceIndex, extent: number, extentSize: Bytes, mask: number): void {
     let left = mask
-    this.#eachWhole(piece, extent, extentSize, (at, bit) => {
-      if ((left & bit) === 0) return
+    this.#eachWhole(piece, extent, extentSize, (at, bit, before) => {
+      if ((left & bit) === 0) return false
       left &= ~bit
-      this.#drop(at)
+      this.#drop(at, before)
+      return true
     })
   }
 
@@ -106,7 +111,7 @@ export class UploadQueue {
       run.push({ piece, begin, length })
       bytes += length
       end = begin + length
-      this.#drop(at)
+      this.#drop(at, this.#before(at))
     }
     return run
   }
@@ -123,25 +128,51 @@ export class UploadQueue {
   clear(): void {
     this.#length = this.#head = this.#tail = 0
     this.#pieces = this.#begins = this.#lengths = new Uint32Array(0)
+    this.#behind = this.#oldest = this.#youngest = new Int32Array(0)
     this.#counts = new Uint16Array(0)
   }
 
+  /** Oldest first; `each` answers whether it dropped the entry. `before` is the one before it in the bucket. */
   #eachWhole(
     piece: PieceIndex,
     extent: number,
     extentSize: Bytes,
-    each: (at: number, bit: number) => void,
+    each: (at: number, bit: number, before: number) => boolean,
   ): void {
     const start = extent * EXTENT_SIZE
-    let left = this.#counts[bucketOf(piece, start)] ?? 0
-    for (let at = this.#head; left > 0 && at < this.#tail; at++) {
+    let before = NONE
+    for (let at = this.#first(bucketOf(piece, start)); at !== NONE;) {
+      const behind = this.#behind[at] ?? NONE
       const within = (this.#begins[at] ?? 0) - start
-      if (this.#pieces[at] !== piece || within < 0 || within >= EXTENT_SIZE) continue
-      const length = this.#lengths[at] ?? 0
-      if (length === 0) continue
-      left--
-      if (isWhole(within, length, extentSize)) each(at, 1 << (within / BLOCK_SIZE))
+      const here = this.#pieces[at] === piece && within >= 0 && within < EXTENT_SIZE
+      const whole = here && isWhole(within, this.#lengths[at] ?? 0, extentSize)
+      if (!whole || !each(at, 1 << (within / BLOCK_SIZE), before)) before = at
+      at = behind
     }
+  }
+
+  /** The oldest entry of a bucket, or NONE. */
+  #first(bucket: number): number {
+    return (this.#counts[bucket] ?? 0) === 0 ? NONE : (this.#oldest[bucket] ?? NONE)
+  }
+
+  /** The entry before this one in its bucket, or NONE. */
+  #before(entry: number): number {
+    let before = NONE
+    let at = this.#first(bucketOf(this.#pieces[entry] ?? 0, this.#begins[entry] ?? 0))
+    for (; at !== entry && at !== NONE; at = this.#behind[at] ?? NONE) before = at
+    return before
+  }
+
+  /** The youngest entry goes to the end of its bucket. */
+  #link(at: number): void {
+    const bucket = bucketOf(this.#pieces[at] ?? 0, this.#begins[at] ?? 0)
+    const count = this.#counts[bucket] ?? 0
+    this.#behind[at] = NONE
+    if (count === 0) this.#oldest[bucket] = at
+    else this.#behind[this.#youngest[bucket] ?? 0] = at
+    this.#youngest[bucket] = at
+    this.#counts[bucket] = count + 1
   }
 
   #at(at: number): UploadRequest {
@@ -152,8 +183,12 @@ export class UploadQueue {
     }
   }
 
-  #drop(at: number): void {
+  #drop(at: number, before: number): void {
     const bucket = bucketOf(this.#pieces[at] ?? 0, this.#begins[at] ?? 0)
+    const behind = this.#behind[at] ?? NONE
+    if (before === NONE) this.#oldest[bucket] = behind
+    else this.#behind[before] = behind
+    if (behind === NONE) this.#youngest[bucket] = before
     this.#counts[bucket] = (this.#counts[bucket] ?? 1) - 1
     this.#lengths[at] = 0
     if (--this.#length === 0) this.#head = this.#tail = 0
@@ -162,7 +197,11 @@ export class UploadQueue {
 
   /** Closes the holes; where there are few, the arrays double. */
   #makeRoom(): void {
-    if (this.#counts.length === 0) this.#counts = new Uint16Array(BUCKETS)
+    this.#counts = new Uint16Array(BUCKETS)
+    if (this.#oldest.length === 0) {
+      this.#oldest = new Int32Array(BUCKETS)
+      this.#youngest = new Int32Array(BUCKETS)
+    }
     const room = this.#lengths.length
     const grows = this.#length > room / 2 || room === 0
     const size = grows ? Math.max(SMALLEST, 2 * room) : room
@@ -182,6 +221,8 @@ export class UploadQueue {
     this.#lengths = lengths
     this.#head = 0
     this.#tail = to
+    if (grows) this.#behind = new Int32Array(size)
+    for (let at = 0; at < to; at++) this.#link(at)
   }
 }
 
