@@ -68,7 +68,10 @@ class ThreadedDisk implements Disk {
       { workers: hashWorkers, chunk: CHECK_CHUNK, url: init.workerUrls.check, onBug },
       clock,
     )
-    this.reader = new Reader({ most: init.frameMemory ?? FRAME_MEMORY }, () => clock.now())
+    this.reader = new Reader(
+      { most: init.frameMemory ?? FRAME_MEMORY },
+      { now: () => clock.now(), turn: (fn) => void setImmediate(fn) },
+    )
     this.stopTrimming = clock.every(TRIM_EVERY, () => {
       this.slab.trim()
       this.reader.trim()

@@ -4,6 +4,7 @@
  */
 import { type Bytes, EXTENT_SIZE, type Millis } from '../../shared/units.js'
 import type { DiskFault, Frame, ReadRun } from '../ports/disk.js'
+import { Deliveries } from './deliveries.js'
 import { type FrameMemory, FramePool } from './frame-memory.js'
 import type { StorageKey } from './jobs.js'
 import { type LaneReads, type Waiting, ReadQueue } from './read-queue.js'
@@ -80,11 +81,20 @@ export class Reader {
   /** A microtask that sends is on its way. */
   private sending = false
 
+  private readonly deliveries: Deliveries
+  private readonly now: () => Millis
+
   constructor(
     private readonly init: { readonly most: Bytes },
-    private readonly now: () => Millis,
+    ports: {
+      readonly now: () => Millis
+      /** Runs `fn` after the events that wait have had their turn: setImmediate. */
+      readonly turn: (fn: () => void) => void
+    },
   ) {
-    this.pool = new FramePool({ most: init.most }, now, (id) => {
+    this.now = ports.now
+    this.deliveries = new Deliveries(ports.turn)
+    this.pool = new FramePool({ most: init.most }, ports.now, (id) => {
       for (const queue of this.queues.values()) queue.forgets(id)
     })
   }
@@ -198,6 +208,13 @@ export class Reader {
   private hit(reading: Reading, asker: Asker): void {
     this.pin(reading)
     queueMicrotask(() => {
+      this.deliver(reading, asker)
+    })
+  }
+
+  /** To one for whom the frame is pinned. */
+  private deliver(reading: Reading, asker: Asker): void {
+    this.deliveries.add(reading.length, () => {
       if (asker.cancelled || reading.closed) this.unpin(reading)
       else asker.done(this.frameOf(reading), null)
     })
@@ -284,7 +301,7 @@ export class Reader {
     // All pins first: the first holder may let go before the second has its frame.
     reading.pins = askers.length
     if (askers.length === 0) this.letGo(reading)
-    for (const { done } of askers) done(this.frameOf(reading), null)
+    for (const asker of askers) this.deliver(reading, asker)
   }
 
   private frameOf(reading: Reading): Frame {
