@@ -12,7 +12,27 @@ import type { Transport, TransportHandler } from '../swarm/transport.js'
 const SCRATCH_BYTES = 1024 * 1024
 const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
 /** Read at once from a socket that brings no payload: its messages cost more than their bytes. */
-const small = scratch.subarray(0, 16 * 1024)
+const SMALL_BYTES = 16 * 1024
+const small = scratch.subarray(0, SMALL_BYTES)
+/** The same when others have brought much in this turn of the loop: fifty times the small is 50 ms of haves. */
+const tiny = scratch.subarray(0, 2 * 1024)
+/** Full reads without payload in a turn before the next ones are tiny. */
+const MANY_SMALL = 8
+/** Full reads without payload in this turn. */
+let smallReads = 0
+
+/** A read without payload filled its buffer: there is more. */
+function countSmall(): void {
+  if (smallReads++ > 0) return
+  setImmediate(() => {
+    smallReads = 0
+  })
+}
+
+function bufferFor(transport: TcpTransport | null): Buffer {
+  if (transport?.bulk === true) return scratch
+  return smallReads > MANY_SMALL ? tiny : small
+}
 
 /** Where `onread` delivers to; the transport is known only after the socket. */
 interface Reader {
@@ -23,14 +43,18 @@ interface Reader {
 type SocketOptions = net.SocketConstructorOpts & { readonly onread: net.OnReadOpts }
 
 function onread(reader: Reader): net.OnReadOpts {
+  let buffer: Buffer = small
   return {
-    buffer: () => (reader.transport?.bulk === true ? scratch : small),
+    buffer: () => (buffer = bufferFor(reader.transport)),
     callback: (count: number): boolean => {
       const { transport } = reader
       if (transport === null) return true
+      const full = count === buffer.length
       transport.deliver(scratch.subarray(0, count))
+      if (transport.bulk || !full) return true
+      countSmall()
       // libuv would read on, up to 32 times: the others come first.
-      return transport.bulk || count < small.length || !transport.yield()
+      return !transport.yield()
     },
   }
 }
