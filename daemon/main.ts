@@ -69,6 +69,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     onBug,
   })
   const log = openLog({ file: join(home.logs, 'torrentinod.log'), level: values['log.level'] })
+  const turn = (fn: () => void): void => void setImmediate(fn)
   const disk = createDisk(
     {
       hashWorkers: Math.min(4, Math.max(1, availableParallelism() - 1)),
@@ -80,7 +81,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
       },
       onBug,
     },
-    { clock },
+    { clock, turn },
   )
   const client = `Torrentino/${VERSION}`
   const host = values['listen.host']
@@ -129,7 +130,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
       log,
       clock,
       user: { uid: process.getuid?.() ?? 0, home: homedir(), umask: (mask) => process.umask(mask) },
-      turn: (fn) => void setImmediate(fn),
+      turn,
     },
   )
   await room.restore()

@@ -30,6 +30,12 @@ export interface DiskInit {
   readonly frameMemory?: Bytes
 }
 
+export interface DiskPorts {
+  readonly clock: Clock
+  /** Runs `fn` after the events that wait have had their turn: setImmediate. */
+  readonly turn: (fn: () => void) => void
+}
+
 /** Idle memory is given back so often. */
 const TRIM_EVERY: Millis = 30_000
 /** A buffer of a check; there are hash workers + 1 of them for a check of one volume, + 4 at most. */
@@ -37,11 +43,8 @@ const CHECK_CHUNK = 4 * 1024 * 1024
 const FRAME_MEMORY: Bytes = 16 * 1024 * 1024
 
 /** `warm` starts the threads that the first torrent needs, so that it does not wait for them. */
-export function createDisk(
-  init: DiskInit,
-  ports: { readonly clock: Clock },
-): Disk & { readonly warm: () => void } {
-  return new ThreadedDisk(init, ports.clock)
+export function createDisk(init: DiskInit, ports: DiskPorts): Disk & { readonly warm: () => void } {
+  return new ThreadedDisk(init, ports)
 }
 
 class ThreadedDisk implements Disk {
@@ -54,7 +57,7 @@ class ThreadedDisk implements Disk {
   private lastKey = 0
   private readonly stopTrimming: () => void
 
-  constructor(init: DiskInit, clock: Clock) {
+  constructor(init: DiskInit, { clock, turn }: DiskPorts) {
     this.slab = new SharedSlab({ slots: init.slots }, (tight) => {
       this.assembly.press(tight)
     })
@@ -68,10 +71,7 @@ class ThreadedDisk implements Disk {
       { workers: hashWorkers, chunk: CHECK_CHUNK, url: init.workerUrls.check, onBug },
       clock,
     )
-    this.reader = new Reader(
-      { most: init.frameMemory ?? FRAME_MEMORY },
-      { now: () => clock.now(), turn: (fn) => void setImmediate(fn) },
-    )
+    this.reader = new Reader({ most: init.frameMemory ?? FRAME_MEMORY }, { now: () => clock.now(), turn })
     this.stopTrimming = clock.every(TRIM_EVERY, () => {
       this.slab.trim()
       this.reader.trim()

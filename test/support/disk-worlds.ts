@@ -40,7 +40,7 @@ export function realWorld(slots = 64, hashWorkers = 2): DiskWorld {
   const workerUrls = { hash: url('hash-worker.js'), lane: url('lane.js'), check: url('check-worker.js') }
   const disk = createDisk(
     { hashWorkers, slots, workerUrls, onBug: (error) => bugs.push(error) },
-    { clock: new FakeClock() },
+    { clock: new FakeClock(), turn: (fn) => void setImmediate(fn) },
   )
   const at = (path: string): string => join(dir, path)
   return {

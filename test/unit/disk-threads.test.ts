@@ -29,7 +29,7 @@ describe.skipIf(!isBuilt)('threads of the disk', () => {
         workerUrls: { hash: HANGS, lane: LANE, check: CHECK },
         onBug: (error) => bugs.push(error),
       },
-      { clock },
+      { clock, turn: (fn) => void setImmediate(fn) },
     )
     const events = new Recorder()
     const torrent = new KitTorrent({ dir, files: [{ path: 'a', length: 3_000_000 }], pieceLength: 1 << 20 })
@@ -66,7 +66,7 @@ describe.skipIf(!isBuilt)('threads of the disk', () => {
     const bug = await new Promise<Error>((resolve) => {
       const disk = createDisk(
         { hashWorkers: 1, slots: 16, workerUrls: { hash: DIES, lane: DIES, check: DIES }, onBug: resolve },
-        { clock },
+        { clock, turn: (fn) => void setImmediate(fn) },
       )
       void disk.space(dir)
     })

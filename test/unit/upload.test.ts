@@ -178,7 +178,10 @@ describe('two hundred peers', () => {
         })
       },
     }
-    const reader = new Reader({ most: 16 * MIB }, { now: () => kit.clock.now(), turn: (fn) => void setImmediate(fn) })
+    const reader = new Reader(
+      { most: 16 * MIB },
+      { now: () => kit.clock.now(), turn: (fn) => void setImmediate(fn) },
+    )
     let most = 0
     const kit: UploadKit = new UploadKit({
       read: (run, done) => {
