@@ -1,5 +1,5 @@
 #!/usr/bin/env node
 /** The first file of `torrentinod`: what must hold before the rest is even read. */
-import './io/heap.js'
+import './io/v8.js'
 
 await import('./program.js')

@@ -29,12 +29,7 @@ export class Deliveries {
 
   /** Now where this turn has room for it, else in one of the next; always in the order of the calls. */
   add(bytes: Bytes, give: () => void): void {
-    if (!this.#turning) {
-      this.#turning = true
-      this.turn(() => {
-        this.#next()
-      })
-    }
+    this.#arrange()
     if (this.#spent >= MOST_PER_TURN || this.#waiting.length > 0) this.#waiting.push({ bytes, give })
     else this.#give({ bytes, give })
   }
@@ -55,7 +50,12 @@ export class Deliveries {
     }
     this.#waiting = this.#waiting.slice(this.#head)
     this.#head = 0
-    if (this.#waiting.length === 0 || this.#turning) return
+    if (this.#waiting.length > 0) this.#arrange()
+  }
+
+  /** There will be a next turn. */
+  #arrange(): void {
+    if (this.#turning) return
     this.#turning = true
     this.turn(() => {
       this.#next()

@@ -73,7 +73,6 @@ export async function runAll(init: RunInit, world: World): Promise<Results> {
     if (turn() === null) continue
     say(`${scenario.info.id}: ${scenario.info.title}`)
     const prepared = scenario.prepare(world)
-    world.touch(scenario.touch)
     for (let next = turn(); next !== null; next = turn()) {
       if (performance.now() > deadline) {
         say('the time is up: the same command goes on from here')
@@ -91,7 +90,9 @@ export async function runAll(init: RunInit, world: World): Promise<Results> {
         round,
         at: new Date().toISOString(),
       }
+      const reserve = world.reserve(scenario.writes)
       const end = await attempt(scenario, new Stage(world, kind, scenario.pinned), prepared)
+      reserve.end()
       const cell: Cell =
         'figures' in end ? { ...head, outcome: 'done', ...end } : { ...head, outcome: 'failed', ...end }
       say(`  ${client} ${round}: ${told(cell)}`)

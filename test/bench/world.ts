@@ -1,9 +1,10 @@
 /** The place everything runs in: a network namespace with an address for each program, and volumes of its own. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { type BenchTorrent, type Content, type ContentInit, makeContent, makeTorrent } from './content.js'
+import { Reserve } from './reserve.js'
 
 /** Last octets: the tracker, clients from 20 on, seeders from 60 on, leechers from 120 on. */
 export const SEATS = { tracker: 1, client: 20, seeder: 60, leecher: 120 } as const
@@ -111,14 +112,8 @@ export class World {
     }
   }
 
-  /** Touches memory before it is measured: the first touch of a guest's page costs far more than the later ones. */
-  touch(bytes: number): void {
-    const file = join(this.volumes.memory, 'touch')
-    const fd = openSync(file, 'w')
-    const chunk = Buffer.alloc(8 * 1024 * 1024, 1)
-    for (let at = 0; at < bytes; at += chunk.length) writeSync(fd, chunk)
-    ftruncateSync(fd)
-    closeSync(fd)
-    rmSync(file)
+  /** Memory for so many bytes that a run will write. */
+  reserve(bytes: number): Reserve {
+    return new Reserve(this.volumes.memory, bytes)
   }
 }

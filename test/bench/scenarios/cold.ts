@@ -49,7 +49,7 @@ export function cold(scale: Scale): Scenario {
     pinned: false,
     timeout: 120,
     quick: false,
-    touch: 2 * size,
+    writes: 2 * size,
     contents: Object.values(names),
     without: (client) => (canTrace ? (WITHOUT[client] ?? null) : 'strace cannot trace here'),
     prepare: (world: World) => ({

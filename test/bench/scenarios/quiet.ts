@@ -25,7 +25,7 @@ export function recheck(scale: Scale): Scenario {
     pinned: false,
     timeout: 120,
     quick: true,
-    touch: size,
+    writes: 0,
     contents: [name],
     prepare: (world: World) => world.torrent(world.content({ name, files: size }), MIB),
     run: async (stage, torrent) => {
@@ -60,7 +60,7 @@ export function idle(scale: Scale): Scenario {
     timeout: seconds + 120,
     quick: false,
     onlyByName: true,
-    touch: 0,
+    writes: 0,
     contents: names,
     prepare: (world: World) => names.map((name) => world.torrent(world.content({ name, files: each }), MIB)),
     run: async (stage, torrents) => {

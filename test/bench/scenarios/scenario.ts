@@ -28,8 +28,8 @@ export interface Scenario<Prepared = unknown> {
   readonly quick: boolean
   /** Runs only where it is named. */
   readonly onlyByName?: boolean
-  /** Bytes of memory touched before the scenario. */
-  readonly touch: number
+  /** Bytes that a run writes to the volume in memory. */
+  readonly writes: number
   /** Names of the contents it uses: they are kept for it. */
   readonly contents: readonly string[]
   /** Why a client cannot take part, or null. */

@@ -12,7 +12,7 @@ export function seeds(scale: Scale): Scenario[] {
     rounds: 5,
     pinned: true,
     timeout: 120,
-    touch: 2 * size,
+    writes: 0,
     contents: [name],
     prepare: (world: World) => world.torrent(world.content({ name, files: size }), MIB),
   }
@@ -54,6 +54,7 @@ export function seeds(scale: Scale): Scenario[] {
       ...common,
       rounds: 3,
       quick: false,
+      writes: size,
       info: {
         ...info,
         id: 'seed-own',
@@ -106,7 +107,7 @@ export function crowd(scale: Scale): Scenario {
     pinned: true,
     timeout: 90,
     quick: true,
-    touch: 2 * size,
+    writes: 0,
     contents: [name],
     prepare: (world: World) => world.torrent(world.content({ name, files: size }), MIB),
     run: async (stage, torrent) => {
@@ -154,7 +155,7 @@ export function duplex(scale: Scale): Scenario {
     pinned: false,
     timeout: 180,
     quick: false,
-    touch: 2 * size + other,
+    writes: size,
     contents: [name, second],
     prepare: (world: World) => ({
       torrent: world.torrent(world.content({ name, files: size }), MIB),

@@ -26,7 +26,7 @@ export function mesh(scale: Scale): Scenario {
     pinned: false,
     timeout: 120,
     quick: false,
-    touch: 8 * size,
+    writes: 6 * size,
     contents: [name],
     prepare: (world: World) => world.torrent(world.content({ name, files: size }), MIB),
     run: async (stage, torrent) => {
@@ -78,7 +78,7 @@ export function slowPeers(scale: Scale): Scenario {
     pinned: true,
     timeout: 60,
     quick: false,
-    touch: 2 * size,
+    writes: size,
     contents: [name],
     prepare: (world: World) => world.torrent(world.content({ name, files: size }), MIB),
     run: async (stage, torrent) => {
@@ -120,7 +120,7 @@ export function fifty(scale: Scale): Scenario {
     pinned: true,
     timeout: 120,
     quick: false,
-    touch: 2 * count * each,
+    writes: count * each,
     contents: names,
     prepare: (world: World) =>
       names.map((name) => world.torrent(world.content({ name, files: each }), MIB / 4)),

@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
-const HEAP = pathToFileURL(resolve(import.meta.dirname, '../../dist/daemon/io/heap.js')).href
+const V8 = pathToFileURL(resolve(import.meta.dirname, '../../dist/daemon/io/v8.js')).href
 
 /** Bytes of the new space after 300 ms of garbage, with a thread started first. */
 function nursery(before: string): number {
@@ -25,7 +25,7 @@ function nursery(before: string): number {
 
 describe('the nursery', () => {
   it('stays small after a thread was started, where V8 would let it grow', () => {
-    expect(nursery(`await import('${HEAP}')`)).toBeLessThanOrEqual(4 * 1024 * 1024)
+    expect(nursery(`await import('${V8}')`)).toBeLessThanOrEqual(4 * 1024 * 1024)
     expect(nursery('')).toBeGreaterThan(8 * 1024 * 1024)
   })
 })
