@@ -21,6 +21,7 @@ interface Segment {
 class HeldSlot implements Slot {
   /** `disk` once submitted: only the disk may free it then. */
   owner: 'caller' | 'disk' | 'nobody' = 'caller'
+  released: (() => void) | null = null
   constructor(
     readonly index: number,
     readonly view: Buffer,
@@ -93,6 +94,7 @@ export class SharedSlab implements Slab {
   /** The disk is done with a slot. */
   release(slot: Slot): void {
     this.giveBack(slot, 'disk')
+    slot.released?.()
   }
 
   /** Gives segments back in which no slot is held; answers the bytes still kept. */

@@ -19,6 +19,8 @@ export interface Slot {
   readonly index: number
   /** 256 KiB of shared memory; valid from `take` until the slot is handed to `Storage.submit` or freed. */
   readonly view: Buffer
+  /** Called once when the disk frees it; set by who submits it. */
+  released?: (() => void) | null
 }
 
 /** Shared memory in 256 KiB slots, in 16 MiB segments added on demand up to a limit. */

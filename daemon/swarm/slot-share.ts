@@ -10,6 +10,11 @@ const FLOOR = 4
 /** Links that wait for their first blocks hold back so much of the slab at most. */
 const MOST_HUNGRY = 0.25
 
+/** With so much of the slab before the disk, more of one torrent would only wait there, and push the rest out of the caches. */
+const MOST_WITH_DISK = 0.25
+/** Who waits is called when so much of the slab came free: a few requests at a time are a call of the system each. */
+const BATCH = 1 / 16
+
 /** What a slot is asked for: the first blocks of a link; a link's share by its rate; more than that. */
 export const CLAIM_FLOOR = 0
 export const CLAIM_SHARE = 1
@@ -35,8 +40,8 @@ export interface SlotSource {
   /** Gives back a slot that was not handed to the disk. */
   free(slot: Slot): void
   /** The disk has a slot now and frees it itself. */
-  handed(): void
-  /** Nothing can be taken at the moment, whatever for. */
+  handed(slot: Slot): void
+  /** The slab is used up: nothing could be taken at the moment, whatever for. */
   readonly exhausted: boolean
   /** The whole slab, in slots. */
   readonly capacity: number
@@ -52,83 +57,81 @@ export interface SlotSource {
 
 const NOTHING: Demand = { rate: 0, blocks: 0, hungry: 0 }
 
+/** One torrent's part in it. */
+interface Member {
+  /** Called when slots came free after a `take` in vain. */
+  readonly again: () => void
+  /** Slots it holds that were not handed on. */
+  held: number
+  /** Slots that it handed to the disk and that the disk has not freed. */
+  withDisk: number
+  /** Between its first `take` and its end: a floor is reserved for it. */
+  active: boolean
+  told: Demand
+  /** Its slots tell it that the disk freed them. */
+  readonly released: () => void
+}
+
 export class SlotShare {
   readonly #slab: Slab
   /** Slots below their floor, summed over the members. */
   #reserved = 0
+  /** Slots with the disk from which on a member gets none. */
+  readonly #mostWithDisk: number
+  readonly #batch: number
   /** Sum of what the members told. */
   #demand: Demand = NOTHING
   /** Who asked in vain, in the order of asking. */
-  #waiting = new Set<() => void>()
+  readonly #waiting = new Set<Member>()
 
   constructor(slab: Slab) {
     this.#slab = slab
+    this.#mostWithDisk = Math.max(1, Math.floor(slab.capacity * MOST_WITH_DISK))
+    this.#batch = Math.max(1, Math.floor(slab.capacity * BATCH))
     slab.onFree(() => {
-      if (this.#waiting.size === 0) return
-      const waiting = this.#waiting
-      this.#waiting = new Set()
-      for (const again of waiting) again()
+      const some = [...this.#waiting].filter((member) => this.#isWorthACall(member))
+      for (const member of some) this.#waiting.delete(member)
+      for (const { again } of some) again()
     })
   }
 
   /** `again` is called when slots came free after a `take` in vain. The membership begins with the first `take`. */
   join(again: () => void): SlotSource {
     const slab = this.#slab
-    const most = Math.floor(slab.capacity * MOST_HUNGRY)
-    // Slots this member holds that were not handed on.
-    let held = 0
-    let member = false
-    let told = NOTHING
-    const enter = (): void => {
-      if (!member) this.#reserved += Math.max(0, FLOOR - held)
-      member = true
+    const released = (): void => {
+      member.withDisk--
     }
-    const lower = (): void => {
-      held--
-      if (held < FLOOR && member) this.#reserved++
-    }
-    const tell = (demand: Demand): void => {
-      const sum = this.#demand
-      this.#demand = {
-        rate: sum.rate - told.rate + demand.rate,
-        blocks: sum.blocks - told.blocks + demand.blocks,
-        hungry: sum.hungry - told.hungry + demand.hungry,
-      }
-      told = demand
-    }
+    const member: Member = { again, held: 0, withDisk: 0, active: false, told: NOTHING, released }
     const demand = (): Demand => this.#demand
-    const mayTake = (claim: Claim): boolean => {
-      const free = slab.available
-      if (held < FLOOR) return free > 0
-      let kept = this.#reserved
-      if (claim !== CLAIM_FLOOR) kept += Math.min(most, this.#demand.hungry)
-      if (claim === CLAIM_SPARE) kept = Math.max(kept, slab.capacity / 2)
-      return free > kept
-    }
+    const exhausted = (): boolean => !this.#hasRoom(member, CLAIM_FLOOR)
     return {
       take: (claim) => {
-        enter()
-        const slot = mayTake(claim) ? slab.take() : null
+        this.#enter(member)
+        const slot = this.#mayTake(member, claim) ? slab.take() : null
         if (slot === null) {
-          this.#waiting.add(again)
+          this.#waiting.add(member)
           return null
         }
-        if (held < FLOOR) this.#reserved--
-        held++
+        if (member.held < FLOOR) this.#reserved--
+        member.held++
         return slot
       },
       offers: (claim) => {
-        const free = mayTake(claim)
-        if (!free) this.#waiting.add(again)
+        const free = this.#mayTake(member, claim)
+        if (!free) this.#waiting.add(member)
         return free
       },
       free: (slot) => {
-        lower()
+        this.#lower(member)
         slab.free(slot)
       },
-      handed: lower,
+      handed: (slot) => {
+        this.#lower(member)
+        member.withDisk++
+        slot.released = released
+      },
       get exhausted() {
-        return !mayTake(CLAIM_FLOOR)
+        return exhausted()
       },
       get capacity() {
         return slab.capacity
@@ -139,14 +142,57 @@ export class SlotShare {
       get demand() {
         return demand()
       },
-      tell,
+      tell: (told) => {
+        this.#tell(member, told)
+      },
       leave: () => {
-        tell(NOTHING)
-        if (!member) return
-        member = false
-        this.#reserved -= Math.max(0, FLOOR - held)
-        this.#waiting.delete(again)
+        this.#tell(member, NOTHING)
+        if (!member.active) return
+        member.active = false
+        this.#reserved -= Math.max(0, FLOOR - member.held)
+        this.#waiting.delete(member)
       },
     }
+  }
+
+  #enter(member: Member): void {
+    if (!member.active) this.#reserved += Math.max(0, FLOOR - member.held)
+    member.active = true
+  }
+
+  #lower(member: Member): void {
+    member.held--
+    if (member.held < FLOOR && member.active) this.#reserved++
+  }
+
+  #tell(member: Member, demand: Demand): void {
+    const sum = this.#demand
+    const { told } = member
+    this.#demand = {
+      rate: sum.rate - told.rate + demand.rate,
+      blocks: sum.blocks - told.blocks + demand.blocks,
+      hungry: sum.hungry - told.hungry + demand.hungry,
+    }
+    member.told = demand
+  }
+
+  #mayTake(member: Member, claim: Claim): boolean {
+    return member.withDisk < this.#mostWithDisk && this.#hasRoom(member, claim)
+  }
+
+  #hasRoom({ held }: Member, claim: Claim): boolean {
+    const { capacity, available: free } = this.#slab
+    if (held < FLOOR) return free > 0
+    let kept = this.#reserved
+    if (claim !== CLAIM_FLOOR) kept += Math.min(Math.floor(capacity * MOST_HUNGRY), this.#demand.hungry)
+    if (claim === CLAIM_SPARE) kept = Math.max(kept, capacity / 2)
+    return free > kept
+  }
+
+  /** It has next to nothing, or there is room for more than a few requests. */
+  #isWorthACall({ held, withDisk }: Member): boolean {
+    if (held + withDisk < FLOOR) return true
+    if (withDisk > this.#mostWithDisk - this.#batch) return false
+    return this.#demand.hungry > 0 || this.#slab.available >= this.#batch
   }
 }

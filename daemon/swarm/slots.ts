@@ -91,7 +91,7 @@ export class PieceMemory {
     entry.slots[extent] = null
     entry.submitted[extent] = 1
     this.#held--
-    this.#source.handed()
+    this.#source.handed(slot)
     return slot
   }
 

@@ -43,7 +43,8 @@ export class CountedSlab implements Slab {
     this.peak = Math.max(this.peak, this.taken)
     return { index: this.taken, view: this.view }
   }
-  free(): void {
+  free(slot?: Slot): void {
+    slot?.released?.()
     this.taken--
     if (this.taken < 0) throw new Error('a slot was freed twice')
     if (this.telling) return
@@ -230,9 +231,9 @@ export class DownloadKit {
     const recorded = new Bitfield(this.layout.pieceCount)
     this.content = new Content({ layout: this.layout, files, recorded, facts: [], unwanted: [] })
     const storage = {
-      submit: (_slot: Slot, piece: number, extent: number) => {
+      submit: (slot: Slot, piece: number, extent: number) => {
         this.clock.after(init.disk ?? 1, () => {
-          this.slab.free()
+          this.slab.free(slot)
           this.written(piece, extent)
         })
       },

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { CLAIM_FLOOR, CLAIM_SHARE, CLAIM_SPARE, SlotShare } from '../../daemon/swarm/slot-share.js'
+import type { Slot } from '../../daemon/ports/disk.js'
+import {
+  CLAIM_FLOOR,
+  CLAIM_SHARE,
+  CLAIM_SPARE,
+  SlotShare,
+  type SlotSource,
+} from '../../daemon/swarm/slot-share.js'
 import { CountedSlab } from '../support/download-kit.js'
 import { FakeClock } from '../support/fake-clock.js'
 
@@ -66,9 +73,57 @@ describe('SlotShare', () => {
     expect(one.take(CLAIM_FLOOR)).toBeNull()
     for (const slot of slots.slice(0, 2)) if (slot !== null) one.free(slot)
     clock.advance(1)
-    one.handed()
     slab.free()
     clock.advance(1)
     expect(calls).toBe(1)
+  })
+
+  /** Takes so many and hands them to the disk. */
+  const hand = (one: SlotSource, count: number): Slot[] =>
+    Array.from({ length: count }, () => {
+      const slot = one.take(CLAIM_SHARE)
+      if (slot === null) throw new Error('no slot')
+      one.handed(slot)
+      return slot
+    })
+
+  it('gives a torrent nothing while a quarter of the slab waits for its disk, and others what they had', () => {
+    const { clock, share: shares, slab } = share(128)
+    let calls = 0
+    const one = shares.join(() => {
+      calls++
+    })
+    const other = shares.join(() => undefined)
+    const slots = hand(one, 32)
+    for (const claim of [CLAIM_FLOOR, CLAIM_SHARE, CLAIM_SPARE] as const) expect(one.take(claim)).toBeNull()
+    expect(one.offers(CLAIM_SHARE)).toBe(false)
+    // There is room in the slab: what is begun is not given up.
+    expect(one.exhausted).toBe(false)
+    expect(other.take(CLAIM_SPARE)).not.toBeNull()
+
+    for (const slot of slots.slice(0, 7)) slab.free(slot)
+    clock.advance(1)
+    expect(calls).toBe(0)
+    for (const slot of slots.slice(7, 8)) slab.free(slot)
+    clock.advance(1)
+    expect(calls).toBe(1)
+    expect(hand(one, 8)).toHaveLength(8)
+    expect(one.take(CLAIM_SHARE)).toBeNull()
+  })
+
+  it('calls one that has next to nothing at once, others when there is room for a few', () => {
+    const { clock, share: shares, slab } = share(64)
+    const calls: string[] = []
+    const much = shares.join(() => calls.push('much'))
+    const little = shares.join(() => calls.push('little'))
+    const slots = hand(much, 10)
+    while (much.take(CLAIM_FLOOR) !== null);
+    expect(little.take(CLAIM_FLOOR)).toBeNull()
+    for (const slot of slots.slice(0, 1)) slab.free(slot)
+    clock.advance(1)
+    expect(calls).toEqual(['little'])
+    for (const slot of slots.slice(1, 4)) slab.free(slot)
+    clock.advance(1)
+    expect(calls).toEqual(['little', 'much'])
   })
 })

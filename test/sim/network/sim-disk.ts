@@ -65,6 +65,8 @@ class SimSlab implements Slab {
   }
 
   free(slot: Slot): void {
+    slot.released?.()
+    slot.released = null
     this.used--
     this.spare.push(slot as SimSlot)
     if (this.listener === null || !this.told) return
