@@ -10,8 +10,10 @@ const MIB = 1024 * 1024
 const CHUNK = Buffer.alloc(8 * MIB, 1)
 /** Free at any time: more than a client writes between two looks, less than what is given to the host at once. */
 const FREE = 600 * MIB
+/** Written by the run itself, and not by a client that starts. */
+const BEGUN = 2 * MIB
 /** Milliseconds between looks. */
-const EVERY = 20
+const EVERY = 10
 
 export class Reserve {
   readonly #volume: string
@@ -30,7 +32,6 @@ export class Reserve {
     this.#fd = openSync(this.#file, 'w')
     for (let at = 0; at < bytes; at += CHUNK.length) writeSync(this.#fd, CHUNK)
     this.#bytes = this.#held = Math.ceil(bytes / CHUNK.length) * CHUNK.length
-    this.#look()
     this.#timer = setInterval(() => {
       this.#look()
     }, EVERY)
@@ -48,7 +49,9 @@ export class Reserve {
   }
 
   #look(): void {
-    const written = Math.max(0, this.#used() - this.#held - this.#usedBefore)
+    const written = this.#used() - this.#held - this.#usedBefore
+    // What lies free while the client starts is given away before it is needed.
+    if (written < BEGUN) return
     const held = Math.max(0, this.#bytes - written - FREE)
     if (held >= this.#held) return
     ftruncateSync(this.#fd, held)
