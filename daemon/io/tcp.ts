@@ -12,8 +12,7 @@ import type { Transport, TransportHandler } from '../swarm/transport.js'
 const SCRATCH_BYTES = 1024 * 1024
 const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
 /** Read at once from a socket that brings no payload: its messages cost more than their bytes. */
-const SMALL_BYTES = 16 * 1024
-const small = scratch.subarray(0, SMALL_BYTES)
+const small = scratch.subarray(0, 16 * 1024)
 /** The same when others have brought much in this turn of the loop: fifty times the small is 50 ms of haves. */
 const tiny = scratch.subarray(0, 2 * 1024)
 /** Full reads without payload in a turn before the next ones are tiny. */

@@ -9,8 +9,7 @@ import type { Slab, Slot } from '../ports/disk.js'
 const FLOOR = 4
 /** Links that wait for their first blocks hold back so much of the slab at most. */
 const MOST_HUNGRY = 0.25
-
-/** With so much of the slab before the disk, more of one torrent would only wait there, and push the rest out of the caches. */
+/** With so much of the slab before the disk, more of a torrent would only wait and push the rest out of the caches. */
 const MOST_WITH_DISK = 0.25
 /** Who waits is called when so much of the slab came free: a few requests at a time are a call of the system each. */
 const BATCH = 1 / 16
@@ -68,8 +67,6 @@ interface Member {
   /** Between its first `take` and its end: a floor is reserved for it. */
   active: boolean
   told: Demand
-  /** Its slots tell it that the disk freed them. */
-  readonly released: () => void
 }
 
 export class SlotShare {
@@ -98,10 +95,10 @@ export class SlotShare {
   /** `again` is called when slots came free after a `take` in vain. The membership begins with the first `take`. */
   join(again: () => void): SlotSource {
     const slab = this.#slab
+    const member: Member = { again, held: 0, withDisk: 0, active: false, told: NOTHING }
     const released = (): void => {
       member.withDisk--
     }
-    const member: Member = { again, held: 0, withDisk: 0, active: false, told: NOTHING, released }
     const demand = (): Demand => this.#demand
     const exhausted = (): boolean => !this.#hasRoom(member, CLAIM_FLOOR)
     return {

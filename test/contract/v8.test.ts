@@ -1,5 +1,5 @@
-/** The nursery of V8, in a process of its own: the flag is the process's. */
-import { execFileSync } from 'node:child_process'
+/** The settings of V8, in processes of their own: flags are the process's. */
+import { execFileSync, spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -27,5 +27,16 @@ describe('the nursery', () => {
   it('stays small after a thread was started, where V8 would let it grow', () => {
     expect(nursery(`await import('${V8}')`)).toBeLessThanOrEqual(4 * 1024 * 1024)
     expect(nursery('')).toBeGreaterThan(8 * 1024 * 1024)
+  })
+})
+
+describe('every setting', () => {
+  it('is known to this V8, which would complain otherwise', () => {
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      ['--input-type=module', '-e', `await import('${V8}')`],
+      { encoding: 'utf8' },
+    )
+    expect([status, stderr]).toEqual([0, ''])
   })
 })

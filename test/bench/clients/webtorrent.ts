@@ -15,6 +15,7 @@ const SETTINGS = [
   'torrentPort: its seat; it binds to no address',
   'DHT, LSD, PeX, web seeds, NAT traversal and uTP off',
   'its WebRTC module replaced by an empty one: it needs a native build and plays no part here',
+  'uint8-util 2.2.6: later ones refuse what this version hands them',
   '200 leechers: maxConns = 2000, uploads = 2000',
 ]
 
@@ -26,7 +27,7 @@ export function installWebtorrent(folder: string): string | null {
   const about = {
     private: true,
     dependencies: { webtorrent: VERSION, [name]: 'file:./stub' },
-    // Later ones refuse what this version of webtorrent hands them.
+    // Both told in SETTINGS.
     overrides: { [name]: `$${name}`, 'uint8-util': '2.2.6' },
   }
   writeFileSync(join(folder, 'package.json'), JSON.stringify(about))

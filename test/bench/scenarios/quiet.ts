@@ -19,7 +19,7 @@ export function recheck(scale: Scale): Scenario {
       by: 'wall',
       best: 'least',
       parameters: { size, pieceLength: MIB, pinned: false },
-      extras: { perWorker: 'GiB/s of a worker' },
+      extras: { perWorker: 'GiB/s over cores less one' },
     },
     rounds: 3,
     pinned: false,
