@@ -20,6 +20,10 @@ export interface SlowSeeder {
   readonly sent: number
   /** How often each piece was sent, counted in bytes. */
   bytesOf(piece: number): number
+  /** Pieces of which every byte went over one connection, since the last `forget`. */
+  readonly whole: ReadonlySet<number>
+  /** The files were deleted: what was sent counts no more. */
+  forget(): void
   /** Connections that are open. */
   readonly connections: number
   close(): void
@@ -45,6 +49,9 @@ export async function slowSeeder(init: SlowSeederInit): Promise<SlowSeeder> {
   const payload = Buffer.concat(torrent.files.map(({ path }) => readFileSync(join(torrent.dir, path))))
   const sockets = new Set<net.Socket>()
   const served = new Map<number, number>()
+  /** Bytes of pieces begun, by connection. */
+  const begun = new Map<net.Socket, Map<number, number>>()
+  const whole = new Set<number>()
   let queue: Wanted[] = []
   let allowance = 0
   let sent = 0
@@ -59,6 +66,11 @@ export async function slowSeeder(init: SlowSeederInit): Promise<SlowSeeder> {
     wanted.socket.write(bytes)
     sent += wanted.length
     served.set(wanted.piece, (served.get(wanted.piece) ?? 0) + wanted.length)
+    const mine = begun.get(wanted.socket)
+    const bytesSent = (mine?.get(wanted.piece) ?? 0) + wanted.length
+    mine?.set(wanted.piece, bytesSent)
+    const size = Math.min(torrent.pieceLength, payload.length - wanted.piece * torrent.pieceLength)
+    if (bytesSent >= size) whole.add(wanted.piece)
   }
   const timer = setInterval(() => {
     allowance = Math.min(allowance + (state.rate * TICK) / 1000, Math.max(state.rate / 10, 16_384))
@@ -71,9 +83,11 @@ export async function slowSeeder(init: SlowSeederInit): Promise<SlowSeeder> {
 
   const server = net.createServer((socket) => {
     sockets.add(socket)
+    begun.set(socket, new Map())
     socket.on('error', () => undefined)
     socket.on('close', () => {
       sockets.delete(socket)
+      begun.delete(socket)
       queue = queue.filter((wanted) => wanted.socket !== socket)
     })
     serve(socket, torrent, {
@@ -101,6 +115,10 @@ export async function slowSeeder(init: SlowSeederInit): Promise<SlowSeeder> {
       return sockets.size
     },
     bytesOf: (piece) => served.get(piece) ?? 0,
+    whole,
+    forget: () => {
+      whole.clear()
+    },
     close: () => {
       clearInterval(timer)
       server.close()
