@@ -1,5 +1,6 @@
 /** Lane jobs that make things: folders, empty files, `.part` files. Nothing is ever made above or instead of `dir`. */
 import * as fs from 'node:fs'
+import { dirname } from 'node:path/posix'
 import { makeFolders as makeParents } from '../../shared/folders.js'
 import type { FileIndex } from '../../shared/units.js'
 import type { DiskFault, SpaceView } from '../ports/disk.js'
@@ -27,22 +28,41 @@ export function makeFiles(files: Files, wanted: readonly FileIndex[]): Made {
   })
 }
 
-/** Makes a download folder with its parents and looks whether we may write in it. */
+/** Makes a download folder with its parents, to stay, and looks whether we may write in it. */
 export function prepareDir(dir: string): SpaceView | DiskFault {
+  const made: string[] = []
   const fault = faultOf(() => {
     attempt('mkdir', dir, () => {
       makeParents(dir, {
         mkdir: (path) => {
           fs.mkdirSync(path)
+          made.push(path)
         },
         isFolder,
       })
     })
+    // No round syncs what is above the download folder, and without that all in it may be gone after a power cut.
+    for (const folder of made) syncEntry(folder)
     attempt('open', dir, () => {
       fs.accessSync(dir, fs.constants.W_OK | fs.constants.X_OK)
     })
   })
   return fault ?? spaceOf(dir)
+}
+
+/** Makes the name of a new folder last, by a sync of the one above, where that may be read and knows of fsync. */
+function syncEntry(folder: string): void {
+  const above = dirname(folder)
+  unless(['EACCES', 'EINVAL', 'ENOTSUP'], () => {
+    const fd = attempt('open', above, () =>
+      fs.openSync(above, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY),
+    )
+    closing(fd, () => {
+      attempt('sync', above, () => {
+        fs.fsyncSync(fd)
+      })
+    })
+  })
 }
 
 /** What cannot be looked at is taken for missing: making it then says why. */

@@ -1,10 +1,8 @@
-/** The main thread never waits for a disk, and nothing is claimed before it lies there: as the kernel saw it. */
+/** The main thread never waits for a disk: as the kernel saw it. */
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { expectContent, makeTorrent } from '../support/make-torrent.js'
-import { proveOrder } from '../support/order-proof.js'
-import { slowSeeder } from '../support/slow-seeder.js'
 import { metainfoOf, useStage } from '../support/stage.js'
 import { attach, canTrace, FILE_CALLS, readTrace, type SystemCall, traced } from '../support/strace.js'
 
@@ -62,32 +60,6 @@ describe.skipIf(!canTrace)('system calls', () => {
     const wrote = under(down, stage.dir).map((call) => call.name)
     expect(wrote).toContain('fdatasync')
     expect(wrote.some((name) => name.startsWith('pwrite'))).toBe(true)
-  })
-
-  it('claims nothing before its fdatasync succeeded', async () => {
-    const content = [1, 2, 3, 4].map((n) => ({ path: `${String(n)}.bin`, length: 3 * MIB + n }))
-    const made = { name: 'ordered', content }
-    // Slow enough for more than one sync round of 3 s.
-    const seeder = await slowSeeder({ torrent: makeTorrent(stage.folder('made'), made), rate: 2.5 * MIB })
-    stage.after(() => {
-      seeder.close()
-    })
-    const trackers = [[await stage.trackerOf(seeder.port)]]
-    const torrent = makeTorrent(stage.folder('made'), { ...made, trackers })
-    const leech = await stage.daemon('leech')
-    const metainfo = metainfoOf(torrent)
-    const dir = stage.folder('down')
-    const trace = await attach(leech.pid, join(stage.dir, 'leech.trace'), FILE_CALLS)
-    const { id } = await leech.call('torrent.add', { metainfo, dir })
-    await leech.seeds(id)
-    // The names come after the last round.
-    await delay(500)
-    const calls = await trace.stop()
-    const scratch = join(stage.dir, 'scratch')
-    const proof = proveOrder({ home: leech.home, torrent, dir, scratch }, calls)
-    expect(proof).toMatchObject({ violations: [], claimed: torrent.pieceCount })
-    expect(proof.writes).toBeGreaterThanOrEqual(torrent.pieceCount)
-    expect(proof.rounds).toBeGreaterThan(1)
   })
 
   it.each(['stop', 'kill9'] as const)(

@@ -66,30 +66,32 @@ function attached(child: ChildProcess): Promise<void> {
 
 /** The calls that strace has written down so far. */
 export function readTrace(file: string): SystemCall[] {
+  return parseTrace(readFileSync(file, 'utf8'))
+}
+
+export function parseTrace(text: string): SystemCall[] {
   const calls: { tid: number; name: string; args: string; result: number; begun: number; done: number }[] = []
   const open = new Map<number, (typeof calls)[number]>()
-  readFileSync(file, 'utf8')
-    .split('\n')
-    .forEach((line, at) => {
-      const resumed = /^(\d+) +<\.\.\. \w+ resumed>(.*?)(?:= (-?\d+|\?).*)?$/.exec(line)
-      if (resumed !== null) {
-        const call = open.get(Number(resumed[1]))
-        if (call === undefined) return
-        open.delete(call.tid)
-        call.args += resumed[2] ?? ''
-        call.result = Number(resumed[3])
-        call.done = at
-        return
-      }
-      const match = /^(\d+) +(\w+)\((.*)$/.exec(line)
-      if (match === null) return
-      const [, tid = '', name = '', rest = ''] = match
-      const unfinished = rest.endsWith('<unfinished ...>')
-      const result = unfinished ? NaN : Number(/\) += (-?\d+)[^=]*$/.exec(rest)?.[1])
-      const args = rest.replace(/ <unfinished \.\.\.>$/, '')
-      const call = { tid: Number(tid), name, args, result, begun: at, done: unfinished ? NaN : at }
-      calls.push(call)
-      if (unfinished) open.set(call.tid, call)
-    })
+  text.split('\n').forEach((line, at) => {
+    const resumed = /^(\d+) +<\.\.\. \w+ resumed>(.*?)(?:= (-?\d+|\?).*)?$/.exec(line)
+    if (resumed !== null) {
+      const call = open.get(Number(resumed[1]))
+      if (call === undefined) return
+      open.delete(call.tid)
+      call.args += resumed[2] ?? ''
+      call.result = Number(resumed[3])
+      call.done = at
+      return
+    }
+    const match = /^(\d+) +(\w+)\((.*)$/.exec(line)
+    if (match === null) return
+    const [, tid = '', name = '', rest = ''] = match
+    const unfinished = rest.endsWith('<unfinished ...>')
+    const result = unfinished ? NaN : Number(/\) += (-?\d+)[^=]*$/.exec(rest)?.[1])
+    const args = rest.replace(/ <unfinished \.\.\.>$/, '')
+    const call = { tid: Number(tid), name, args, result, begun: at, done: unfinished ? NaN : at }
+    calls.push(call)
+    if (unfinished) open.set(call.tid, call)
+  })
   return calls
 }
