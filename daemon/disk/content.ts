@@ -85,8 +85,14 @@ function readSpan(
   rewritten: Set<FileIndex> | null,
 ): void {
   const path = files.path(file)
-  if (!readFully(files.forReading(file), bytes, position, path)) refuse('EOF', 'read', path)
-  if (rewritten === null) return
+  const from = files.forReading(file)
+  if (!readFully(from, bytes, position, path)) refuse('EOF', 'read', path)
+  if (!files.isUnchanged(file, from)) {
+    files.closeFile(file)
+    refuse('ESTALE', 'read', path)
+  }
+  // A hole stays a hole.
+  if (rewritten === null || !bytes.some((byte) => byte !== 0)) return
   closing(files.openForRepair(file), (fd) => {
     writeFully(fd, bytes, position, path)
   })

@@ -15,13 +15,27 @@ import { partSuffix } from './names.js'
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = fs.constants
 /** A FIFO or a device in the place of a file must not hold the thread. */
 const SAFE = O_NOFOLLOW | O_NONBLOCK
-/** Open descriptors a thread keeps. */
+/** Open descriptors a thread keeps, where the system lets it. */
 const MOST_OPEN = 64
+const FEWEST_OPEN = 4
+/** Hash workers, lanes and their helpers share the process's descriptors with its sockets: each gets so small a part. */
+const SHARES = 32
+const TOO_MANY: readonly string[] = ['EMFILE', 'ENFILE']
 
 /** Descriptors of one thread, the least recently used closed first. */
 export class Descriptors {
   /** By storage, file and way of opening; in the order of use. */
   private readonly open = new Map<string, number>()
+  private readonly most: number
+
+  /** `limit`: descriptors the process may have. */
+  constructor(limit = openLimit()) {
+    this.most = Math.max(FEWEST_OPEN, Math.min(MOST_OPEN, Math.floor(limit / SHARES)))
+  }
+
+  get size(): number {
+    return this.open.size
+  }
 
   get(key: StorageKey, file: FileIndex, way: 'read' | 'write', make: () => number): number {
     const name = `${String(key)}/${String(file)}/${way}`
@@ -33,12 +47,24 @@ export class Descriptors {
     }
     const fd = make()
     this.open.set(name, fd)
+    this.shrink(this.most)
+    return fd
+  }
+
+  /** Opens something. Where the process has no descriptor left, this thread lets go of all it keeps and tries again. */
+  opening<T>(open: () => T): T {
+    const opened = this.open.size === 0 ? null : unless(TOO_MANY, () => ({ it: open() }))
+    if (opened !== null) return opened.it
+    this.shrink(0)
+    return open()
+  }
+
+  private shrink(to: number): void {
     for (const [oldest, old] of this.open) {
-      if (this.open.size <= MOST_OPEN) break
+      if (this.open.size <= to) break
       this.open.delete(oldest)
       fs.closeSync(old)
     }
-    return fd
   }
 
   /** Closes those of a storage, or of one of its files. */
@@ -57,6 +83,44 @@ export class Descriptors {
   }
 }
 
+/** Soft limit of open files, as Linux tells it; elsewhere the smallest that is usual. */
+function openLimit(): number {
+  try {
+    const line = /^Max open files +(\d+)/m.exec(fs.readFileSync('/proc/self/limits', 'latin1'))
+    return line === null ? Infinity : Number(line[1])
+  } catch {
+    return 256 * SHARES
+  }
+}
+
+/** Milliseconds in a double have that much noise. */
+const SAME_TIME = 0.01
+
+/** A finished file as its descriptor showed it when its content was last vouched for. Times in ms with fractions. */
+interface Known {
+  readonly size: number
+  readonly mtimeMs: number
+  /** Moves with every write, whatever is done to mtime after it; and with a link, a mode or an owner. */
+  readonly ctimeMs: number
+  readonly ino: number
+  readonly nlink: number
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+}
+
+/** Like nothing that can be seen. */
+const NEVER: Known = {
+  size: -1,
+  mtimeMs: -1,
+  ctimeMs: -1,
+  ino: -1,
+  nlink: -1,
+  mode: -1,
+  uid: -1,
+  gid: -1,
+}
+
 export class Files {
   readonly key: StorageKey
   readonly dir: string
@@ -64,7 +128,7 @@ export class Files {
   readonly digests: Uint8Array
   private readonly files: readonly StorageFile[]
   /** Finished files as they were when they were last looked at for the main side. */
-  private readonly known = new Map<FileIndex, FileFound>()
+  private readonly known = new Map<FileIndex, Known>()
   /** Behind the path of a file that is not finished. */
   private readonly suffix: string
   /** What `folders` answers, by the path of the innermost one below `dir`. */
@@ -124,10 +188,6 @@ export class Files {
 
   /** For reading, under whichever name it has; faults with ENOENT when it has none. */
   forReading(file: FileIndex): number {
-    const fd = this.descriptors.get(this.key, file, 'read', () => this.openEither(file))
-    if (attempt('stat', this.path(file), () => fs.fstatSync(fd)).nlink > 0) return fd
-    // Deleted or replaced while we held it: look again by name.
-    this.descriptors.close(this.key, file)
     return this.descriptors.get(this.key, file, 'read', () => this.openEither(file))
   }
 
@@ -144,12 +204,19 @@ export class Files {
   /** A new file; EEXIST when something is there. The caller closes it. */
   create(file: FileIndex, path: string): number {
     this.checkFolders(file)
-    return attempt('open', path, () => fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | SAFE, 0o666))
+    return this.descriptors.opening(() =>
+      attempt('open', path, () => fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | SAFE, 0o666)),
+    )
   }
 
   /** An existing `.part`, to change its length. The caller closes it. */
   openPart(file: FileIndex): number {
     return this.openAt(file, this.part(file), O_RDWR)
+  }
+
+  /** See Descriptors. */
+  opening<T>(open: () => T): T {
+    return this.descriptors.opening(open)
   }
 
   closeFile(file: FileIndex): void {
@@ -161,10 +228,26 @@ export class Files {
   }
 
   /** Like `look`; from now on a finished file is served only as long as it stays as it is. */
-  note(file: FileIndex, found: FileFound = this.look(file)): FileFound {
-    if (found.name === 'final') this.known.set(file, found)
-    else this.known.delete(file)
+  note(file: FileIndex): FileFound {
+    // This look comes first: what changes between the two is refused at the next read.
+    const stat = this.layout.isPad(file) ? null : this.plainStat(this.path(file))
+    const found = this.look(file)
+    this.known.delete(file)
+    if (found.name === 'final') this.known.set(file, stat === null ? NEVER : knownOf(stat, found))
     return found
+  }
+
+  /**
+   * Like `look`, after pieces were hashed: a finished file that is not what it was when it was noted is told with an
+   * mtime that fits no record.
+   */
+  lookAgain(file: FileIndex): FileFound {
+    const known = this.known.get(file)
+    if (known === undefined) return this.note(file)
+    const found = this.look(file)
+    if (found.name !== 'final') return found
+    const stat = this.plainStat(this.path(file))
+    return stat !== null && isSame(known, stat) ? found : { ...found, mtimeNs: '0' }
   }
 
   /** We change it ourselves. */
@@ -172,14 +255,35 @@ export class Files {
     this.known.delete(file)
   }
 
-  /** Refuses with ESTALE when a finished file is no longer the one that was noted. */
-  checkUnchanged(file: FileIndex, fd: number): void {
-    const known = this.known.get(file)
-    if (known === undefined) return
+  /**
+   * After a read: true where what was read is of the file that is there under its name, as far as its descriptor tells.
+   * False: it was deleted or replaced while we held it, and is to be looked for again by name. Refuses with ESTALE when
+   * a finished file is no longer the one that was noted: it may have been written to while it was read, or before.
+   */
+  isUnchanged(file: FileIndex, fd: number): boolean {
     const path = this.path(file)
-    const { size, mtimeNs, ino } = attempt('stat', path, () => fs.fstatSync(fd, { bigint: true }))
-    if (Number(size) === known.size && String(mtimeNs) === known.mtimeNs && String(ino) === known.ino) return
-    refuse('ESTALE', 'read', path)
+    const stat = attempt('stat', path, () => fs.fstatSync(fd))
+    const known = this.known.get(file)
+    if (known === undefined || isSame(known, stat)) return stat.nlink > 0
+    if (stat.nlink === 0) return false
+    if (!this.isOnlyLinked(path, known, stat)) return refuse('ESTALE', 'read', path)
+    this.known.set(file, stat)
+    return true
+  }
+
+  /** Another name, mode or owner moves ctime as a write does. */
+  private isOnlyLinked(path: string, known: Known, stat: fs.Stats): boolean {
+    const { size, mtimeMs, ino, nlink, mode, uid, gid } = stat
+    if (size !== known.size || mtimeMs !== known.mtimeMs || ino !== known.ino) return false
+    if (nlink === known.nlink && mode === known.mode && uid === known.uid && gid === known.gid) return false
+    return this.plainStat(path)?.ino === ino
+  }
+
+  private plainStat(path: string): fs.Stats | null {
+    const stat = unless(['ENOTDIR'], () =>
+      attempt('stat', path, () => fs.lstatSync(path, { throwIfNoEntry: false })),
+    )
+    return stat ?? null
   }
 
   /** What is there, without opening it. */
@@ -251,7 +355,7 @@ export class Files {
 
   private openAt(file: FileIndex, path: string, flags: number): number {
     this.checkFolders(file)
-    const fd = attempt('open', path, () => fs.openSync(path, flags | SAFE))
+    const fd = this.descriptors.opening(() => attempt('open', path, () => fs.openSync(path, flags | SAFE)))
     if (fs.fstatSync(fd).isFile()) return fd
     fs.closeSync(fd)
     return refuse('EEXIST', 'open', path)
@@ -262,6 +366,17 @@ export class Files {
     if (found === undefined) throw new RangeError(`file ${String(file)} of ${String(this.files.length)}`)
     return found.path
   }
+}
+
+function isSame(known: Known, stat: fs.Stats): boolean {
+  const { size, mtimeMs, ctimeMs, ino } = known
+  return size === stat.size && mtimeMs === stat.mtimeMs && ctimeMs === stat.ctimeMs && ino === stat.ino
+}
+
+/** What a look by name and a look with all digits agree on. */
+function knownOf(stat: fs.Stats, found: FileFound): Known {
+  const near = Math.abs(stat.mtimeMs - Number(found.mtimeNs) / 1e6) < SAME_TIME
+  return near && stat.size === found.size && stat.ino === Number(found.ino) ? stat : NEVER
 }
 
 function checkFolder(folder: string): void {
@@ -287,7 +402,7 @@ function judgeFolder(folder: string, stat: fs.Stats): void {
   if (!stat.isDirectory()) refuse('ENOTDIR', 'mkdir', folder)
 }
 
-export function foundOf(file: FileIndex, name: 'part' | 'final', stat: fs.BigIntStats): FileFound {
+function foundOf(file: FileIndex, name: 'part' | 'final', stat: fs.BigIntStats): FileFound {
   return { file, name, size: Number(stat.size), mtimeNs: String(stat.mtimeNs), ino: String(stat.ino) }
 }
 

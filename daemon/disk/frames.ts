@@ -142,13 +142,21 @@ function addStretch(
 }
 
 /**
- * A missing or short file is a fault, never zeros; so is a finished one that changed since the last survey or finish
- * (ESTALE): what it holds now may not hash.
+ * A missing file is a fault, never zeros; so is a finished one that changed since the last survey or finish (ESTALE),
+ * a short one among them: what it holds now may not hash. One look at the descriptor after the read tells both.
  */
-function readStretch(files: Files, { file, offset, views }: Stretch): void {
+function readStretch(files: Files, stretch: Stretch): void {
+  if (readOnce(files, stretch)) return
+  // Deleted or replaced while we held it: look again by name.
+  files.closeFile(stretch.file)
+  if (!readOnce(files, stretch)) refuse('ESTALE', 'read', files.path(stretch.file))
+}
+
+function readOnce(files: Files, { file, offset, views }: Stretch): boolean {
   const path = files.path(file)
   const fd = files.forReading(file)
   let position = offset
+  let whole = true
   for (let first = 0; first < views.length; first += MOST_BUFFERS) {
     const some = views.length <= MOST_BUFFERS ? views : views.slice(first, first + MOST_BUFFERS)
     const wanted = some.reduce((sum, view) => sum + view.length, 0)
@@ -159,9 +167,11 @@ function readStretch(files: Files, { file, offset, views }: Stretch): void {
     // Short: a signal, or the end of the file. Once more view by view, which tells the two apart.
     let again = at
     for (const view of some) {
-      if (!readFully(fd, view, again, path)) refuse('EIO', 'read', path)
+      whole &&= readFully(fd, view, again, path)
       again += view.length
     }
   }
-  files.checkUnchanged(file, fd)
+  if (!files.isUnchanged(file, fd)) return false
+  if (!whole) refuse('ESTALE', 'read', path)
+  return true
 }

@@ -141,7 +141,7 @@ export interface LaneJobs extends HashJobs {
   device: { ask: { readonly dir: string }; answer: string }
   space: { ask: { readonly dir: string }; answer: SpaceView | DiskFault }
   prepareDir: { ask: { readonly dir: string }; answer: SpaceView | DiskFault }
-  survey: { ask: { readonly key: StorageKey }; answer: FileFound[] }
+  survey: { ask: { readonly key: StorageKey; readonly again: boolean }; answer: FileFound[] }
   /** Folders and zero-length files. */
   prepare: { ask: FilesAsk; answer: Made }
   /** `.part` files at full length. */

@@ -29,7 +29,7 @@ serve<LaneJobs>({
   },
   space: ({ dir }) => spaceOf(dir),
   prepareDir: ({ dir }) => prepareDir(dir),
-  survey: ({ key }) => surveyFiles(filesOf(key)),
+  survey: ({ key, again }) => surveyFiles(filesOf(key), again),
   prepare: ({ key, files }) => prepareFiles(filesOf(key), files),
   make: ({ key, files }) => makeFiles(filesOf(key), files),
   sync: (ask) => syncFiles(filesOf(ask.key), ask),

@@ -7,6 +7,7 @@ import type { DiskFault, SpaceView } from '../ports/disk.js'
 import { attempt, faultOf, refuse, unless } from './fault.js'
 import type { Files } from './files.js'
 import type { Made } from './jobs.js'
+import { moveName } from './move-name.js'
 
 /** The folders above the files, and the zero-length ones among these. */
 export function prepareFiles(files: Files, wanted: readonly FileIndex[]): Made {
@@ -157,9 +158,7 @@ function makePart(files: Files, file: FileIndex, folders: Set<string>): string {
     folders.add(files.folder(file))
     if (final.isSymbolicLink()) refuse('ELOOP', 'open', path)
     if (!final.isFile() || final.size > BigInt(length)) refuse('EEXIST', 'rename', path)
-    attempt('rename', path, () => {
-      fs.renameSync(path, part)
-    })
+    moveName(path, part)
   }
   return closing(files.openPart(file), (fd) => stretch(fd, length, part))
 }

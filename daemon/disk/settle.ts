@@ -3,9 +3,10 @@ import * as fs from 'node:fs'
 import type { FileIndex } from '../../shared/units.js'
 import type { DiskFault, FileFound } from '../ports/disk.js'
 import { attempt, faultOf, refuse, unless } from './fault.js'
-import { type Files, foundOf } from './files.js'
+import type { Files } from './files.js'
 import type { Ask, LaneJobs } from './jobs.js'
 import { closing } from './make.js'
+import { dropName, moveName } from './move-name.js'
 
 interface Settled {
   readonly files: FileFound[]
@@ -22,18 +23,18 @@ export function syncFiles(files: Files, ask: Ask<LaneJobs, 'sync'>): Settled {
     files.inOneJob(() => {
       for (const { file, ino } of ask.files) done.push(syncFile(files, file, ino))
     })
-    for (const folder of ask.folders) syncFolder(folder)
+    for (const folder of ask.folders) syncFolder(files, folder)
   })
   return fault === null ? { files: done, fault } : { files: [], fault }
 }
 
-/** Every file, under either name; what cannot be looked at counts as missing. */
-export function surveyFiles(files: Files): FileFound[] {
+/** Every file, under either name; what cannot be looked at counts as missing. `again`: see Files.lookAgain. */
+export function surveyFiles(files: Files, again: boolean): FileFound[] {
   return files.inOneJob(() =>
     Array.from({ length: files.layout.fileCount }, (_, file) => {
       let found: FileFound = { file, name: 'missing', size: 0, mtimeNs: '0', ino: '0' }
       faultOf(() => {
-        found = files.note(file)
+        found = again ? files.lookAgain(file) : files.note(file)
       })
       return found
     }),
@@ -42,8 +43,7 @@ export function surveyFiles(files: Files): FileFound[] {
 
 /**
  * `.part` becomes the name itself, folders synced. A file that has its name and length already is done. Anything else
- * at the name is a stranger's: EEXIST. (Looked at and then renamed: a stranger's file that appears between the two
- * calls is lost; link and unlink would close that gap but fail on FAT, exFAT and some network volumes.)
+ * at the name is a stranger's: EEXIST, also where it appears at the last moment (see `moveName`).
  */
 export function finishFiles(files: Files, wanted: readonly FileIndex[]): Settled {
   const done: FileFound[] = []
@@ -52,15 +52,13 @@ export function finishFiles(files: Files, wanted: readonly FileIndex[]): Settled
     files.inOneJob(() => {
       for (const file of wanted) {
         if (files.layout.isPad(file)) continue
-        const renamed = finishFile(files, file)
-        if (renamed !== null) folders.add(files.folder(file))
-        // A rename changes neither size nor mtime nor inode.
-        done.push(renamed === null ? files.note(file) : files.note(file, foundOf(file, 'final', renamed)))
+        if (finishFile(files, file)) folders.add(files.folder(file))
+        done.push(files.note(file))
       }
     })
   })
   const unsynced = faultOf(() => {
-    for (const folder of folders) syncFolder(folder)
+    for (const folder of folders) syncFolder(files, folder)
   })
   return { files: done, fault: fault ?? unsynced }
 }
@@ -97,14 +95,16 @@ function syncFile(files: Files, file: FileIndex, ino: string | null): FileFound 
     fs.fdatasyncSync(fd)
   })
   const here = String(fs.fstatSync(fd, { bigint: true }).ino)
-  const found = files.look(file)
+  // Twice: between the two names that are looked at it may have gone from one to the other.
+  const first = files.look(file)
+  const found = first.name === 'missing' ? files.look(file) : first
   if (here !== found.ino || (ino !== null && here !== ino)) refuse('ESTALE', 'sync', path)
   return found
 }
 
-function syncFolder(folder: string): void {
-  const fd = attempt('open', folder, () =>
-    fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY),
+function syncFolder(files: Files, folder: string): void {
+  const fd = files.opening(() =>
+    attempt('open', folder, () => fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)),
   )
   closing(fd, () =>
     // Some file systems have no fsync for folders.
@@ -116,22 +116,22 @@ function syncFolder(folder: string): void {
   )
 }
 
-/** What was renamed, or null where that was done before. */
-function finishFile(files: Files, file: FileIndex): fs.BigIntStats | null {
+/** False where that was done before. */
+function finishFile(files: Files, file: FileIndex): boolean {
   const path = files.path(file)
   const part = files.part(file)
   files.checkFolders(file)
   const from = files.statAt(part)
   const there = files.statAt(path)
   const length = BigInt(files.layout.fileLength(file))
-  if (from === null && there?.isFile() === true && there.size === length) return null
+  if (from === null && there?.isFile() === true && there.size === length) return false
   if (from === null) refuse('ENOENT', 'rename', part)
   if (!from.isFile() || from.size !== length) refuse('EIO', 'rename', part)
-  if (there !== null) refuse('EEXIST', 'rename', path)
-  attempt('rename', path, () => {
-    fs.renameSync(part, path)
-  })
-  return from
+  // Ours under both names: a kill came between the two steps of `moveName`.
+  if (there !== null && (there.ino !== from.ino || there.dev !== from.dev)) refuse('EEXIST', 'rename', path)
+  if (there === null) moveName(part, path)
+  else dropName(part)
+  return true
 }
 
 function removeFolder(folder: string): void {

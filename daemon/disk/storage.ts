@@ -139,12 +139,12 @@ export class DiskStorage implements Storage, Owner {
     return this.ports.reader.short
   }
 
-  async survey(): Promise<FileFound[]> {
+  async survey(again = false): Promise<FileFound[]> {
     this.ports.reader.forget(this.init.key)
     // What a worker still writes, forgotten or not, would move the mtime behind our back.
     await this.ports.assembly.quiet(this.init.key)
     if (this.closed) return []
-    const found = await this.ask('survey', { key: this.init.key })
+    const found = await this.ask('survey', { key: this.init.key, again })
     for (const { file, name } of found) if (name !== 'part') this.made.invalidate(file)
     return found
   }
@@ -185,6 +185,7 @@ export class DiskStorage implements Storage, Owner {
     pieces: readonly PieceIndex[],
     onPiece: (piece: PieceIndex, good: boolean) => void,
     done: (fault: DiskFault | null) => void,
+    doubtful: (piece: PieceIndex) => boolean = () => false,
   ): VerifyJob {
     if (this.closed) return { cancel: () => undefined }
     const { key } = this.init
@@ -196,7 +197,7 @@ export class DiskStorage implements Storage, Owner {
         pieces,
         layout: this.layout,
         digests: this.openAsk().digests,
-        tainted: (file) => this.dirty.isTainted(file),
+        doubtful,
       },
       {
         crew: this.ports.crew,

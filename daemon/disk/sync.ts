@@ -11,8 +11,6 @@ export class Dirty {
   private files = new Set<FileIndex>()
   /** Folders in which an entry was made since the last round began. */
   private folders = new Set<string>()
-  /** Files whose fdatasync failed since they were opened: see `Verification`. */
-  private readonly taintedFiles = new Set<FileIndex>()
 
   addFile(file: FileIndex): void {
     this.files.add(file)
@@ -20,10 +18,6 @@ export class Dirty {
 
   addFolders(folders: Iterable<string>): void {
     for (const folder of folders) this.folders.add(folder)
-  }
-
-  isTainted(file: FileIndex): boolean {
-    return this.taintedFiles.has(file)
   }
 
   /** What this round covers; what is written from now on belongs to the next. Null: nothing to do. */
@@ -35,12 +29,9 @@ export class Dirty {
     return round
   }
 
-  /** The round failed: all of it is due again, and its files are no longer trusted to be clean. */
+  /** The round failed: all of it is due again. */
   failed(round: Round): void {
-    for (const file of round.files) {
-      this.files.add(file)
-      this.taintedFiles.add(file)
-    }
+    for (const file of round.files) this.files.add(file)
     this.addFolders(round.folders)
   }
 }

@@ -26,10 +26,11 @@ export interface VerificationInit {
   /** Of all pieces, in shared memory. */
   readonly digests: Uint8Array
   /**
-   * After a failed fdatasync the page cache may hold, as if clean, what the disk never got: a check would pass and a
-   * sync after it would write nothing. What is read from these files is written back, so that the sync has work.
+   * Pieces that may have been in a sync that failed, in this run or the one before: then the page cache may hold, as if
+   * clean, what the disk never got. A check would pass, and a sync after it would write nothing. What is read of these
+   * is written back, so that the sync has work.
    */
-  readonly tainted: (file: FileIndex) => boolean
+  readonly doubtful: (piece: PieceIndex) => boolean
 }
 
 export interface VerificationPorts {
@@ -102,7 +103,12 @@ export class Verification implements VerifyJob {
     }
     const parts = this.cut()
     const since = this.ports.crew.now
-    const ask = { key: this.init.key, parts, memory, rewrite: this.rewrites(parts) }
+    const ask = {
+      key: this.init.key,
+      parts,
+      memory,
+      rewrite: parts.some(({ piece }) => this.init.doubtful(piece)),
+    }
     this.ports.load(ask, (answer) => {
       this.loading = false
       this.adapt(this.ports.crew.now - since)
@@ -173,6 +179,9 @@ export class Verification implements VerifyJob {
       const left = this.init.layout.pieceSize(piece) - this.offset
       // A whole piece that does not fit waits for the next chunk, unless it would fit in none.
       if (left > this.size - at && parts.length > 0) break
+      // What is written back is never a neighbour that nobody doubts.
+      const first = parts[0]?.piece ?? piece
+      if (this.init.doubtful(piece) !== this.init.doubtful(first)) break
       const length = Math.min(left, this.size - at)
       parts.push({ piece, offset: this.offset, length, last: length === left, at })
       at += length
@@ -183,13 +192,5 @@ export class Verification implements VerifyJob {
       }
     }
     return parts
-  }
-
-  private rewrites(parts: readonly LoadPart[]): boolean {
-    return parts.some((part) =>
-      this.init.layout
-        .spans(part.piece, part.offset, part.length)
-        .some((span) => this.init.tainted(span.file)),
-    )
   }
 }

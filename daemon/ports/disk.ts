@@ -131,8 +131,12 @@ export interface Storage {
   read(run: ReadRun, done: (frame: Frame | null, fault: DiskFault | null) => void): () => void
   /** Runs wait for memory that others hold. */
   readonly short: boolean
-  /** Looks at every file (both names), one lane job. */
-  survey(): Promise<FileFound[]>
+  /**
+   * Looks at every file (both names), one lane job. From now on a finished one is read only as long as it stays as it
+   * is (ESTALE). `again`, after a check: one that changed since the survey before is told with mtime '0', which fits no
+   * record, and stays refused.
+   */
+  survey(again?: boolean): Promise<FileFound[]>
   /**
    * Makes the folders and zero-length files that `files` need; `.part` files are made by the first write. Refuses a
    * symbolic link on the way.
@@ -153,11 +157,14 @@ export interface Storage {
   /**
    * Reads pieces in the order given and hashes them; `onPiece` for each, in batches and roughly in that order, then
    * `done`. A piece that lies in a missing or short file is bad. Lets other reads of the volume pass between its jobs.
+   * What is read of `doubtful` pieces is written once more: a sync that failed may have left them in the page cache as
+   * clean, so that the next one would have nothing to do.
    */
   verify(
     pieces: readonly PieceIndex[],
     onPiece: (piece: PieceIndex, good: boolean) => void,
     done: (fault: DiskFault | null) => void,
+    doubtful?: (piece: PieceIndex) => boolean,
   ): VerifyJob
   /**
    * Cheap look for pieces that may lie on the disk though no record claims them (after a kill): those of `pieces`

@@ -1,6 +1,6 @@
 /** Reads and hashes pieces of one torrent, in its turn, and commits what was found. */
 import type { FileIndex, PieceIndex } from '../../shared/units.js'
-import type { DiskFault, Storage, VerifyJob } from '../ports/disk.js'
+import type { DiskFault, FileFound, Storage, VerifyJob } from '../ports/disk.js'
 import type { Content } from './content.js'
 import type { Recorder } from './recorder.js'
 
@@ -21,10 +21,21 @@ export interface CheckPorts {
   readonly progress: (done: number) => void
   /** Committed, or given up with a fault. Not called after `cancel`. */
   readonly finished: (fault: DiskFault | null) => void
+  /** Guarded files have bad pieces: nothing was committed, the records are as they were. */
+  readonly ruined: (files: readonly FileIndex[], found: readonly FileFound[]) => void
+}
+
+export interface CheckInit {
+  readonly pieces: readonly PieceIndex[]
+  readonly volume: string
+  /** See SurveyPlan. */
+  readonly guarded: ReadonlySet<FileIndex>
+  /** It lies there under its unfinished name: what no record claims of it was written by us. */
+  readonly isPart: (file: FileIndex) => boolean
 }
 
 export class Check {
-  readonly #pieces: readonly PieceIndex[]
+  readonly #init: CheckInit
   readonly #ports: CheckPorts
   /** Pieces looked at. */
   #done = 0
@@ -34,8 +45,8 @@ export class Check {
   #leave: () => void
   #over = false
 
-  constructor(init: { readonly pieces: readonly PieceIndex[]; readonly volume: string }, ports: CheckPorts) {
-    this.#pieces = init.pieces
+  constructor(init: CheckInit, ports: CheckPorts) {
+    this.#init = init
     this.#ports = ports
     this.#leave = () => undefined
     this.#leave = ports.gate.enter(init.volume, () => {
@@ -54,7 +65,7 @@ export class Check {
     if (this.#over) return
     this.#ports.begun()
     this.#job = this.#ports.storage.verify(
-      this.#pieces,
+      this.#init.pieces,
       (piece, good) => {
         if (this.#over) return
         ;(good ? this.#good : this.#bad).push(piece)
@@ -63,7 +74,14 @@ export class Check {
       (fault) => {
         if (!this.#over) this.#read(fault)
       },
+      (piece) => this.#isDoubtful(piece),
     )
+  }
+
+  /** Written by us and never recorded: its sync may have failed, and the page cache hide that. */
+  #isDoubtful(piece: PieceIndex): boolean {
+    const { recorded, layout } = this.#ports.content
+    return !recorded.get(piece) && layout.filesOf(piece).some((file) => this.#init.isPart(file))
   }
 
   #read(fault: DiskFault | null): void {
@@ -84,9 +102,14 @@ export class Check {
   /** The facts of every file, those with nothing good in them too: they were looked at, and need not be again. */
   #record(): void {
     const { content, recorder, storage } = this.#ports
-    storage.survey().then(
+    storage.survey(true).then(
       (found) => {
         if (this.#over) return
+        const ruined = this.#ruined()
+        if (ruined.length > 0) {
+          this.#over = true
+          return this.#ports.ruined(ruined, found)
+        }
         for (const piece of this.#bad) content.lose(piece)
         for (const piece of this.#good) content.record(piece)
         recorder.recordCheck(found, () => {
@@ -95,6 +118,14 @@ export class Check {
       },
       () => undefined,
     )
+  }
+
+  #ruined(): FileIndex[] {
+    const { layout, recorded } = this.#ports.content
+    const files = this.#bad
+      .filter((piece) => recorded.get(piece))
+      .flatMap((piece) => layout.filesOf(piece).filter((file) => this.#init.guarded.has(file)))
+    return [...new Set(files)]
   }
 
   #files(): FileIndex[] {

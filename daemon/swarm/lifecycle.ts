@@ -10,6 +10,8 @@ export type Fault =
   | { readonly kind: 'folder'; readonly dir: string }
   /** Recorded files are not where they were. */
   | { readonly kind: 'files'; readonly count: number; readonly example: string }
+  /** Finished files were changed by somebody: they are neither served nor written over. */
+  | { readonly kind: 'changed'; readonly count: number; readonly example: string }
   /** The store cannot commit. */
   | { readonly kind: 'store'; readonly code: string }
 
@@ -41,6 +43,8 @@ export function faultSentence(by: Fault): string {
       return `The folder ${by.dir} is not there; the download goes on by itself when it comes back.`
     case 'files':
       return `${by.count === 1 ? 'A file is' : `${String(by.count)} files are`} missing or shorter than recorded (${by.example}); put it back, or run "torrentinoctl verify" to fetch it again.`
+    case 'changed':
+      return `${by.count === 1 ? 'A finished file was' : `${String(by.count)} finished files were`} changed by another program (${by.example}); put the old content back, or run "torrentinoctl verify" to fetch it again over the change.`
     case 'store':
       return `The database cannot be written (${by.code}); what is downloaded now is not recorded until it can.`
   }

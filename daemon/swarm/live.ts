@@ -1,5 +1,5 @@
 /** The parts of a torrent that exist only while its data are in use, and how they hang together. */
-import type { Bytes, Millis, SwarmKey } from '../../shared/units.js'
+import type { Bytes, Millis, PieceIndex, SwarmKey } from '../../shared/units.js'
 import { Bitfield } from '../../shared/torrent/bitfield.js'
 import { Layout } from '../../shared/torrent/layout.js'
 import type { Metainfo } from '../../shared/torrent/metainfo.js'
@@ -22,6 +22,9 @@ import type { SlotShare } from './slot-share.js'
 import type { UnchokeSeat, UnchokeShare } from './unchoke-share.js'
 import { Uploader } from './upload.js'
 
+/** The disk itself is failing then. */
+const MOST_UNREADABLE = 3
+
 export interface LiveInit {
   readonly row: TorrentRow
   readonly key: SwarmKey
@@ -43,6 +46,8 @@ export interface LiveListener {
   wasted(bytes: Bytes): void
   /** The disk refused: the torrent cannot go on. */
   diskFault(fault: DiskFault): void
+  /** A recorded piece could not be read, and is had no more. */
+  pieceLost(): void
   /** The store fails with this code, or works again. */
   storeTrouble(code: string | null): void
   /** Nobody is connected any more. */
@@ -78,6 +83,8 @@ export class Live {
   readonly down = new RateMeter({ window: 5000 })
   readonly up = new RateMeter({ window: 5000 })
   readonly #ports: LivePorts
+  /** Pieces that could not be read since the data were loaded. */
+  #unreadable = 0
   /** Its part of the daemon's upload slots. */
   readonly #seat: UnchokeSeat
 
@@ -160,6 +167,22 @@ export class Live {
     this.recorder.close(() => {
       this.storage.close().then(done, done)
     })
+  }
+
+  /** A bad spot of the disk costs its piece, many of them the torrent's run; a changed file is believed no more. */
+  #readFailed(piece: PieceIndex, fault: DiskFault): void {
+    const { listener } = this.#ports
+    if (fault.code === 'EIO') {
+      const had = this.content.have.get(piece)
+      this.recorder.takeBack(piece)
+      this.downloader.lost([piece])
+      if (had) this.#unreadable += 1
+      if (this.#unreadable < MOST_UNREADABLE) return listener.pieceLost()
+    }
+    if (fault.code === 'ESTALE') {
+      for (const file of this.content.layout.filesOf(piece)) this.recorder.distrust(file)
+    }
+    listener.diskFault(fault)
   }
 
   #received(peer: Peer, bytes: Bytes, kept: Bytes): void {
@@ -247,8 +270,8 @@ export class Live {
       now: () => clock.now(),
       has: (piece) => this.content.have.get(piece),
       pieceSize: (piece) => this.content.layout.pieceSize(piece),
-      readFailed: (_piece, fault) => {
-        listener.diskFault(fault)
+      readFailed: (piece, fault) => {
+        this.#readFailed(piece, fault)
       },
       eager: () => {
         this.connections.fillSlots()

@@ -17,6 +17,14 @@ export interface ReadinessInit {
   readonly asked: boolean
   /** st_dev of the download folder: checks of one volume take turns. */
   readonly volume: string
+  /** Files that were changed as they lay there at the last look: not to be hashed again. */
+  readonly ruined: Ruined | null
+}
+
+/** Finished files that somebody changed, and how they lay there then. */
+export interface Ruined {
+  readonly files: readonly FileIndex[]
+  readonly found: readonly FileFound[]
 }
 
 export interface ReadinessPorts {
@@ -24,10 +32,13 @@ export interface ReadinessPorts {
   readonly state: (state: TorrentState) => void
   /** A check was done and committed. */
   readonly checked: (why: CheckReason, pieces: number) => void
-  readonly ready: () => void
+  /** `completes`: the last file got its name only now. */
+  readonly ready: (completes: boolean) => void
   /** Recorded files are not there. */
   readonly lost: (count: number, first: FileIndex) => void
   readonly refused: (fault: DiskFault) => void
+  /** Finished files were changed by somebody. */
+  readonly ruined: (ruined: Ruined) => void
 }
 
 export class Readiness {
@@ -35,6 +46,10 @@ export class Readiness {
   readonly #ports: ReadinessPorts
   readonly #live: Live
   #check: Check | null = null
+  /** What the first look found; empty before. */
+  #found: readonly FileFound[] = []
+  /** A file got its name, and with it everything wanted was complete. */
+  #completes = false
   #over = false
 
   constructor(init: ReadinessInit, ports: ReadinessPorts) {
@@ -63,21 +78,57 @@ export class Readiness {
   }
 
   #judge(found: readonly FileFound[]): void {
-    const { content, recorder } = this.#live
-    if (this.#init.asked) return this.#hash(everyPiece(content.layout.pieceCount), 'asked')
+    const { content } = this.#live
+    this.#found = found
+    if (this.#init.asked) return this.#hash(everyPiece(content.layout.pieceCount), 'asked', new Set())
     const plan = planSurvey(content, found, this.#init.checked)
     const first = plan.lost[0]
     if (first !== undefined) {
       this.#over = true
       return this.#ports.lost(plan.lost.length, first)
     }
-    if (plan.finish.length > 0) recorder.finish(plan.finish)
+    if (this.#stillRuined(plan)) return
+    this.#name(plan.finish, () => {
+      this.#go(plan)
+    })
+  }
+
+  #go(plan: SurveyPlan): void {
     if (plan.sniff.length > 0) return this.#sniff(plan)
-    if (plan.check.length > 0) return this.#hash(plan.check, plan.why)
+    if (plan.check.length > 0) return this.#hash(plan.check, plan.why, plan.guarded)
     if (this.#init.checked) return this.#prepare()
     // Nothing lies there yet: that is a check, too, and a cheap one.
-    recorder.recordCheck(found, () => {
+    this.#live.recorder.recordCheck(this.#found, () => {
       if (!this.#over) this.#checked('added', 0)
+    })
+  }
+
+  /** The same files lie there as at the last look: what they hold is known. */
+  #stillRuined(plan: SurveyPlan): boolean {
+    const { ruined } = this.#init
+    const key = (found: FileFound | undefined): string => JSON.stringify(found)
+    const same =
+      ruined?.files.every(
+        (file) => plan.guarded.has(file) && key(ruined.found[file]) === key(this.#found[file]),
+      ) === true
+    if (ruined === null || !same) return false
+    this.#ruin(ruined)
+    return true
+  }
+
+  #ruin(ruined: Ruined): void {
+    this.#over = true
+    this.#ports.ruined(ruined)
+  }
+
+  /** Gives complete files their names, then goes on. */
+  #name(files: readonly FileIndex[], then: () => void): void {
+    if (files.length === 0) return then()
+    this.#live.recorder.finish(files, (fault, completes) => {
+      if (this.#over) return
+      if (fault !== null) return this.#refuse(fault)
+      this.#completes ||= completes
+      then()
     })
   }
 
@@ -85,11 +136,11 @@ export class Readiness {
     this.#then(this.#live.storage.sniff(plan.sniff), (likely) => {
       const pieces = [...new Set([...plan.check, ...likely])].sort((a, b) => a - b)
       if (pieces.length === 0) this.#prepare()
-      else this.#hash(pieces, plan.check.length > 0 ? plan.why : 'crash')
+      else this.#hash(pieces, plan.check.length > 0 ? plan.why : 'crash', plan.guarded)
     })
   }
 
-  #hash(pieces: readonly PieceIndex[], why: CheckReason): void {
+  #hash(pieces: readonly PieceIndex[], why: CheckReason, guarded: ReadonlySet<FileIndex>): void {
     const total = pieces.length
     const { content, storage, recorder } = this.#live
     const progress = (done: number): void => {
@@ -97,7 +148,12 @@ export class Readiness {
     }
     this.#ports.state({ kind: 'queued', for: 'check' })
     this.#check = new Check(
-      { pieces, volume: this.#init.volume },
+      {
+        pieces,
+        volume: this.#init.volume,
+        guarded,
+        isPart: (file) => this.#found[file]?.name === 'part',
+      },
       {
         content,
         storage,
@@ -113,6 +169,9 @@ export class Readiness {
           if (fault === null) this.#checked(why, total)
           else this.#refuse(fault)
         },
+        ruined: (files, found) => {
+          if (!this.#over) this.#ruin({ files, found })
+        },
       },
     )
   }
@@ -121,11 +180,15 @@ export class Readiness {
     this.#ports.checked(why, pieces)
     if (pieces === 0) return this.#prepare()
     // Complete files may still lie under their `.part` names.
-    this.#then(this.#live.storage.survey(), (found) => {
-      const { content, recorder } = this.#live
+    this.#then(this.#live.storage.survey(true), (found) => {
+      const { content } = this.#live
       const finish = found.filter((file) => file.name === 'part' && content.isFileComplete(file.file))
-      if (finish.length > 0) recorder.finish(finish.map((file) => file.file))
-      this.#prepare()
+      this.#name(
+        finish.map((file) => file.file),
+        () => {
+          this.#prepare()
+        },
+      )
     })
   }
 
@@ -135,7 +198,7 @@ export class Readiness {
     this.#then(storage.prepare(content.wantedFiles()), (fault) => {
       if (fault !== null) return this.#refuse(fault)
       this.#over = true
-      this.#ports.ready()
+      this.#ports.ready(this.#completes)
     })
   }
 

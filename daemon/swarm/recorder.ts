@@ -28,7 +28,7 @@ export interface RecorderInit {
 }
 
 export interface RecorderListener {
-  /** Committed. `finished` files are complete and have their names, unless `finishFailed` came before. */
+  /** Committed. `finished` files are complete and have their names, unless `finishFailed` came before; then so are their facts. */
   recorded(pieces: readonly PieceIndex[], finished: readonly FileIndex[]): void
   /** The sync failed: these pieces claim nothing any more, though they were verified. */
   voided(pieces: readonly PieceIndex[], fault: DiskFault): void
@@ -69,8 +69,10 @@ export class Recorder {
   readonly #idle: (() => void)[] = []
   /** Set by the first whole check. */
   #checked: boolean
-  /** Date of the commit that completed the wanted files. */
+  /** Date of the commit that completed the wanted files; set after that commit. */
   #completedAt: Millis | null
+  /** Pieces taken back while a round was under way: their bits are to be committed once more. */
+  readonly #takenBack = new Set<PieceIndex>()
   /** No completion is looked at any more. */
   #closed = false
 
@@ -131,6 +133,26 @@ export class Recorder {
     if (this.#pending.delete(piece)) this.#pendingBytes -= this.#content.layout.pieceSize(piece)
   }
 
+  /** A recorded or pending piece cannot be read: it is had no more, and its bit is taken back durably. */
+  takeBack(piece: PieceIndex): void {
+    this.drop(piece)
+    this.#content.lose(piece)
+    this.#takenBack.add(piece)
+    if (!this.#busy) this.#commitTakenBack()
+  }
+
+  /** A file is not what was recorded, whatever its size and times say: the next start hashes it. */
+  distrust(file: FileIndex): void {
+    const fact = this.#content.facts.get(file)
+    if (fact === undefined || this.#closed) return
+    const row = { ...fact, mtimeNs: '0', writing: false }
+    this.#content.facts.set(file, row)
+    this.#commitAside(
+      () => this.#row([], [row], this.#content.doneBytes),
+      () => undefined,
+    )
+  }
+
   /** Commits at once what a check found: every bit, the facts given, and that a check was done. */
   recordCheck(facts: readonly FileFound[], then: () => void): void {
     this.#checked = true
@@ -138,19 +160,23 @@ export class Recorder {
       if (found.name === 'missing') this.#content.facts.delete(found.file)
       else this.#content.facts.set(found.file, this.#fact(found))
     }
-    this.#noteCompletion([])
+    const completedAt = this.#completionWith([])
     const row = (): HaveRound =>
-      this.#row(this.#allChunks(), [...this.#content.facts.values()], this.#content.doneBytes)
-    this.#commitAside(row, then)
+      this.#row(this.#allChunks(), [...this.#content.facts.values()], this.#content.doneBytes, completedAt)
+    this.#commitAside(row, () => {
+      this.#completedAt = completedAt
+      then()
+    })
   }
 
   /** Commits the wanted bytes after another choice of files. */
   noteChoice(): void {
-    if (this.#content.complete && this.#completedAt === null) this.#completedAt = this.#ports.clock.wall()
-    if (!this.#content.complete) this.#completedAt = null
+    const completedAt = this.#content.complete ? this.#completionWith([]) : null
     this.#commitAside(
-      () => this.#row([], [], this.#content.doneBytes),
-      () => undefined,
+      () => this.#row([], [], this.#content.doneBytes, completedAt),
+      () => {
+        this.#completedAt = completedAt
+      },
     )
   }
 
@@ -260,7 +286,6 @@ export class Recorder {
       (sum, piece) => sum + this.#content.wantedBytesOf(piece),
       this.#content.doneBytes,
     )
-    this.#noteCompletion(round)
     this.#commit(
       this.#row(this.#chunksOf(round), facts, done),
       () => {
@@ -280,18 +305,63 @@ export class Recorder {
     this.#endRound()
   }
 
-  /** The names come first: what is said to be complete lies there under its name. */
-  #committed(round: readonly PieceIndex[]): void {
+  /** What is said to be complete lies there under its name, and that is committed, too. */
+  #committed(committed: readonly PieceIndex[]): void {
+    // Without those that were taken back meanwhile.
+    const round = committed.filter((piece) => this.#pending.has(piece))
     const finished = this.#content.finishedBy(round)
     if (finished.length === 0) return this.#record(round)
-    this.finish(finished, () => {
-      this.#record(round)
-    })
+    this.#ports.storage.finish(finished).then(
+      ({ files, fault }) => {
+        if (this.#closed) return this.#endRound()
+        if (fault !== null) this.#ports.listener.finishFailed(fault)
+        this.#commitNames(files, fault === null ? round : null, {
+          then: () => {
+            this.#record(round)
+          },
+          failed: () => {
+            this.#roundFailed()
+          },
+        })
+      },
+      () => {
+        this.#endRound()
+      },
+    )
   }
 
-  #record(round: readonly PieceIndex[]): void {
+  /** Facts of files that have their names now, and the date where `round` completes what is wanted; null: it does not. */
+  #commitNames(
+    files: readonly FileFound[],
+    round: readonly PieceIndex[] | null,
+    after: { readonly then: () => void; readonly failed: () => void },
+  ): void {
+    const facts = files.map((file) => ({ ...this.#fact(file), writing: false }))
+    const completedAt = round === null ? this.#completedAt : this.#completionWith(round)
+    const done = (round ?? []).reduce((sum, piece) => sum + this.#newBytesOf(piece), this.#content.doneBytes)
+    if (facts.length === 0 && completedAt === this.#completedAt) return after.then()
+    this.#commit(
+      this.#row([], facts, done, completedAt),
+      () => {
+        for (const fact of facts) {
+          this.#content.facts.set(fact.file, fact)
+          this.#marked.delete(fact.file)
+        }
+        this.#completedAt = completedAt
+        after.then()
+      },
+      after.failed,
+    )
+  }
+
+  #newBytesOf(piece: PieceIndex): number {
+    return this.#content.recorded.get(piece) ? 0 : this.#content.wantedBytesOf(piece)
+  }
+
+  #record(named: readonly PieceIndex[]): void {
     if (this.#closed) return this.#endRound()
     const finished: FileIndex[] = []
+    const round = named.filter((piece) => this.#pending.has(piece))
     for (const piece of round) {
       this.drop(piece)
       finished.push(...this.#content.record(piece))
@@ -300,20 +370,35 @@ export class Recorder {
     this.#endRound()
   }
 
-  /** Gives complete files their name, calls `then` whatever came of it, and commits their facts. */
-  finish(files: readonly FileIndex[], then: () => void = () => undefined): void {
-    this.#ports.storage.finish(files).then(({ files: found, fault }) => {
-      if (this.#closed) return then()
-      const facts = found.map((file) => ({ ...this.#fact(file), writing: false }))
-      for (const fact of facts) {
-        this.#content.facts.set(fact.file, fact)
-        this.#marked.delete(fact.file)
-      }
-      const row = (): HaveRound => this.#row([], facts, this.#content.doneBytes)
-      if (fault !== null) this.#ports.listener.finishFailed(fault)
-      then()
-      if (facts.length > 0) this.#commitAside(row, () => undefined)
-    }, then)
+  /**
+   * Gives files their name whose pieces are recorded already, and commits that. `then` says whether a file could not
+   * get it, and whether everything wanted is complete by it.
+   */
+  finish(files: readonly FileIndex[], then: (fault: DiskFault | null, completes: boolean) => void): void {
+    this.#ports.storage.finish(files).then(
+      ({ files: found, fault }) => {
+        if (this.#closed) return
+        const was = this.#completedAt
+        const commit = (): void => {
+          this.#commitNames(found, fault === null ? [] : null, {
+            then: () => {
+              then(fault, was === null && this.#completedAt !== null)
+            },
+            failed: () => {
+              this.#later(commit)
+            },
+          })
+        }
+        commit()
+      },
+      () => undefined,
+    )
+  }
+
+  #later(again: () => void): void {
+    this.#ports.clock.after(this.#retryMillis, () => {
+      if (!this.#closed) again()
+    })
   }
 
   /** Commits now; on a failure tells the listener, calls `failed`, and leaves the retry to it. */
@@ -335,16 +420,33 @@ export class Recorder {
   /** Commits a row apart from the rounds, and tries again until it is in. */
   #commitAside(row: () => HaveRound, then: () => void): void {
     this.#commit(row(), then, () => {
-      this.#ports.clock.after(this.#retryMillis, () => {
-        if (!this.#closed) this.#commitAside(row, then)
+      this.#later(() => {
+        this.#commitAside(row, then)
       })
     })
+  }
+
+  #commitTakenBack(): void {
+    if (this.#takenBack.size === 0 || this.#closed) return
+    const chunks = new Set([...this.#takenBack].map((piece) => Math.floor(piece / 8 / CHUNK_BYTES)))
+    this.#takenBack.clear()
+    const { bytes } = this.#content.recorded
+    this.#commitAside(
+      () =>
+        this.#row(
+          [...chunks].map((chunk) => ({ chunk, bits: chunkOf(bytes, chunk) })),
+          [],
+          this.#content.doneBytes,
+        ),
+      () => undefined,
+    )
   }
 
   /** The round could not be committed: its pieces stay pending, and whoever waits for it waits no longer. */
   #roundFailed(): void {
     this.#busy = false
     this.#round = []
+    this.#commitTakenBack()
     this.#settle()
     if (this.#closed) return
     this.#timer ??= this.#ports.clock.after(this.#retryMillis, () => {
@@ -356,6 +458,7 @@ export class Recorder {
   #endRound(): void {
     this.#busy = false
     this.#round = []
+    this.#commitTakenBack()
     if (this.#pending.size === 0) this.#settle()
     else if (this.#idle.length > 0) this.#startRound()
     else this.#schedule()
@@ -365,14 +468,18 @@ export class Recorder {
     for (const done of this.#idle.splice(0)) done()
   }
 
-  #noteCompletion(round: readonly PieceIndex[]): void {
-    if (this.#completedAt === null && this.#content.completeWith(round)) {
-      this.#completedAt = this.#ports.clock.wall()
-    }
+  /** The date to be committed with these. */
+  #completionWith(round: readonly PieceIndex[]): Millis | null {
+    if (this.#completedAt !== null || !this.#content.completeWith(round)) return this.#completedAt
+    return this.#ports.clock.wall()
   }
 
-  #row(chunks: HaveRound['chunks'], files: readonly FileStatRow[], done: number): HaveRound {
-    const completedAt = this.#completedAt
+  #row(
+    chunks: HaveRound['chunks'],
+    files: readonly FileStatRow[],
+    done: number,
+    completedAt = this.#completedAt,
+  ): HaveRound {
     return { torrent: this.#init.torrent, chunks, files, done, completedAt, checked: this.#checked }
   }
 

@@ -19,6 +19,11 @@ export interface SurveyPlan {
   readonly sniff: readonly PieceIndex[]
   /** Complete files that still have their `.part` name. */
   readonly finish: readonly FileIndex[]
+  /**
+   * Finished files that are not as recorded: where their pieces are bad now, that is somebody's change, and only the
+   * user may have it written over.
+   */
+  readonly guarded: ReadonlySet<FileIndex>
 }
 
 export function planSurvey(content: Content, found: readonly FileFound[], checked: boolean): SurveyPlan {
@@ -26,12 +31,15 @@ export function planSurvey(content: Content, found: readonly FileFound[], checke
   const check = new Set<PieceIndex>()
   const sniff = new Set<PieceIndex>()
   const finish: FileIndex[] = []
+  const guarded = new Set<FileIndex>()
   for (const file of found) {
     const range = content.layout.filePieces(file.file)
     if (range === null || content.files[file.file]?.pad !== false) continue
     const fact = content.facts.get(file.file)
     const verdict = judge(file, fact, checked, hasRecorded(content, range))
     if (verdict === 'lost') lost.push(file.file)
+    const whole = file.name === 'final' && content.isFileComplete(file.file)
+    if (checked && verdict === 'check' && whole) guarded.add(file.file)
     for (let piece = range.first; piece <= range.last; piece++) {
       if (verdict === 'check') check.add(piece)
       if (verdict === 'believe' && fact?.writing === true && !content.recorded.get(piece)) sniff.add(piece)
@@ -40,7 +48,7 @@ export function planSurvey(content: Content, found: readonly FileFound[], checke
       finish.push(file.file)
   }
   const ordered = [...check].sort((a, b) => a - b)
-  return { lost, check: ordered, why: checked ? 'changed' : 'added', sniff: [...sniff], finish }
+  return { lost, check: ordered, why: checked ? 'changed' : 'added', sniff: [...sniff], finish, guarded }
 }
 
 type Verdict = 'believe' | 'check' | 'lost'

@@ -21,7 +21,7 @@ import { dialPeer } from './dial.js'
 import type { Greeting, Link } from './link.js'
 import { LiveHolder } from './holder.js'
 import { Live } from './live.js'
-import { Readiness } from './readiness.js'
+import { Readiness, type Ruined } from './readiness.js'
 import type { SlotShare } from './slot-share.js'
 import { Totals } from './totals.js'
 import type { Need, Tracker, TrackerAsks } from './tracker-port.js'
@@ -109,6 +109,8 @@ export class Torrent {
   /** It is being removed: nothing starts it. */
   #retired = false
   readonly #trouble = new Trouble()
+  /** Finished files that somebody changed, as they lay there at the last look. */
+  #ruined: Ruined | null = null
   /** The store's trouble, shown while the torrent goes on. */
   #storeTrouble: string | null = null
   #clean: boolean
@@ -385,25 +387,34 @@ export class Torrent {
   #makeReady(live: Live): Readiness {
     const asked = this.#acceptLoss
     this.#acceptLoss = false
+    if (asked) this.#ruined = null
+    const ruined = this.#ruined
     return new Readiness(
-      { live, checked: this.#row.checked, asked, volume: this.#row.volume },
+      { live, checked: this.#row.checked, asked, volume: this.#row.volume, ruined },
       {
         gate: this.#ports.gate,
         state: (state) => {
           this.#set(state)
         },
         checked: (why, pieces) => {
-          this.#row = { ...this.#row, checked: true }
+          this.#row = { ...this.#row, checked: true, completedAt: live.recorder.completedAt }
           this.#ports.listener.noted(this, 'checked', { why, pieces })
         },
-        ready: () => {
+        ready: (completes) => {
+          this.#ruined = null
           this.#run(live)
+          if (completes && this.#state.kind === 'seeding') this.#completed(live)
         },
         lost: (count, first) => {
           this.#lostFiles(live, count, first)
         },
         refused: (fault) => {
           this.#block({ kind: 'disk', fault })
+        },
+        ruined: (seen) => {
+          this.#ruined = seen
+          const example = live.content.files[seen.files[0] ?? 0]?.path ?? ''
+          this.#block({ kind: 'changed', count: seen.files.length, example })
         },
       },
     )
@@ -463,6 +474,9 @@ export class Torrent {
           diskFault: (fault) => {
             this.#block({ kind: 'disk', fault })
           },
+          pieceLost: () => {
+            this.#pieceLost()
+          },
           storeTrouble: (code) => {
             if (this.#storeTrouble === code) return
             this.#storeTrouble = code
@@ -501,16 +515,33 @@ export class Torrent {
   #recorded(): void {
     const live = this.#data.live
     if (live === null) return
+    const before = this.#row.completedAt
     this.#row = { ...this.#row, done: live.content.doneBytes, completedAt: live.recorder.completedAt }
     if (this.#state.kind === 'downloading' && live.content.complete) {
       this.#set({ kind: 'seeding' })
-      // Told only of a torrent that is whole: a chosen part of it is no new copy in the swarm.
-      if (live.content.full) this.#tracker.completed()
       live.connections.completed()
       this.#sleepSoon()
-      this.#ports.listener.noted(this, 'completed', { bytes: live.content.wantedBytes })
+      if (before === null) this.#completed(live)
     }
     this.#changed()
+  }
+
+  /** Recorded, named and committed, and not so before: the person and the trackers are told. */
+  #completed(live: Live): void {
+    this.#row = { ...this.#row, completedAt: live.recorder.completedAt }
+    // Told only of a torrent that is whole: a chosen part of it is no new copy in the swarm.
+    if (live.content.full) this.#tracker.completed()
+    this.#ports.listener.noted(this, 'completed', { bytes: live.content.wantedBytes })
+  }
+
+  /** A seed that cannot read a piece any more fetches it again, in its place. */
+  #pieceLost(): void {
+    const live = this.#data.live
+    if (live === null || !this.isRunning) return
+    live.downloader.choiceChanged()
+    this.#row = { ...this.#row, done: live.content.doneBytes }
+    this.#enterRun(live)
+    live.connections.needsChanged()
   }
 
   // --- stopping

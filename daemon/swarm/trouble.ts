@@ -22,9 +22,10 @@ export class Trouble {
 
 /** Until the next look. */
 export function retryDelay(by: Fault): Millis {
-  if (by.kind === 'folder' || by.kind === 'files') return 5000
+  if (by.kind === 'folder' || by.kind === 'files' || by.kind === 'changed') return 5000
   // The file is another one than it was: to be looked at again at once.
   if (by.kind === 'disk' && (by.fault.code === 'ESTALE' || by.fault.code === 'ENOENT')) return 1000
+  if (by.kind === 'disk' && (by.fault.code === 'EMFILE' || by.fault.code === 'ENFILE')) return 1000
   return isFull(by) ? 5000 : 15_000
 }
 

@@ -6,6 +6,8 @@ export interface FakeNode {
   bytes: Buffer
   /** Nanoseconds since 1970; grows with every change of any file. */
   mtimeNs: bigint
+  /** The same, whatever is done to mtime. */
+  ctimeNs: bigint
   readonly ino: bigint
 }
 
@@ -66,6 +68,7 @@ export class FakeFiles {
   touch(node: FakeNode): void {
     this.ticks += 1_000_001n
     node.mtimeNs = this.ticks
+    node.ctimeNs = this.ticks
   }
 
   rename(from: string, to: string): void {
@@ -88,7 +91,7 @@ export class FakeFiles {
   }
 
   private put(path: string, kind: FakeNode['kind']): FakeNode {
-    const node: FakeNode = { kind, bytes: Buffer.alloc(0), mtimeNs: 0n, ino: (this.inos += 1n) }
+    const node: FakeNode = { kind, bytes: Buffer.alloc(0), mtimeNs: 0n, ctimeNs: 0n, ino: (this.inos += 1n) }
     this.touch(node)
     this.nodes.set(path, node)
     return node

@@ -103,8 +103,15 @@ export class FakeStorage implements Storage {
     }
   }
 
-  survey(): Promise<FileFound[]> {
-    return this.disk.ask('stat', () => this.spec.files.map((_, file) => this.note(file)))
+  survey(again = false): Promise<FileFound[]> {
+    return this.disk.ask('stat', () =>
+      this.spec.files.map((_, file) => {
+        const known = this.known.get(file)
+        if (!again || known === undefined) return this.note(file)
+        const found = this.found(file)
+        return known === this.stampOf(file) || found.name !== 'final' ? found : { ...found, mtimeNs: '0' }
+      }),
+    )
   }
 
   prepare(files: readonly FileIndex[]): Promise<DiskFault | null> {
@@ -380,14 +387,18 @@ export class FakeStorage implements Storage {
 
   private note(file: FileIndex): FileFound {
     const found = this.found(file)
-    if (found.name === 'final') this.known.set(file, JSON.stringify(found))
+    if (found.name === 'final') this.known.set(file, this.stampOf(file))
     else this.known.delete(file)
     return found
   }
 
+  private stampOf(file: FileIndex): string {
+    return `${JSON.stringify(this.found(file))} ${String(this.nodeOf(file)?.node.ctimeNs)}`
+  }
+
   private checkUnchanged(file: FileIndex): void {
     const known = this.known.get(file)
-    if (known === undefined || known === JSON.stringify(this.found(file))) return
+    if (known === undefined || known === this.stampOf(file)) return
     throw new FakeFileError('ESTALE', 'read', this.path(file))
   }
 
@@ -395,7 +406,7 @@ export class FakeStorage implements Storage {
     const gone = this.layout
       .spans(piece, offset, length)
       .find(({ file, pad }) => !pad && this.nodeOf(file) === null)
-    return new FakeFileError(gone === undefined ? 'EIO' : 'ENOENT', 'read', this.path(gone?.file ?? 0))
+    return new FakeFileError(gone === undefined ? 'ESTALE' : 'ENOENT', 'read', this.path(gone?.file ?? 0))
   }
 
   private pin(bytes: Buffer): Frame {

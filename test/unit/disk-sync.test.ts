@@ -24,14 +24,13 @@ describe('what a round of sync covers', () => {
     expect(dirty.begin()).toBeNull()
   })
 
-  it('comes back whole after a failure, and its files are tainted', () => {
+  it('comes back whole after a failure', () => {
     const dirty = new Dirty()
     dirty.addFile(1)
     const round = dirty.begin()
     dirty.addFile(2)
     if (round !== null) dirty.failed(round)
     expect(dirty.begin()?.files).toEqual([2, 1])
-    expect([dirty.isTainted(1), dirty.isTainted(2)]).toEqual([true, false])
   })
 })
 
@@ -69,7 +68,7 @@ describe('files that a lane makes', () => {
 })
 
 describe('on real files', () => {
-  it('a check of a tainted file writes back what it read, whole pieces over several chunks', () => {
+  it('a check of doubtful pieces writes back what it read, whole pieces over several chunks', () => {
     const dir = mkdtempSync(join(tmpdir(), 'torrentino-taint-'))
     const torrent = new KitTorrent({ dir, files: [{ path: 'a', length: 3_000_000 }], pieceLength: 3_000_000 })
     writeFileSync(join(dir, 'a.part'), torrent.bytes)

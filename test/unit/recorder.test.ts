@@ -237,6 +237,10 @@ describe('a round', () => {
     expect(bench.log.at(-1)).toBe('finish')
     expect(bench.recorded).toEqual([])
     await bench.answer()
+    // Nor before the record says that it does.
+    expect(bench.log.at(-1)).toBe('commit')
+    expect(bench.recorded).toEqual([])
+    await bench.answer()
     expect(bench.finished).toEqual([0])
     expect(bench.recorded).toEqual([0, 1, 2, 3, 4])
     await bench.answerAll()
@@ -244,13 +248,77 @@ describe('a round', () => {
     expect(bench.content.facts.get(0)?.writing).toBe(false)
   })
 
-  it('sets the date of completion with the commit that completes', async () => {
+  it('sets the date of completion after sync, commit, names, and the commit of these', async () => {
+    const bench = new Bench({ marked: true })
+    for (let piece = 0; piece < 8; piece++) bench.write(piece)
+    bench.clock.advance(3000)
+    for (const kind of ['sync', 'commit', 'finish', 'commit']) {
+      expect(bench.log.at(-1)).toBe(kind)
+      expect(bench.recorder.completedAt).toBeNull()
+      expect(bench.recorded).toEqual([])
+      await bench.answer()
+    }
+    expect(bench.recorder.completedAt).toBe(bench.clock.wall())
+    expect(bench.lastRound?.completedAt).toBe(bench.clock.wall())
+    expect(bench.recorded).toHaveLength(8)
+  })
+
+  it('tells nothing while its names cannot be committed, and does it all again', async () => {
+    const bench = new Bench({ marked: true })
+    for (let piece = 0; piece < 8; piece++) bench.write(piece)
+    bench.clock.advance(3000)
+    for (let i = 0; i < 3; i++) await bench.answer()
+    await bench.answer(true)
+    expect([bench.recorded, bench.recorder.completedAt]).toEqual([[], null])
+    bench.clock.advance(5000)
+    await bench.answerAll()
+    expect(bench.recorded).toHaveLength(8)
+    expect(bench.recorder.completedAt).not.toBeNull()
+  })
+
+  it('is not complete where a file could not get its name', async () => {
     const bench = new Bench({ marked: true })
     for (let piece = 0; piece < 8; piece++) bench.write(piece)
     bench.clock.advance(3000)
     await bench.answer()
     await bench.answer()
-    expect(bench.recorder.completedAt).toBe(bench.clock.wall())
+    await bench.answer(true)
+    await bench.answerAll()
+    expect(bench.log).toContain('finish failed EIO')
+    expect([bench.recorder.completedAt, bench.lastRound?.completedAt]).toEqual([null, null])
+    // The next start names it.
+    const ends: unknown[] = []
+    bench.recorder.finish([0, 1], (fault, completes) => ends.push([fault, completes]))
+    await bench.answerAll()
+    expect(ends).toEqual([[null, true]])
+    expect(bench.lastRound?.completedAt).toBe(bench.clock.wall())
+  })
+})
+
+describe('a piece that cannot be read', () => {
+  it('is taken back, durably', async () => {
+    const bench = new Bench({ marked: true })
+    for (const piece of [0, 1, 2]) bench.write(piece)
+    bench.recorder.flush(none)
+    await bench.answerAll()
+    expect(bench.committed.count).toBe(3)
+    bench.recorder.takeBack(1)
+    expect([bench.content.have.get(1), bench.content.recorded.get(1)]).toEqual([false, false])
+    await bench.answerAll()
+    expect([0, 1, 2].map((piece) => bench.committed.get(piece))).toEqual([true, false, true])
+  })
+
+  it('is taken back after the round that commits it', async () => {
+    const bench = new Bench({ marked: true })
+    for (const piece of [0, 1, 2]) bench.write(piece)
+    bench.recorder.flush(none)
+    await bench.answer()
+    expect(bench.open[0]?.kind).toBe('commit')
+    bench.recorder.takeBack(1)
+    await bench.answerAll()
+    expect(bench.recorded).toEqual([0, 2])
+    expect([0, 1, 2].map((piece) => bench.committed.get(piece))).toEqual([true, false, true])
+    expect([0, 1, 2].map((piece) => bench.content.recorded.get(piece))).toEqual([true, false, true])
   })
 })
 

@@ -80,6 +80,15 @@ describe('a recorded file', () => {
     expect(plan.lost).toEqual([2])
   })
 
+  it('that was finished and is another one now is guarded, one that was not is ours to repair', () => {
+    const facts = [fact(0), fact(2)]
+    const now = [lies(0, { mtimeNs: '6' }), gone(1), lies(2, { mtimeNs: '6' }), gone(3)]
+    expect([...planSurvey(content([0, 1, 2, 3], facts), now, true).guarded]).toEqual([0])
+    const part = [lies(0, { mtimeNs: '6', name: 'part' as const }), ...now.slice(1)]
+    expect([...planSurvey(content([0, 1, 2, 3], facts), part, true).guarded]).toEqual([])
+    expect([...planSurvey(content([0, 1, 2], facts), now, false).guarded]).toEqual([])
+  })
+
   it('without facts is hashed', () => {
     const plan = planSurvey(content([3]), [gone(0), gone(1), lies(2), gone(3)], true)
     expect(plan.check).toEqual([3, 4])

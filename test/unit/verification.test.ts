@@ -53,7 +53,7 @@ class Bench {
         pieces,
         layout: torrent.layout,
         digests: torrent.spec.digests,
-        tainted: () => false,
+        doubtful: () => false,
       },
       {
         crew: {
