@@ -87,9 +87,12 @@ function knownKey(text: string, path: readonly string[]): SettingKey {
   throw unknownKey(key, placeOf(text, path))
 }
 
+/** What is shown of a key that nobody knows. */
+const LONGEST_NAME = 60
+
 function unknownKey(key: string, place?: Place): ConfigError {
   return new ConfigError(
-    `There is no setting ${JSON.stringify(key)}: did you mean ${nearestKey(key)}?`,
+    `There is no setting ${JSON.stringify(key.slice(0, LONGEST_NAME))}: did you mean ${nearestKey(key)}?`,
     place,
   )
 }

@@ -46,11 +46,51 @@ export interface BList extends Span {
 /** Keys are byte strings, one character a byte (latin1). Of a duplicate key the first value counts. */
 export interface BDict extends Span {
   readonly kind: 'dict'
-  readonly entries: ReadonlyMap<string, BNode>
+  readonly entries: Entries
   /** False where keys are unsorted or twice, or a number has needless zeros, here or anywhere inside. */
   readonly canonical: boolean
 }
 export type BNode = BInt | BBytes | BList | BDict
+
+/** Up to so many pairs are searched from the first on. */
+const MOST_SEARCHED = 8
+
+/**
+ * The pairs of a dictionary in their order, each key once. A torrent of many files has as many dictionaries, each of two
+ * or three pairs: a Map of each would cost more than all else that is read.
+ */
+export class Entries implements Iterable<readonly [key: string, value: BNode]> {
+  /** Where each key lies; null where there are few. */
+  private readonly places: ReadonlyMap<string, number> | null
+
+  constructor(
+    private readonly names: readonly string[],
+    /** As many, in the same order. */
+    private readonly values: readonly BNode[],
+  ) {
+    this.places = names.length > MOST_SEARCHED ? new Map(names.map((name, place) => [name, place])) : null
+  }
+
+  get size(): number {
+    return this.names.length
+  }
+
+  get(key: string): BNode | undefined {
+    return this.values[this.placeOf(key)]
+  }
+
+  has(key: string): boolean {
+    return this.placeOf(key) >= 0
+  }
+
+  *[Symbol.iterator](): Iterator<readonly [key: string, value: BNode]> {
+    for (const [place, value] of this.values.entries()) yield [this.names[place] ?? '', value]
+  }
+
+  private placeOf(key: string): number {
+    return this.places === null ? this.names.indexOf(key) : (this.places.get(key) ?? -1)
+  }
+}
 
 /** The only thing that decode throws. */
 export class BencodeError extends Error {
@@ -98,17 +138,21 @@ const INT64_DIGITS = 19
 /** No source has a length of more digits: larger than any Uint8Array. */
 const LENGTH_DIGITS = 10
 
-/** A list or dict whose end has not been seen. */
+/** A list or dict whose end has not been seen. Its values wait in Decoder.values, from `from` on. */
 interface OpenList {
   readonly kind: 'list'
   readonly start: number
-  readonly items: BNode[]
+  readonly from: number
   canonical: boolean
 }
 interface OpenDict {
   readonly kind: 'dict'
   readonly start: number
-  readonly entries: Map<string, BNode>
+  readonly from: number
+  /** Its keys wait in Decoder.keys, from here on. */
+  readonly fromKey: number
+  /** The keys so far, where there are many. */
+  seen: Set<string> | null
   /** The key whose value comes next; null where a key or the end comes next. */
   key: string | null
   /** The key before, to see whether they are sorted. */
@@ -124,7 +168,12 @@ class Decoder {
   private tokens = 0
   /** The lists and dicts around the next token, outermost first. */
   private readonly stack: Open[] = []
+  /** Values of the containers in `stack`, outermost first: what is closed takes an array that is no longer than it needs. */
+  private readonly values: BNode[] = []
+  /** Keys of the dicts in `stack`, likewise. */
+  private readonly keys: string[] = []
   private readonly text: Buffer
+  private readonly words = new Words()
 
   constructor(
     private readonly bytes: Uint8Array,
@@ -166,38 +215,67 @@ class Decoder {
     if (this.stack.length >= this.limits.maxDepth) throw this.fault('nested too deep')
     const start = this.at
     this.at += 1
-    if (byte === CHAR_L) this.stack.push({ kind: 'list', start, items: [], canonical: true })
-    else this.stack.push({ kind: 'dict', start, entries: new Map(), key: null, last: null, canonical: true })
+    const from = this.values.length
+    if (byte === CHAR_L) this.stack.push({ kind: 'list', start, from, canonical: true })
+    else {
+      const fromKey = this.keys.length
+      this.stack.push({
+        kind: 'dict',
+        start,
+        from,
+        fromKey,
+        seen: null,
+        key: null,
+        last: null,
+        canonical: true,
+      })
+    }
   }
 
   private close(top: Open): BNode {
     if (top.kind === 'dict' && top.key !== null) throw this.fault('a dictionary key has no value')
     this.at += 1
     this.stack.pop()
-    const { start, canonical } = top
+    const { start, from, canonical } = top
     const parent = this.stack.at(-1)
     if (!canonical && parent !== undefined) parent.canonical = false
-    if (top.kind === 'list') return { kind: 'list', start, end: this.at, items: top.items, canonical }
-    return { kind: 'dict', start, end: this.at, entries: top.entries, canonical }
+    const values = this.values.slice(from)
+    this.values.length = from
+    if (top.kind === 'list') return { kind: 'list', start, end: this.at, items: values, canonical }
+    const names = this.words.list(this.keys, top.fromKey)
+    this.keys.length = top.fromKey
+    return { kind: 'dict', start, end: this.at, entries: new Entries(names, values), canonical }
   }
 
   private attach(parent: Open, value: BNode): void {
-    if (parent.kind === 'list') {
-      parent.items.push(value)
-      return
+    if (parent.kind === 'dict') {
+      const key = parent.key ?? ''
+      parent.last = key
+      parent.key = null
+      if (this.isKnown(parent, key)) {
+        parent.canonical = false
+        return
+      }
+      this.keys.push(key)
     }
-    const key = parent.key ?? ''
-    if (parent.entries.has(key)) parent.canonical = false
-    else parent.entries.set(key, value)
-    parent.last = key
-    parent.key = null
+    this.values.push(value)
+  }
+
+  private isKnown(dict: OpenDict, key: string): boolean {
+    if (dict.seen === null && this.keys.length - dict.fromKey > MOST_SEARCHED) {
+      dict.seen = new Set(this.keys.slice(dict.fromKey))
+    }
+    if (dict.seen === null) return this.keys.indexOf(key, dict.fromKey) >= 0
+    if (dict.seen.has(key)) return true
+    dict.seen.add(key)
+    return false
   }
 
   private key(top: OpenDict): void {
     const byte = this.peek()
     if (byte < CHAR_0 || byte > CHAR_9) throw this.fault('a dictionary key must be a string')
     const { from, to } = this.string(top)
-    const key = this.text.toString('latin1', from, to)
+    const key = this.words.read(this.text, from, to)
     if (top.last !== null && key <= top.last) top.canonical = false
     top.key = key
   }
@@ -209,7 +287,7 @@ class Decoder {
     this.at += 1
     if (first > start && top !== undefined) top.canonical = false
     if (last - first > LENGTH_DIGITS) throw new BencodeError(start, 'a string runs past the end')
-    const length = Number(this.text.toString('latin1', first, last))
+    const length = this.small(first, last)
     if (length > this.bytes.length - this.at) throw new BencodeError(start, 'a string runs past the end')
     const from = this.at
     this.at += length
@@ -232,12 +310,22 @@ class Decoder {
 
   private value(start: number, negative: boolean, first: number, last: number): number | bigint {
     if (last - first > INT64_DIGITS) throw new BencodeError(start, 'a number is too large')
+    if (last - first <= SAFE_DIGITS) {
+      const small = this.small(first, last)
+      return negative ? -small : small
+    }
     const text = this.text.toString('latin1', first, last)
-    if (last - first <= SAFE_DIGITS) return negative ? -Number(text) : Number(text)
     const big = negative ? -BigInt(text) : BigInt(text)
     if (big > INT64_MAX || big < INT64_MIN) throw new BencodeError(start, 'a number is too large')
     const small = Number(big)
     return Number.isSafeInteger(small) ? small : big
+  }
+
+  /** The number of at most SAFE_DIGITS digits. */
+  private small(first: number, last: number): number {
+    let number = 0
+    for (let at = first; at < last; at += 1) number = number * 10 + (this.bytes[at] ?? CHAR_0) - CHAR_0
+    return number
   }
 
   /** Steps over a run of digits; the span without needless leading zeros. */
@@ -269,6 +357,43 @@ class Decoder {
   }
 }
 
+/** Keys are the same few words in the same order again and again: each is made a string, and a list, once. */
+class Words {
+  /** The last word of each hash; '' where there was none. */
+  private readonly known: string[] = new Array<string>(64).fill('')
+  /** The last list of each length. */
+  private readonly lists: (readonly string[])[] = []
+
+  /** text[from, to) as latin1. */
+  read(text: Buffer, from: number, to: number): string {
+    const slot = (31 * (to - from) + 7 * (text[from] ?? 0) + (text[to - 1] ?? 0)) & 63
+    const known = this.known[slot] ?? ''
+    if (isAt(known, text, from, to)) return known
+    const word = text.toString('latin1', from, to)
+    if (to - from <= LONGEST_NAME) this.known[slot] = word
+    return word
+  }
+
+  /** words[from, end). */
+  list(words: readonly string[], from: number): readonly string[] {
+    const length = words.length - from
+    const known = this.lists[length]
+    if (known?.every((word, place) => word === words[from + place]) === true) return known
+    const list = words.slice(from)
+    if (length <= MOST_SEARCHED) this.lists[length] = list
+    return list
+  }
+}
+
+/** Longer keys are hashes or names of files, and come once. */
+const LONGEST_NAME = 24
+
+function isAt(word: string, text: Buffer, from: number, to: number): boolean {
+  if (word.length !== to - from) return false
+  for (let at = from; at < to; at += 1) if (word.charCodeAt(at - from) !== text[at]) return false
+  return true
+}
+
 /** The value of a key, where `node` is a dict that has it. The key is latin1: one character a byte. */
 export function dictGet(node: BNode | undefined, key: string): BNode | undefined {
   return node?.kind === 'dict' ? node.entries.get(key) : undefined
@@ -282,6 +407,11 @@ export function asInt(node: BNode | undefined): number | undefined {
 /** A view into `source`, which must be what the node was decoded from; not a copy. */
 export function asBytes(node: BNode | undefined, source: Uint8Array): Uint8Array | undefined {
   return node?.kind === 'bytes' ? source.subarray(node.from, node.to) : undefined
+}
+
+/** A byte string as latin1, one character a byte. `source` must be what the node was decoded from. */
+export function asLatin1(node: BNode | undefined, source: Buffer): string | undefined {
+  return node?.kind === 'bytes' ? source.toString('latin1', node.from, node.to) : undefined
 }
 
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })

@@ -1,12 +1,12 @@
 /** The file list of the info dictionary: BEP 3 with the attributes of BEP 47, and the file tree of BEP 52. */
-import { asBytes, asDict, asInt, asList, dictGet, type BDict, type BNode } from './bencode.js'
+import { asBytes, asDict, asInt, asLatin1, asList, dictGet, type BDict, type BNode } from './bencode.js'
 import { MetainfoError } from './metainfo-error.js'
-import { MAX_PATH_DEPTH } from './paths.js'
+import { MAX_PATH_DEPTH, type RawName } from './paths.js'
 
 /** A file as the torrent has it, its path not yet fit for a disk. */
 export interface RawFile {
   /** Without the root folder; null where a pad has none (BEP 47). */
-  readonly path: readonly Uint8Array[] | null
+  readonly path: readonly RawName[] | null
   readonly length: number
   readonly pad: boolean
   /** A symbolic link: no bytes of its own, and no link is ever made of it. */
@@ -19,7 +19,7 @@ export interface RawFile {
 /** Files of more bytes have more 16 KiB leaves than a tree is built of. */
 const MAX_TREE_FILE = 2 ** 44
 /** BitComet's pads, older than BEP 47: zeros under a name of this form. */
-const OLD_PAD = Buffer.from('_____padding_file_')
+const OLD_PAD = '_____padding_file_'
 
 /** Name or path in its UTF-8 variant, where there is one of the right type. */
 export function preferUtf8<T>(
@@ -31,18 +31,19 @@ export function preferUtf8<T>(
 }
 
 /** The files of `files`, or the one of `length`. */
-export function readFileList(info: BDict, name: Uint8Array, source: Uint8Array): RawFile[] {
+export function readFileList(info: BDict, name: RawName, source: Uint8Array): RawFile[] {
   const list = asList(dictGet(info, 'files'))
   if (list !== undefined) {
     if (list.length === 0) throw new MetainfoError('files', 'The torrent has no files.')
-    return list.map((entry) => readFile(entry, source))
+    const text = Buffer.from(source.buffer, source.byteOffset, source.byteLength)
+    return list.map((entry) => readFile(entry, text))
   }
   if (info.entries.has('files')) throw new MetainfoError('files', 'The list of files is not a list.')
   if (!info.entries.has('length')) throw new MetainfoError('files', 'The torrent has no files.')
   return [{ ...attributes(info, source), path: [name], length: readLength(info), link: false, root: null }]
 }
 
-function readFile(entry: BNode, source: Uint8Array): RawFile {
+function readFile(entry: BNode, source: Buffer): RawFile {
   if (entry.kind !== 'dict') throw new MetainfoError('files', 'An entry of the list of files is not a file.')
   const marks = attributes(entry, source)
   const { link, executable } = marks
@@ -51,12 +52,8 @@ function readFile(entry: BNode, source: Uint8Array): RawFile {
   const list = preferUtf8(entry, 'path', asList) ?? []
   if (list.length === 0 && !marks.pad) throw new MetainfoError('path', 'A file of the torrent has no name.')
   const path = list.map((part) => readComponent(part, source))
-  const pad = marks.pad || isOldPad(path.at(-1))
+  const pad = marks.pad || path.at(-1)?.startsWith(OLD_PAD) === true
   return { path: path.length === 0 ? null : path, length, pad, link, executable, root: null }
-}
-
-function isOldPad(name: Uint8Array | undefined): boolean {
-  return name !== undefined && OLD_PAD.every((byte, index) => name[index] === byte)
 }
 
 type Marks = Pick<RawFile, 'pad' | 'link' | 'executable'>
@@ -77,11 +74,11 @@ function checkLink(entry: BDict): void {
   }
 }
 
-function readComponent(part: BNode, source: Uint8Array): Uint8Array {
-  const bytes = asBytes(part, source)
-  if (bytes === undefined)
+function readComponent(part: BNode, source: Buffer): RawName {
+  const name = asLatin1(part, source)
+  if (name === undefined)
     throw new MetainfoError('path', 'A file of the torrent has a path that is not text.')
-  return bytes
+  return name
 }
 
 function readLength(entry: BDict): number {
@@ -104,10 +101,10 @@ export function readFileTree(info: BDict, source: Uint8Array): RawFile[] {
 }
 
 /** Recursion is as deep as the decoder lets dictionaries nest. */
-function walk(folder: BDict, path: readonly Uint8Array[], files: RawFile[], source: Uint8Array): void {
+function walk(folder: BDict, path: readonly RawName[], files: RawFile[], source: Uint8Array): void {
   if (path.length >= MAX_PATH_DEPTH) throw new MetainfoError('path', 'The file tree is too deep.')
   for (const [key, node] of folder.entries) {
-    const here = [...path, new Uint8Array(Buffer.from(key, 'latin1'))]
+    const here = [...path, key]
     if (node.kind !== 'dict')
       throw new MetainfoError('tree', 'An entry of the file tree is not a folder or file.')
     const leaf = node.entries.get('')
@@ -118,7 +115,7 @@ function walk(folder: BDict, path: readonly Uint8Array[], files: RawFile[], sour
   }
 }
 
-function readLeaf(leaf: BNode, path: readonly Uint8Array[], source: Uint8Array): RawFile {
+function readLeaf(leaf: BNode, path: readonly RawName[], source: Uint8Array): RawFile {
   if (leaf.kind !== 'dict') throw new MetainfoError('tree', 'A file of the file tree has no description.')
   const marks = attributes(leaf, source)
   if (marks.pad) throw new MetainfoError('tree', 'The file tree has a padding file.')

@@ -5,6 +5,7 @@ import {
   asBytes,
   asDict,
   asInt,
+  asLatin1,
   asText,
   BencodeError,
   decode,
@@ -15,7 +16,7 @@ import {
 import { MetainfoError } from './metainfo-error.js'
 import { preferUtf8, readFileList, readFileTree, type RawFile } from './metainfo-files.js'
 import { readTrackers, readWebSeeds } from './metainfo-urls.js'
-import { PathError, safeComponent, safePath, uniquePaths } from './paths.js'
+import { PathError, type RawName, safeComponent, safePath, uniquePaths } from './paths.js'
 import { checkPieceLayers } from './piece-layers.js'
 
 export { MetainfoError } from './metainfo-error.js'
@@ -116,7 +117,7 @@ function guarded(read: () => Metainfo): Metainfo {
 interface Head {
   readonly info: BDict
   readonly source: Uint8Array
-  readonly rawName: Uint8Array
+  readonly rawName: RawName
   readonly name: string
   readonly kind: Metainfo['kind']
   readonly hashes: Hashes
@@ -161,7 +162,8 @@ function readHead(info: BDict, source: Uint8Array): Head {
     )
   }
   const hashes = hashInfo(source.subarray(info.start, info.end), kind)
-  const rawName = preferUtf8(info, 'name', (node) => asBytes(node, source))
+  const text = Buffer.from(source.buffer, source.byteOffset, source.byteLength)
+  const rawName = preferUtf8(info, 'name', (node) => asLatin1(node, text))
   if (rawName === undefined) throw new MetainfoError('name', 'The torrent has no name.')
   const name = (rawName.length === 0 ? null : safeComponent(rawName)) ?? hashes.v1 ?? hashes.v2 ?? '_'
   return { info, source, rawName, name, kind, hashes, pieceLength: readPieceLength(info, kind) }
@@ -257,10 +259,9 @@ function checkHybrid(list: readonly RawFile[], tree: readonly RawFile[], pieceLe
   }
 }
 
-function isSingle(tree: readonly RawFile[], rawName: Uint8Array): boolean {
+function isSingle(tree: readonly RawFile[], rawName: RawName): boolean {
   const only = tree[0]
-  if (tree.length !== 1 || only?.path?.length !== 1) return false
-  return Buffer.from(rawName).equals(only.path[0] ?? rawName)
+  return tree.length === 1 && only?.path?.length === 1 && only.path[0] === rawName
 }
 
 function nameFiles(raw: readonly RawFile[], multiFile: boolean, name: string): MetainfoFile[] {

@@ -16,6 +16,9 @@ const MAX_RENAMES = 500
 /** What unfinished files end in. */
 export const PART_SUFFIX = '.part'
 
+/** Bytes of which nothing is known, one character a byte (latin1): a torrent has many names, and a view of each is dear. */
+export type RawName = string
+
 /** The paths of a torrent cannot be used; the message is a sentence for the user. */
 export class PathError extends Error {
   override readonly name = 'PathError'
@@ -25,7 +28,7 @@ export class PathError extends Error {
  * A path under the root out of raw components: at least one, none empty, '.' or '..', none with a separator.
  * Throws PathError where it is too deep.
  */
-export function safePath(components: readonly Uint8Array[]): string[] {
+export function safePath(components: readonly RawName[]): string[] {
   if (components.length > MAX_PATH_DEPTH) {
     throw new PathError(`A file lies more than ${String(MAX_PATH_DEPTH)} folders deep.`)
   }
@@ -38,7 +41,7 @@ export function safePath(components: readonly Uint8Array[]): string[] {
 }
 
 /** One component as a file name, or null where nothing is left of it ('.', '..', separators only). */
-export function safeComponent(component: Uint8Array): string | null {
+export function safeComponent(component: RawName): string | null {
   if (component.length === 0) return '_'
   const name = cut(clean(component))
   return name === '' || name === '.' || name === '..' ? null : name
@@ -49,9 +52,9 @@ const PLAIN = /^[ -.0-[\]-~]*$/
 const ASCII = /^[ -~]*$/
 
 /** Drops separators and invisible characters, replaces what is not text by '_'. */
-function clean(component: Uint8Array): string {
-  const raw = Buffer.from(component.buffer, component.byteOffset, component.byteLength).toString('latin1')
+function clean(raw: RawName): string {
   if (PLAIN.test(raw)) return raw
+  const component = Buffer.from(raw, 'latin1')
   let name = ''
   for (let at = 0; at < component.length;) {
     const { codePoint, length } = readUtf8(component, at)
@@ -157,9 +160,21 @@ export function foldPath(path: string): string {
  */
 export function uniquePaths(paths: readonly (readonly string[] | null)[]): (string | null)[] {
   const folders = new Set<string>()
-  for (const path of paths) if (path !== null) addFolders(path, folders)
+  let before: readonly string[] = []
+  for (const path of paths) {
+    if (path === null) continue
+    if (!liesBeside(path, before)) addFolders(path, folders)
+    before = path
+  }
   const namer = new Namer(new Set(Array.from(folders, foldPath)))
   return paths.map((path) => (path === null ? null : namer.name(path)))
+}
+
+/** Both lie in one folder, as files that follow each other mostly do. */
+function liesBeside(path: readonly string[], other: readonly string[]): boolean {
+  if (path.length !== other.length) return false
+  for (let depth = path.length - 2; depth >= 0; depth -= 1) if (path[depth] !== other[depth]) return false
+  return true
 }
 
 /** The folders of a path. Those already known have known parents. */
@@ -180,10 +195,15 @@ class Namer {
   /** Folded paths of the files so far. */
   private readonly files = new Set<string>()
 
+  /** A file or folder so far is called like an unfinished one: mostly none is, and no name need be tried with the suffix. */
+  private parts = false
+
   constructor(
     /** Folded paths of all folders. */
     private readonly folders: ReadonlySet<string>,
-  ) {}
+  ) {
+    for (const folder of folders) if (folder.endsWith(PART_SUFFIX)) this.parts = true
+  }
 
   name(path: readonly string[]): string {
     const wanted = path.join('/')
@@ -202,9 +222,11 @@ class Namer {
 
   private claim(path: string): boolean {
     const file = foldPath(path)
-    const finished = file.endsWith(PART_SUFFIX) ? file.slice(0, -PART_SUFFIX.length) : file
-    if (this.isTaken(file) || this.isTaken(file + PART_SUFFIX) || this.files.has(finished)) return false
+    const isPart = file.endsWith(PART_SUFFIX)
+    if (this.isTaken(file) || (this.parts && this.isTaken(file + PART_SUFFIX))) return false
+    if (isPart && this.files.has(file.slice(0, -PART_SUFFIX.length))) return false
     this.files.add(file)
+    this.parts ||= isPart
     return true
   }
 

@@ -51,7 +51,7 @@ function spansHold(node: BNode, start: number, end: number): boolean {
   if (node.start < start || node.end > end || node.start >= node.end) return false
   if (node.kind === 'int') return true
   if (node.kind === 'bytes') return node.from > node.start && node.to === node.end
-  const inside = node.kind === 'list' ? node.items : [...node.entries.values()]
+  const inside = node.kind === 'list' ? node.items : Array.from(node.entries, ([, value]) => value)
   return inside.every((child) => spansHold(child, node.start + 1, node.end - 1))
 }
 

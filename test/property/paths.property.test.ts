@@ -19,14 +19,17 @@ const hostile = fc.constantFrom(
   '~',
   ':',
 )
-const component = fc.oneof(
-  fc.uint8Array({ maxLength: 12 }),
-  fc.uint8Array({ minLength: 200, maxLength: 400 }),
-  fc.array(hostile, { maxLength: 6 }).map((parts) => new TextEncoder().encode(parts.join(''))),
-  fc
-    .string({ unit: 'grapheme', minLength: 60, maxLength: 120 })
-    .map((text) => new TextEncoder().encode(text)),
-)
+const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
+const component = fc
+  .oneof(
+    fc.uint8Array({ maxLength: 12 }),
+    fc.uint8Array({ minLength: 200, maxLength: 400 }),
+    fc.array(hostile, { maxLength: 6 }).map((parts) => new TextEncoder().encode(parts.join(''))),
+    fc
+      .string({ unit: 'grapheme', minLength: 60, maxLength: 120 })
+      .map((text) => new TextEncoder().encode(text)),
+  )
+  .map(latin1)
 
 describe('paths', () => {
   it('never leave the root, whatever the bytes', () => {
@@ -48,7 +51,7 @@ describe('paths', () => {
     fc.assert(
       fc.property(fc.array(component, { minLength: 1, maxLength: 5 }), (components) => {
         const once = safePath(components)
-        expect(safePath(once.map((part) => new TextEncoder().encode(part)))).toEqual(once)
+        expect(safePath(once.map((part) => latin1(Buffer.from(part))))).toEqual(once)
       }),
     )
   })

@@ -45,7 +45,7 @@ describe('decode', () => {
 
   it('works on a view in the middle of a buffer', () => {
     const node = decode(latin1('xxxd1:a2:bcexx').subarray(3, 12))
-    expect([...(asDict(node)?.entries.keys() ?? [])]).toEqual(['a'])
+    expect(Array.from(asDict(node)?.entries ?? [], ([key]) => key)).toEqual(['a'])
   })
 
   it('refuses what follows, or tells where it begins', () => {
@@ -207,4 +207,41 @@ describe.skipIf(corpusDir() === null)('the corpus (BENCODE.tsv)', () => {
       if (wanted !== '' && !wanted.includes('"?"')) expect(plain(node, bytes)).toEqual(JSON.parse(wanted))
     },
   )
+})
+
+describe('dictionaries', () => {
+  const text = (count: number): Uint8Array =>
+    latin1(
+      `d${Array.from({ length: count }, (_, n) => `3:${String(n).padStart(3, '0')}i${String(n)}e`).join('')}e`,
+    )
+
+  it.each([0, 1, 8, 9, 10, 500])('of %i keys find each, in order, and no other', (count) => {
+    const entries = asDict(decode(text(count)))?.entries
+    expect(entries?.size).toBe(count)
+    expect(Array.from(entries ?? [], ([key, node]) => [Number(key), asInt(node)])).toEqual(
+      Array.from({ length: count }, (_, n) => [n, n]),
+    )
+    expect([entries?.has('toString'), entries?.get('__proto__')]).toEqual([false, undefined])
+  })
+
+  it.each([2, 8, 9, 12, 40])('with %i times the same key keep the first', (count) => {
+    const node = decode(
+      latin1(`d${Array.from({ length: count }, (_, n) => `1:ai${String(n)}e`).join('')}1:bi7ee`),
+    )
+    expect([asDict(node)?.entries.size, asInt(dictGet(node, 'a')), asInt(dictGet(node, 'b'))]).toEqual([
+      2, 0, 7,
+    ])
+    expect(asDict(node)?.canonical).toBe(false)
+  })
+
+  it('keep apart keys of one length, one beginning and one end', () => {
+    const node = decode(latin1('ld3:abci1e3:axci2eed3:axci3e3:abci4eed3:abci5e3:aycd3:axci6eeee'))
+    const lists = node.kind === 'list' ? node.items.map((item) => asDict(item)?.entries) : []
+    expect(lists.map((entries) => Array.from(entries ?? [], ([key]) => key))).toEqual([
+      ['abc', 'axc'],
+      ['axc', 'abc'],
+      ['abc', 'ayc'],
+    ])
+    expect(asInt(dictGet(lists[2]?.get('ayc'), 'axc'))).toBe(6)
+  })
 })
