@@ -185,9 +185,17 @@ module.exports = {
     packageOnly(
       'sqlite-in-its-thread',
       ['better-sqlite3', '@types/better-sqlite3'],
-      ['^daemon/db/thread\\.ts$'],
-      'SQLite is loaded by its own thread alone.',
+      ['^daemon/db/sqlite\\.ts$'],
+      'SQLite is loaded in one file.',
     ),
+    {
+      name: 'sqlite-off-the-main-thread',
+      comment:
+        'SQLite is loaded by its own thread alone: what the main thread imports of daemon/db must not bring it.',
+      severity: 'error',
+      from: { path: '^daemon/db/store\\.ts$' },
+      to: { path: '^daemon/db/sqlite\\.ts$', reachable: true },
+    },
     packageOnly('yargs-in-ctl', ['yargs', '@types/yargs'], ['^ctl/'], 'Arguments of people are read in ctl.'),
     packageOnly('zod-in-shared-rpc', ['zod'], ['^shared/rpc/', '^daemon/rpc/'], 'Schemas are declared once.'),
     packageOnly(

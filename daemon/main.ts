@@ -29,6 +29,8 @@ export interface DaemonInit {
   readonly home: Home
   readonly owner: 'service' | 'person'
   readonly onBug: OnBug
+  /** The database is damaged: the daemon should end in order, and recovers at its next start. */
+  readonly onDamaged: () => void
   /** `session.shutdown` was called. */
   readonly onShutdown: () => void
 }
@@ -65,10 +67,19 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
   const store = await openStore({
     file: home.database,
     lockFile: home.lock,
+    downloadDir: values['download.dir'],
     workerUrl: worker('./db/thread.js'),
     onBug,
+    onDamaged: (fault) => {
+      log.error(
+        { error: fault.message },
+        'the database is damaged: the daemon ends and recovers at its next start',
+      )
+      init.onDamaged()
+    },
   })
   const log = openLog({ file: join(home.logs, 'torrentinod.log'), level: values['log.level'] })
+  if (store.notice !== null) log.warn({ at: new Date(store.notice.at).toISOString() }, store.notice.sentence)
   const turn = (fn: () => void): void => void setImmediate(fn)
   const disk = createDisk(
     {

@@ -50,7 +50,13 @@ async function run(): Promise<void> {
     return
   }
   try {
-    daemon = await startDaemon({ home, owner, onBug: bug, onShutdown: () => void stop() })
+    daemon = await startDaemon({
+      home,
+      owner,
+      onBug: bug,
+      onDamaged: () => void stop(EXIT.fault),
+      onShutdown: () => void stop(),
+    })
     print(daemon.ready)
   } catch (error) {
     refuse(error, home)
@@ -75,7 +81,7 @@ function refuse(error: unknown, home: Home): void {
   bug(error instanceof Error ? error : new Error(String(error)))
 }
 
-async function stop(): Promise<void> {
+async function stop(status = EXIT.ok): Promise<void> {
   if (ending) process.exit(EXIT.ok)
   ending = true
   // A thread that hangs in a system call would hold back an orderly exit: then there is none. What is recorded is safe.
@@ -83,7 +89,7 @@ async function stop(): Promise<void> {
     process.kill(process.pid, 'SIGKILL')
   }, STOP_WITHIN).unref()
   await daemon?.stop()
-  process.exit(EXIT.ok)
+  process.exit(status)
 }
 
 function bug(error: Error): void {

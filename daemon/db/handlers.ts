@@ -1,4 +1,5 @@
 /** The table of what the thread does for each method of the port. */
+import type { TorrentId } from '../../shared/units.js'
 import type { Answer, Args, Method, Request } from './protocol.js'
 import {
   appendEvent,
@@ -55,6 +56,27 @@ const READS: ReadonlySet<Method> = new Set<Method>([
   'lastSeq',
   'getMeta',
 ])
+
+/** Writes that leave as it was what the copy of a torrent says. */
+const QUIET: ReadonlySet<Method> = new Set<Method>([
+  'setFault',
+  'markWriting',
+  'recordRound',
+  'clearHave',
+  'saveTotals',
+  'remove',
+  'appendEvent',
+  'setMeta',
+])
+
+/** Torrents whose copy is to be written anew after a call with this answer. */
+export function torrentsTouched(request: Request, answer: unknown): TorrentId[] {
+  if (!isWrite(request.method) || QUIET.has(request.method)) return []
+  if (request.method === 'add') return [answer as TorrentId]
+  const first: unknown = request.args[0]
+  if (Array.isArray(first)) return first as TorrentId[]
+  return typeof first === 'number' ? [first as TorrentId] : []
+}
 
 export function isWrite(method: Method): boolean {
   return !READS.has(method)

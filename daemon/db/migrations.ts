@@ -16,7 +16,7 @@ export function refuseNewer(version: number, known: number = MIGRATIONS.length):
   if (version <= known) return
   throw new StoreFault(
     'NEWER',
-    `the database has version ${version}, this torrentinod knows ${known}: start the newer torrentinod again, or give this one another home`,
+    `it has version ${version}, and this torrentinod knows up to ${known}; nothing was touched: start the newer torrentinod again, or put back the backup from before the update with torrentinoctl restore`,
   )
 }
 

@@ -1,5 +1,5 @@
 /** What goes between the main thread and the store's thread. */
-import type { Store } from '../ports/store.js'
+import type { Notice, Store } from '../ports/store.js'
 
 export type Method = Exclude<keyof Store, 'close'>
 export type Args<M extends Method> = Parameters<Store[M]>
@@ -11,6 +11,10 @@ export interface ThreadInit {
   readonly file: string
   /** Locked for the life of the thread; stays empty. */
   readonly lockFile: string
+  /** Where a torrent goes whose folder nobody knows any more. */
+  readonly downloadDir: string
+  /** Only makes this file the database of the next start, and ends: `stored` or `refused` is all that is said. */
+  readonly restore: string | null
 }
 
 export interface Request<M extends Method = Method> {
@@ -20,7 +24,18 @@ export interface Request<M extends Method = Method> {
   readonly args: Args<M>
 }
 
-export type ToThread = { readonly kind: 'call'; readonly request: Request } | { readonly kind: 'close' }
+export type ToThread =
+  | { readonly kind: 'call'; readonly request: Request }
+  /** Null: into the folder of backups. Answers BackupMade. */
+  | { readonly kind: 'backup'; readonly id: number; readonly path: string | null }
+  | { readonly kind: 'restore'; readonly id: number; readonly path: string }
+  | { readonly kind: 'close' }
+
+/** What is told when it changes. */
+export interface StoreState {
+  /** The bytes kept for a full volume are there. */
+  readonly reserve: boolean
+}
 
 /** What the thread found in force after opening. */
 export interface OpenFacts {
@@ -33,7 +48,11 @@ export interface OpenFacts {
 }
 
 export type FromThread =
-  | { readonly kind: 'opened'; readonly facts: OpenFacts }
+  | { readonly kind: 'opened'; readonly facts: OpenFacts; readonly notice: Notice | null }
+  | { readonly kind: 'stored' }
+  /** Met by nobody's call. */
+  | { readonly kind: 'damaged'; readonly code: string; readonly message: string }
+  | { readonly kind: 'state'; readonly state: StoreState }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string }
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'fault'; readonly id: number; readonly code: string; readonly message: string }

@@ -1,50 +1,78 @@
 /** The store as the main thread sees it: each call is a message to the thread, each answer settles one promise. */
 import { Worker } from 'node:worker_threads'
-import { StoreFault, type Store } from '../ports/store.js'
+import { type BackupMade, type Database, type Notice, StoreFault, type Store } from '../ports/store.js'
+import { Health } from './health.js'
+import { isWrite } from './handlers.js'
 import type { Answer, Args, FromThread, Method, OpenFacts, ThreadInit, ToThread } from './protocol.js'
 
-export interface StoreInit extends ThreadInit {
+export interface StoreInit extends Omit<ThreadInit, 'restore'> {
   /** The compiled daemon/db/thread.js. */
   readonly workerUrl: URL
   /** The thread died, or a call met an error that is not SQLite's: the process should end and start anew. */
   readonly onBug: (error: Error) => void
+  /** The database is damaged: nothing is recorded any more, and the next start recovers. Called once. */
+  readonly onDamaged: (fault: StoreFault) => void
 }
 
-export interface OpenedStore extends Store {
+export interface OpenedStore extends Store, Database {
   /** What is in force, as the thread read it back after opening. */
   readonly facts: OpenFacts
 }
 
 /**
  * Takes the lock of the home, opens the database and brings it to this version. Rejects with StoreFault: LOCKED
- * (another daemon has it), NEWER (a later version wrote it), UNSAFE (no WAL there), or the system's or SQLite's code.
+ * (another daemon has it), HELD (another program has), NEWER (a later version wrote it), UNSAFE (no WAL there), or the
+ * system's or SQLite's code.
  */
 export function openStore(init: StoreInit): Promise<OpenedStore> {
-  const { file, lockFile } = init
-  const worker = new Worker(init.workerUrl, {
-    workerData: { file, lockFile } satisfies ThreadInit,
-    name: 'store',
-  })
   return new Promise((resolve, reject) => {
-    const thread = new Thread({ worker, onBug: init.onBug })
-    thread.onOpened = (facts) => {
-      resolve(storeOver(thread, facts))
+    const thread = startThread(init, null)
+    thread.onOpened = (facts, notice) => {
+      resolve(storeOver(thread, facts, notice))
     }
     thread.onRefused = reject
   })
 }
 
+/** Without a daemon: the file is the database of the next start. Rejects as `openStore` and `Database.restore`. */
+export function restoreStore(
+  init: Pick<StoreInit, 'file' | 'lockFile' | 'downloadDir' | 'workerUrl'>,
+  from: string,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const thread = startThread({ ...init, onBug: reject, onDamaged: reject }, from)
+    thread.onStored = resolve
+    thread.onRefused = reject
+  })
+}
+
+function startThread(init: StoreInit, restore: string | null): Thread {
+  const { file, lockFile, downloadDir, workerUrl } = init
+  const workerData: ThreadInit = { file, lockFile, downloadDir, restore }
+  const worker = new Worker(workerUrl, { workerData, name: 'store' })
+  return new Thread({ worker, file, onBug: init.onBug, onDamaged: init.onDamaged })
+}
+
 interface Pending {
+  /** A write: its outcome tells how the database is. */
+  readonly write: boolean
   readonly resolve: (value: unknown) => void
   readonly reject: (fault: StoreFault) => void
 }
 
+interface ThreadHandle extends Pick<StoreInit, 'file' | 'onBug' | 'onDamaged'> {
+  readonly worker: Worker
+}
+
 class Thread {
-  onOpened: (facts: OpenFacts) => void = () => undefined
+  onOpened: (facts: OpenFacts, notice: Notice | null) => void = () => undefined
+  onStored: () => void = () => undefined
   /** Called at most once, and only before `onOpened`. */
   onRefused: (fault: StoreFault) => void = () => undefined
+  readonly health: Health
   private readonly worker: Worker
   private readonly onBug: (error: Error) => void
+  private readonly onDamaged: (fault: StoreFault) => void
   /** Calls without an answer, by their number. */
   private readonly pending = new Map<number, Pending>()
   /** The number of the last call. */
@@ -57,9 +85,11 @@ class Thread {
   private saidBye = false
   private readonly exit: Promise<void>
 
-  constructor(init: { readonly worker: Worker; readonly onBug: (error: Error) => void }) {
+  constructor(init: ThreadHandle) {
     this.worker = init.worker
     this.onBug = init.onBug
+    this.onDamaged = init.onDamaged
+    this.health = new Health(init.file)
     this.worker.on('message', (message: FromThread) => {
       this.receive(message)
     })
@@ -75,11 +105,25 @@ class Thread {
   }
 
   call<M extends Method>(method: M, ...args: Args<M>): Promise<Answer<M>> {
+    return this.ask(isWrite(method), (id) => ({ kind: 'call', request: { id, method, args } })) as Promise<
+      Answer<M>
+    >
+  }
+
+  backup(path: string | null): Promise<BackupMade> {
+    return this.ask(false, (id) => ({ kind: 'backup', id, path })) as Promise<BackupMade>
+  }
+
+  restore(path: string): Promise<void> {
+    return this.ask(false, (id) => ({ kind: 'restore', id, path })) as Promise<void>
+  }
+
+  private ask(write: boolean, message: (id: number) => ToThread): Promise<unknown> {
     if (this.ended !== null) return Promise.reject(this.ended)
     const id = (this.calls += 1)
-    return new Promise<Answer<M>>((resolve, reject) => {
-      this.pending.set(id, { resolve: resolve as (value: unknown) => void, reject })
-      this.post({ kind: 'call', request: { id, method, args } })
+    return new Promise((resolve, reject) => {
+      this.pending.set(id, { write, resolve, reject })
+      this.post(message(id))
     })
   }
 
@@ -99,7 +143,19 @@ class Thread {
   private receive(message: FromThread): void {
     switch (message.kind) {
       case 'opened':
-        this.onOpened(message.facts)
+        this.onOpened(message.facts, message.notice)
+        return
+      case 'stored':
+        this.saidBye = true
+        this.onStored()
+        return
+      case 'damaged': {
+        const fault = new StoreFault(message.code, message.message)
+        if (this.health.outcome(false, fault)) this.onDamaged(fault)
+        return
+      }
+      case 'state':
+        this.health.state(message.state)
         return
       case 'refused':
         this.saidBye = true
@@ -110,18 +166,21 @@ class Thread {
         this.saidBye = true
         return
       case 'answer':
-        this.take(message.id)?.resolve(message.value)
+        this.settle(message.id, null)?.resolve(message.value)
         return
-      case 'fault':
-        this.take(message.id)?.reject(new StoreFault(message.code, message.message))
+      case 'fault': {
+        const fault = new StoreFault(message.code, message.message)
+        this.settle(message.id, fault)?.reject(fault)
         if (message.code === 'BUG') this.onBug(new Error(message.message))
         return
+      }
     }
   }
 
-  private take(id: number): Pending | undefined {
+  private settle(id: number, fault: StoreFault | null): Pending | undefined {
     const pending = this.pending.get(id)
     this.pending.delete(id)
+    if (this.health.outcome(pending?.write === true, fault) && fault !== null) this.onDamaged(fault)
     return pending
   }
 
@@ -141,9 +200,13 @@ function own(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes)
 }
 
-function storeOver(thread: Thread, facts: OpenFacts): OpenedStore {
+function storeOver(thread: Thread, facts: OpenFacts, notice: Notice | null): OpenedStore {
   return {
     facts,
+    notice,
+    problem: () => thread.health.problem(),
+    backup: (path) => thread.backup(path),
+    restore: (path) => thread.restore(path),
     torrents: () => thread.call('torrents'),
     add: (torrent) =>
       thread.call('add', { ...torrent, info: own(torrent.info), torrent: own(torrent.torrent) }),

@@ -52,23 +52,35 @@ export function pieceCount(sql: Sql, id: TorrentId): number {
   return row.piece_count
 }
 
-export function listTorrents(sql: Sql): TorrentRow[] {
+/** All of them, or one. */
+export function listTorrents(sql: Sql, only: TorrentId | null = null): TorrentRow[] {
   const trackers = new Map<TorrentId, TrackerRow[]>()
   const trackerRows = sql.all(
-    'SELECT torrent_id, tier, url, source FROM tracker ORDER BY torrent_id, tier, pos',
+    `SELECT torrent_id, tier, url, source FROM tracker ${only === null ? '' : 'WHERE torrent_id = ?'}
+       ORDER BY torrent_id, tier, pos`,
+    ...these(only),
   ) as TrackerColumns[]
   for (const { torrent_id, tier, url, source } of trackerRows) {
     const list = trackers.get(torrent_id) ?? []
     if (list.push({ tier, url, source }) === 1) trackers.set(torrent_id, list)
   }
   const totals = new Map<TorrentId, TotalsColumns>()
-  for (const row of sql.all('SELECT torrent_id, downloaded, uploaded, wasted FROM totals') as TotalsColumns[])
-    totals.set(row.torrent_id, row)
+  const totalsRows = sql.all(
+    `SELECT torrent_id, downloaded, uploaded, wasted FROM totals ${only === null ? '' : 'WHERE torrent_id = ?'}`,
+    ...these(only),
+  ) as TotalsColumns[]
+  for (const row of totalsRows) totals.set(row.torrent_id, row)
   const rows = sql.all(
     `SELECT id, hash_v1, hash_v2, name, dir, volume, private, piece_length, piece_count, total, wanted, done,
-       desired, checked, added_at, completed_at, fault FROM torrent ORDER BY id`,
+       desired, checked, added_at, completed_at, fault FROM torrent ${only === null ? '' : 'WHERE id = ?'}
+       ORDER BY id`,
+    ...these(only),
   ) as TorrentColumns[]
   return rows.map((row) => toRow(row, totals.get(row.id), trackers.get(row.id) ?? []))
+}
+
+function these(only: TorrentId | null): TorrentId[] {
+  return only === null ? [] : [only]
 }
 
 function toRow(row: TorrentColumns, totals: TotalsColumns | undefined, trackers: TrackerRow[]): TorrentRow {
@@ -108,13 +120,15 @@ function toDesired(word: string): Desired {
   return DESIRED.includes(word) ? (word as Desired) : 'paused'
 }
 
-export function addTorrent(sql: Sql, torrent: NewTorrent): TorrentId {
+/** Under this number where it is given and free. */
+export function addTorrent(sql: Sql, torrent: NewTorrent, wanted: TorrentId | null = null): TorrentId {
   const { v1 = null, v2 = null } = torrent.hashes
   if (sql.get('SELECT id FROM torrent WHERE hash_v1 = ? OR hash_v2 = ?', v1, v2) !== undefined)
     throw new StoreFault('DUPLICATE', 'this torrent is in the store already')
   const id = sql.run(
-    `INSERT INTO torrent (hash_v1, hash_v2, name, dir, volume, private, piece_length, piece_count, total, wanted,
-       desired, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO torrent (id, hash_v1, hash_v2, name, dir, volume, private, piece_length, piece_count, total, wanted,
+       desired, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    freeNumber(sql, wanted),
     v1,
     v2,
     torrent.name,
@@ -132,6 +146,12 @@ export function addTorrent(sql: Sql, torrent: NewTorrent): TorrentId {
   appendTrackers(sql, id, torrent.trackers)
   insertWishes(sql, id, torrent.wishes)
   return id
+}
+
+/** Null: the next one. */
+function freeNumber(sql: Sql, wanted: TorrentId | null): TorrentId | null {
+  if (wanted === null || wanted < 1) return null
+  return sql.get('SELECT 1 FROM torrent WHERE id = ?', wanted) === undefined ? wanted : null
 }
 
 function insertMetainfo(sql: Sql, id: TorrentId, { torrent, info, infoStart }: NewTorrent): void {

@@ -7,7 +7,8 @@ export class StoreFault extends Error {
   /**
    * SQLite's primary code (SQLITE_FULL, SQLITE_IOERR, SQLITE_BUSY, ...) or one of these. DUPLICATE: the hash is there
    * already. NOT_FOUND: no such torrent. INVALID: bytes that do not fit the torrent. At opening: LOCKED (another
-   * daemon has it), NEWER (a later version wrote it), UNSAFE (no WAL there), a system's code. CLOSED; CRASHED, BUG.
+   * daemon has it), HELD (another program), NEWER (a later version wrote it), UNSAFE (no WAL there), a system's code.
+   * CLOSED; CRASHED, BUG.
    */
   readonly code: string
   constructor(code: string, message: string) {
@@ -15,6 +16,31 @@ export class StoreFault extends Error {
     this.name = 'StoreFault'
     this.code = code
   }
+}
+
+/** What people should read once: the database was recovered or restored. */
+export interface Notice {
+  /** Milliseconds since 1970. */
+  readonly at: Millis
+  readonly sentence: string
+}
+
+export interface BackupMade {
+  /** Absolute. */
+  readonly path: string
+  readonly bytes: Bytes
+}
+
+/** The database as a thing of its own: how it is, and how it is kept safe. */
+export interface Database {
+  /** One sentence while it cannot be written as it should be, else null. */
+  problem(): string | null
+  /** Of the last recovery or restore, however old. */
+  readonly notice: Notice | null
+  /** Null: into the folder of backups. Rejects with StoreFault; EEXIST: the file is there already. */
+  backup(path: string | null): Promise<BackupMade>
+  /** The file is the database of the next start. Rejects with StoreFault; BAD_BACKUP carries a sentence for people. */
+  restore(path: string): Promise<void>
 }
 
 export interface TrackerRow {

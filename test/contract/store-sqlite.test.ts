@@ -31,6 +31,7 @@ type Child = ChildProcessByStdio<null, Readable, null>
 
 let home: string
 let bugs: Error[]
+let damaged: StoreFault[]
 let stores: OpenedStore[]
 let children: Child[]
 
@@ -38,6 +39,7 @@ beforeEach(() => {
   expect(existsSync(WORKER), 'run `npx tsc -b` first').toBe(true)
   home = mkdtempSync(join(tmpdir(), 'store-'))
   bugs = []
+  damaged = []
   stores = []
   children = []
 })
@@ -54,7 +56,9 @@ async function open(dir: string = home): Promise<OpenedStore> {
     file: join(dir, 'torrentino.db'),
     lockFile: join(dir, 'lock'),
     workerUrl: WORKER,
+    downloadDir: '/data',
     onBug: (error) => bugs.push(error),
+    onDamaged: (fault) => damaged.push(fault),
   })
   stores.push(store)
   return store
@@ -63,7 +67,14 @@ async function open(dir: string = home): Promise<OpenedStore> {
 /** A store over a thread of this source. */
 function openOver(source: string, dead: Error[]): Promise<OpenedStore> {
   const workerUrl = new URL(`data:text/javascript,${encodeURIComponent(source)}`)
-  return openStore({ file: 'none', lockFile: 'none', workerUrl, onBug: (error) => dead.push(error) })
+  return openStore({
+    file: 'none',
+    lockFile: 'none',
+    downloadDir: '/data',
+    workerUrl,
+    onBug: (error) => dead.push(error),
+    onDamaged: (fault) => dead.push(fault),
+  })
 }
 
 async function faultOf(promise: Promise<unknown>): Promise<StoreFault> {
@@ -129,6 +140,7 @@ describe('opening', () => {
       'torrentino.db',
       'torrentino.db-shm',
       'torrentino.db-wal',
+      'torrentino.db.reserve',
     ])
   })
 
@@ -146,19 +158,23 @@ describe('opening', () => {
     expect(await store.add(newTorrent(1))).toBe(1)
   })
 
-  it('leaves one file and an empty lock behind after close', async () => {
+  it('leaves one file, its reserve and an empty lock behind after close', async () => {
     const store = await open()
     await store.setMeta('a', 'b')
     await store.close()
-    expect(readdirSync(home).sort()).toEqual(['lock', 'torrentino.db'])
+    expect(readdirSync(home).sort()).toEqual(['lock', 'torrentino.db', 'torrentino.db.reserve'])
     expect(statSync(join(home, 'lock')).size).toBe(0)
   })
 
-  it('says that a file is no database and does not touch it', async () => {
+  it('moves a file that is no database aside, byte for byte, and says so', async () => {
     writeFileSync(join(home, 'torrentino.db'), 'This is my shopping list. '.repeat(100))
     const before = digests(home)
-    expect((await faultOf(open())).code).toBe('SQLITE_NOTADB')
-    expect(digests(home)).toEqual(before)
+    const store = await open()
+    expect(store.notice?.sentence).toContain('it is no SQLite database')
+    const [folder = ''] = readdirSync(join(home, 'aside'))
+    expect(folder).toMatch(/^\d{8}-\d{6}-damaged$/)
+    expect(digests(join(home, 'aside', folder))).toEqual(before)
+    expect(await store.eventsSince(0, 10)).toMatchObject([{ kind: 'recovered', data: { count: 0 } }])
   })
 
   it('names a folder that it may not make', async () => {

@@ -37,7 +37,9 @@ function realSubject(): Subject {
       file: join(dir, 'state', 'torrentino.db'),
       lockFile: join(dir, 'state', 'lock'),
       workerUrl: WORKER,
+      downloadDir: '/data',
       onBug: (error) => bugs.push(error),
+      onDamaged: (fault) => bugs.push(fault),
     })
   const opened: Store[] = []
   const keep = async () => {

@@ -11,6 +11,8 @@ try {
     file: join(home, 'torrentino.db'),
     lockFile: join(home, 'lock'),
     workerUrl: new URL('../../dist/daemon/db/thread.js', import.meta.url),
+    downloadDir: '/data',
+    onDamaged: (fault) => say(`damaged ${fault.code}`),
     onBug: (error) => say(`bug ${error.message}`),
   })
   say('open')

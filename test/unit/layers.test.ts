@@ -39,7 +39,7 @@ const cases: readonly (readonly [path: string, text: string, rule: string | null
   ['daemon/session/session.ts', "import '../swarm/torrent.js'", null],
   ['daemon/session/down.ts', "import type { X } from '../db/store.js'\nexport type Y = X", 'L5-session'],
   ['daemon/db/store.ts', 'export type X = 1', null],
-  ['daemon/db/thread.ts', "import 'better-sqlite3'", null],
+  ['daemon/db/sqlite.ts', "import 'better-sqlite3'", null],
   ['daemon/db/other.ts', "import 'better-sqlite3'", 'sqlite-in-its-thread'],
   ['daemon/rpc/server.ts', "import '../session/session.js'\nimport 'node:net'", null],
   ['daemon/rpc/deep.ts', "import '../swarm/torrent.js'", 'L6-transports'],

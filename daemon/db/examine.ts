@@ -1,0 +1,115 @@
+/** Is this database whole? Looks without changing a byte of it or its log. */
+import { closeSync, existsSync, openSync, readSync } from 'node:fs'
+import { StoreFault } from '../ports/store.js'
+import { sizeOf } from './files.js'
+import { migrate, refuseNewer } from './migrations.js'
+import {
+  type Connection,
+  faultOf,
+  isDamage,
+  migratable,
+  openScratch,
+  openToLook,
+  userVersion,
+} from './sqlite.js'
+
+/** Up to so many bytes every page and index is checked at the start: that takes a fraction of a second. */
+const WHOLE_CHECK = 64 * 1024 * 1024
+/** No version will ever be so high: what says so is damaged. */
+const NO_VERSION = 10_000
+/** Checked in larger ones too: who the torrents are. What is bulky is read, and so checked, by the daily backup. */
+const VITAL = ['torrent', 'meta', 'tracker', 'totals']
+
+export interface Exam {
+  /** The migrations that this program knows. */
+  readonly steps: readonly string[]
+  /** Every page, however long it takes. */
+  readonly thorough: boolean
+}
+
+/**
+ * Null, or what is wrong with the file in a few words. Throws StoreFault NEWER when a later version wrote it, and what
+ * says nothing of its bytes (held by another program, an I/O error).
+ */
+export function damageOf(file: string, exam: Exam): string | null {
+  const header = headerOf(file)
+  if (header === null) return 'it is no SQLite database'
+  if (header.version >= NO_VERSION) return 'its header makes no sense'
+  const log = `${file}-wal`
+  // Without a log the header tells all, and no helper file appears beside what must not be touched.
+  if (!existsSync(log) || sizeOf(log) === 0) refuseNewer(header.version, exam.steps.length)
+  try {
+    const db = openToLook(file)
+    try {
+      refuseNewer(userVersion(db), exam.steps.length)
+      return damageIn(db, exam.steps, exam.thorough || sizeOf(file) <= WHOLE_CHECK)
+    } finally {
+      db.close()
+    }
+  } catch (error) {
+    const { code } = faultOf(error)
+    if (isDamage(code))
+      return code === 'SQLITE_NOTADB' ? 'it is no SQLite database' : 'its pages make no sense'
+    throw error
+  }
+}
+
+/** SQLite file format 1.3: the first 16 bytes are a word, user_version is at byte 60. */
+function headerOf(file: string): { readonly version: number } | null {
+  const header = Buffer.alloc(100)
+  const fd = openSync(file, 'r')
+  try {
+    readSync(fd, header, 0, header.length, 0)
+  } finally {
+    closeSync(fd)
+  }
+  return header.toString('latin1', 0, 16) === 'SQLite format 3\0'
+    ? { version: header.readUInt32BE(60) }
+    : null
+}
+
+function damageIn(db: Connection, steps: readonly string[], whole: boolean): string | null {
+  if (shapeOf(db) !== shapeAt(steps, userVersion(db))) return 'its tables are not those of its version'
+  const found = whole
+    ? firstLine(db, 'integrity_check(1)')
+    : VITAL.map((table) => firstLine(db, `integrity_check(${table})`)).find((line) => line !== 'ok')
+  return found === undefined || found === 'ok'
+    ? null
+    : `its pages make no sense: ${found.split('\n').at(-1) ?? ''}`
+}
+
+function firstLine(db: Connection, pragma: string): string {
+  return String(db.pragma(pragma, { simple: true }))
+}
+
+function shapeOf(db: Connection): string {
+  const rows = db.prepare('SELECT type, name, sql FROM sqlite_schema ORDER BY type, name').all()
+  return JSON.stringify(rows)
+}
+
+/** How the tables of a version look. */
+function shapeAt(steps: readonly string[], version: number): string {
+  const db = openScratch()
+  try {
+    migrate(migratable(db), steps.slice(0, version))
+    return shapeOf(db)
+  } finally {
+    db.close()
+  }
+}
+
+/** Null when the file can be put back, or one sentence why not; it never throws. */
+export function unfitToRestore(file: string, steps: readonly string[]): string | null {
+  try {
+    const header = headerOf(file)
+    if (header === null || header.version === 0) return `${file} is no database of Torrentino.`
+    const damage = damageOf(file, { steps, thorough: true })
+    if (damage === null) return null
+    return damage.startsWith('its tables')
+      ? `${file} is no database of Torrentino.`
+      : `${file} is damaged (${damage}); choose an older backup.`
+  } catch (error) {
+    if (error instanceof StoreFault) return `${file} cannot be taken: ${error.message}.`
+    return `${file} cannot be read: ${faultOf(error).message}.`
+  }
+}

@@ -1,0 +1,63 @@
+/** How the database is, by the outcomes of writes, and the one sentence that people read of it. */
+import { dirname } from 'node:path'
+import type { StoreFault } from '../ports/store.js'
+import type { StoreState } from './protocol.js'
+
+const DAMAGE = /^SQLITE_(CORRUPT|NOTADB)$/
+const TROUBLE = /^(SQLITE_(FULL|IOERR|BUSY|READONLY|CANTOPEN|CORRUPT|NOTADB)|E[A-Z]+)$/
+
+export class Health {
+  readonly #file: string
+  /** The code of the last write, where it failed for the disk's sake; null: it was committed. */
+  #code: string | null = null
+  /** Damage was met: that stays until the next start. */
+  #damaged = false
+  /** The bytes kept for a full volume are there. */
+  #reserve = true
+
+  constructor(file: string) {
+    this.#file = file
+  }
+
+  state({ reserve }: StoreState): void {
+    this.#reserve = reserve
+  }
+
+  /** True when this is the first damage that was met. */
+  outcome(write: boolean, fault: StoreFault | null): boolean {
+    if (fault === null) {
+      if (write) this.#code = null
+      return false
+    }
+    if (!TROUBLE.test(fault.code)) return false
+    const first = DAMAGE.test(fault.code) && !this.#damaged
+    if (DAMAGE.test(fault.code)) this.#damaged = true
+    if (write) this.#code = fault.code
+    return first
+  }
+
+  problem(): string | null {
+    if (this.#damaged)
+      return 'The database is damaged: torrentinod ends, and a backup comes back at its next start.'
+    if (this.#code !== null) return sentenceOf(this.#code, this.#file)
+    return this.#reserve
+      ? null
+      : `The volume of ${dirname(this.#file)} is nearly full: make room for the database.`
+  }
+}
+
+function sentenceOf(code: string, file: string): string {
+  const until = 'nothing is recorded until then, and it goes on by itself.'
+  switch (code) {
+    case 'SQLITE_FULL':
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return `The volume of ${dirname(file)} is full: make room for the database; ${until}`
+    case 'SQLITE_BUSY':
+      return `Another program holds ${file}: end it; ${until}`
+    case 'SQLITE_READONLY':
+      return `${file} cannot be written: its volume or the file is read-only; ${until}`
+    default:
+      return `The disk of ${dirname(file)} fails (${code}): look after it; ${until}`
+  }
+}

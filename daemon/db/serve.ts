@@ -1,0 +1,293 @@
+/**
+ * The store's thread at work. Calls that wait at one wake-up share a transaction; what may wait (copies of .torrent
+ * files, the daily backup, the reserve) is done between them, and only after something was written.
+ */
+import { writeFileSync } from 'node:fs'
+import type { Millis, TorrentId } from '../../shared/units.js'
+import { type BackupMade, StoreFault } from '../ports/store.js'
+import { backupAside, newestBackupAt, nextBackupPath, pruneBackups } from './backups.js'
+import { type Outcome, runBatch, type Transaction, type Work } from './batch.js'
+import { isWrite, perform, torrentsTouched } from './handlers.js'
+import type { OpenedDatabase } from './open.js'
+import type { FromThread, Request, StoreState, ToThread } from './protocol.js'
+import { hashOf, readGoodMetainfo, saveCopy, withoutCopy } from './rebuild.js'
+import { stageRestore } from './recovery.js'
+import type { Reserve } from './reserve.js'
+import { type Connection, faultOf, isDamage, transactionOf } from './sqlite.js'
+
+/** Calls in one transaction: bounds how long the first waits for the last. */
+const MOST_IN_BATCH = 256
+const BACKUP_EVERY: Millis = 24 * 3600 * 1000
+/** The first backup of a home comes so long after something was written. */
+const FIRST_BACKUP: Millis = 600_000
+/** Copies are written for so long before calls are looked at again. */
+const SLICE: Millis = 20
+/** What may be spent at the end on copies that are not written yet; the next start does the rest. */
+const LAST_SLICE: Millis = 1000
+
+export interface ThreadPort {
+  post(message: FromThread): void
+  /** The next message that is there already. */
+  next(): ToThread | undefined
+  onMessage(listener: (message: ToThread) => void): void
+  end(): void
+}
+
+export interface ServeTools {
+  readonly lock: Connection
+  readonly reserve: Reserve
+  /** Counts from anywhere. */
+  readonly elapsed: () => Millis
+  /** When the calls that wait have been served. */
+  readonly soon: (call: () => void) => void
+  /** Calls once; the result takes it back. The thread may end before. */
+  readonly after: (delay: Millis, call: () => void) => () => void
+}
+
+export class Server {
+  readonly #port: ThreadPort
+  readonly #opened: OpenedDatabase
+  readonly #tools: ServeTools
+  readonly #tx: Transaction
+  /** Torrents whose copy or note is not as their row. */
+  readonly #stale: Set<TorrentId>
+  /** A slice of copies is to come. */
+  #sliceDue = false
+  /** Copies cannot be written now: tried again after the next write that works. */
+  #copiesFail = false
+  /** The timer of the next daily backup; null while nothing was written since the last. */
+  #backupTimer: (() => void) | null = null
+  /** The backup under way. */
+  #backup: Promise<unknown> | null = null
+  /** Damage was met: nothing is written any more. */
+  #damage: StoreFault | null = null
+  #closing = false
+  #state: StoreState = { reserve: true }
+
+  constructor(port: ThreadPort, opened: OpenedDatabase, tools: ServeTools) {
+    this.#port = port
+    this.#opened = opened
+    this.#tools = tools
+    this.#tx = transactionOf(opened.db)
+    this.#stale = new Set(withoutCopy(opened.sql, opened.tools.copies))
+  }
+
+  begin(): void {
+    this.#tools.reserve.restock()
+    this.#tellState()
+    this.#port.onMessage((message) => {
+      this.#take(message)
+    })
+    this.#planSlice()
+  }
+
+  #take(first: ToThread): void {
+    const requests: Request[] = []
+    let message: ToThread | undefined = first
+    while (message?.kind === 'call') {
+      requests.push(message.request)
+      message = requests.length < MOST_IN_BATCH ? this.#port.next() : undefined
+    }
+    this.#run(requests)
+    if (message?.kind === 'close') void this.#finish()
+    else if (message?.kind === 'backup') this.#backUp(message.id, message.path)
+    else if (message?.kind === 'restore') this.#restore(message.id, message.path)
+  }
+
+  #run(requests: readonly Request[]): void {
+    if (requests.length === 0) return
+    const works = requests.map((request) => this.#workOf(request))
+    let outcomes = runBatch(works, this.#tx)
+    if (outcomes.some(isFull) && this.#tools.reserve.giveUp()) outcomes = this.#again(works, outcomes)
+    let wrote = false
+    for (const [index, request] of requests.entries()) {
+      const outcome = outcomes[index]
+      if (outcome === undefined) continue
+      if (outcome.ok && isWrite(request.method)) wrote = true
+      if (outcome.ok) for (const id of torrentsTouched(request, outcome.value)) this.#stale.add(id)
+      this.#answer(request.id, outcome)
+    }
+    if (wrote) this.#afterWrite()
+    this.#tellState()
+  }
+
+  /** Those that failed, with the room that the reserve gave. */
+  #again(works: readonly Work[], outcomes: readonly Outcome[]): Outcome[] {
+    const failed = works.filter((_, index) => outcomes[index]?.ok === false)
+    const second = runBatch(failed, this.#tx)
+    return outcomes.map((outcome) => (outcome.ok ? outcome : (second.shift() ?? outcome)))
+  }
+
+  #workOf(request: Request): Work {
+    const { sql, tools } = this.#opened
+    const write = isWrite(request.method)
+    const run = (): unknown => {
+      if (write && this.#damage !== null) throw this.#damage
+      if (request.method === 'remove') this.#retire(request as Request<'remove'>)
+      if (request.method === 'metainfo')
+        return readGoodMetainfo(sql, tools.copies, ...(request as Request<'metainfo'>).args)
+      return perform(sql, request)
+    }
+    return { write, run }
+  }
+
+  /** The copy goes first: a row without one is removed again, a copy without a row would come back. */
+  #retire(request: Request<'remove'>): void {
+    const [id] = request.args
+    const hash = hashOf(this.#opened.sql, id)
+    if (hash !== null) this.#opened.tools.copies.retire(hash)
+    this.#stale.delete(id)
+  }
+
+  #answer(id: number, outcome: Outcome): void {
+    if (outcome.ok) return this.#port.post({ kind: 'answer', id, value: outcome.value })
+    const fault = faultOf(outcome.error)
+    if (isDamage(fault.code)) this.#meetDamage(fault)
+    this.#port.post({ kind: 'fault', id, ...fault })
+  }
+
+  /** Claims end at once; the next start looks at every page. */
+  #meetDamage({ code, message }: { code: string; message: string }): void {
+    this.#damage ??= new StoreFault(code, message)
+    attempt(() => {
+      writeFileSync(this.#opened.tools.places.suspect, `${message}\n`, { mode: 0o600 })
+    })
+  }
+
+  #afterWrite(): void {
+    this.#copiesFail = false
+    this.#tools.reserve.restock()
+    this.#planSlice()
+    this.#planBackup()
+  }
+
+  #tellState(): void {
+    const reserve = this.#tools.reserve.whole
+    if (reserve === this.#state.reserve) return
+    this.#state = { reserve }
+    this.#port.post({ kind: 'state', state: this.#state })
+  }
+
+  #planSlice(): void {
+    if (this.#sliceDue || this.#stale.size === 0 || this.#copiesFail || this.#closing) return
+    this.#sliceDue = true
+    this.#tools.soon(() => {
+      this.#sliceDue = false
+      this.#saveCopies(SLICE)
+      this.#planSlice()
+    })
+  }
+
+  #saveCopies(within: Millis): void {
+    const { sql, tools } = this.#opened
+    const until = this.#tools.elapsed() + within
+    try {
+      for (const id of this.#stale) {
+        saveCopy(sql, tools.copies, id)
+        this.#stale.delete(id)
+        if (this.#tools.elapsed() > until) break
+      }
+      tools.copies.sync()
+    } catch {
+      // The row is recorded all the same; its copy follows when there is room.
+      this.#copiesFail = true
+    }
+  }
+
+  #planBackup(): void {
+    if (this.#backupTimer !== null || this.#closing) return
+    const { places, now } = this.#opened.tools
+    const last = newestBackupAt(places.backups)
+    const wait = last === null ? FIRST_BACKUP : Math.min(BACKUP_EVERY, last + BACKUP_EVERY - now())
+    this.#backupTimer = this.#tools.after(Math.max(0, wait), () => {
+      this.#backupTimer = null
+      if (this.#backup === null) this.#backUpToday()
+    })
+  }
+
+  /** A failure is no news, unless it was the first to read what is damaged. */
+  #backUpToday(): void {
+    const { places, now } = this.#opened.tools
+    const failed = (error: unknown): void => {
+      const fault = faultOf(error)
+      if (!isDamage(fault.code)) return
+      this.#meetDamage(fault)
+      this.#port.post({ kind: 'damaged', ...fault })
+    }
+    try {
+      this.#make(nextBackupPath(places.backups, now())).catch(failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  #backUp(id: number, path: string | null): void {
+    const { places, now } = this.#opened.tools
+    const failed = (error: unknown): void => {
+      this.#port.post({ kind: 'fault', id, ...faultOf(error) })
+    }
+    try {
+      if (this.#backup !== null) throw new StoreFault('SQLITE_BUSY', 'a backup is being made')
+      const target = path ?? nextBackupPath(places.backups, now())
+      this.#make(target).then((made) => {
+        this.#port.post({ kind: 'answer', id, value: made })
+      }, failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  #make(path: string): Promise<BackupMade> {
+    const { db, tools } = this.#opened
+    const made = backupAside(db, path, {
+      steps: tools.steps,
+      abandoned: () => this.#closing,
+      now: this.#tools.elapsed,
+    })
+    this.#backup = made
+    const ended = (): void => {
+      this.#backup = null
+    }
+    made.then(ended, ended)
+    return made.then((backup) => {
+      const oldest = pruneBackups(tools.places.backups)
+      if (oldest !== null) tools.copies.forgetRemovalsBefore(oldest)
+      return backup
+    })
+  }
+
+  #restore(id: number, path: string): void {
+    try {
+      stageRestore(this.#opened.tools, path)
+      this.#port.post({ kind: 'answer', id, value: undefined })
+    } catch (error) {
+      this.#port.post({ kind: 'fault', id, ...faultOf(error) })
+    }
+  }
+
+  async #finish(): Promise<void> {
+    this.#closing = true
+    this.#backupTimer?.()
+    await this.#backup?.catch(() => undefined)
+    if (this.#stale.size > 0) this.#saveCopies(LAST_SLICE)
+    const { db } = this.#opened
+    // A checkpoint that fails costs nothing: the log is read again at the next start.
+    attempt(() => db.pragma('wal_checkpoint(TRUNCATE)'))
+    attempt(() => db.close())
+    attempt(() => this.#tools.lock.close())
+    this.#port.post({ kind: 'closed' })
+    this.#port.end()
+  }
+}
+
+function isFull(outcome: Outcome): boolean {
+  return !outcome.ok && /^(SQLITE_FULL|SQLITE_IOERR|ENOSPC|EDQUOT)$/.test(faultOf(outcome.error).code)
+}
+
+function attempt(work: () => unknown): void {
+  try {
+    work()
+  } catch {
+    // Said at the call: nothing depends on it.
+  }
+}
