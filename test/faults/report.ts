@@ -43,13 +43,17 @@ export async function inFolder(run: (dir: string) => Promise<number>): Promise<v
   }
 }
 
-/** Every way in which the figures break what is promised, one sentence each. */
+/** Every way in which the figures break what is promised, one sentence each, but for how long a start took. */
 export function violationsOf(figures: ProofFigures): string[] {
   const found = [...figures.lost, ...figures.wrong, ...figures.backwards]
-  if (figures.slowestStart >= START_BOUND)
-    found.push(`a start took ${String(Math.round(figures.slowestStart))} ms`)
   if (figures.mostUnrecorded > figures.bound) found.push('more progress was lost than one interval brings')
   return found
+}
+
+/** A sentence where a start took too long: for a machine that has nothing else to do. */
+export function slowStarts(figures: ProofFigures): string[] {
+  const millis = Math.round(figures.slowestStart)
+  return millis < START_BOUND ? [] : [`a start took ${String(millis)} ms`]
 }
 
 /** The figures in one line. */

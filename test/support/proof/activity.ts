@@ -11,6 +11,8 @@ export interface ActivityInit {
   readonly random: FakeRandom
   /** Where downloads go, as the daemon sees it; each add gets a folder of its own in it. */
   readonly down: string
+  /** Some removals leave the data; where there is no room for that, none does. */
+  readonly leaves?: boolean
 }
 
 /** Milliseconds between two looks at the list. */
@@ -76,7 +78,7 @@ export class Activity {
     if (entry.presence !== 'there') await this.#add(entry)
     else if (entry.desired === 'paused') await this.#want(entry, 'running')
     else if (chance < 0.1) await this.#remove(entry, true)
-    else if (chance < 0.13) await this.#remove(entry, false)
+    else if (chance < 0.13) await this.#remove(entry, this.#init.leaves === false)
     else if (chance < 0.3) await this.#want(entry, 'paused')
     else if (chance < 0.34) await this.#init.daemon.call('torrent.verify', { ids: [entry.id] })
   }
