@@ -26,7 +26,7 @@ export class TcpLeecher {
   connections = 0
   private socket: net.Socket | null = null
   private timer: NodeJS.Timeout | null = null
-  private rest = Buffer.alloc(0)
+  private rest: Buffer = Buffer.alloc(0)
   private greeted = false
   private over = false
 

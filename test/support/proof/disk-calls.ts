@@ -16,7 +16,7 @@ export interface DiskCalls {
   readonly folderSyncs: readonly PathCall[]
   /** Files and folders made, on the way to the download folder too. */
   readonly made: readonly PathCall[]
-  /** By the name a file got. */
+  /** By the name a file got: by rename, or by link with an unlink of the old name, which is none of `unlinks`. */
   readonly renames: readonly PathCall[]
   readonly unlinks: readonly PathCall[]
 }
@@ -32,6 +32,17 @@ export function diskCalls(calls: readonly SystemCall[], dir: string): DiskCalls 
     const path = [...call.args.matchAll(/"([^"]*)"/g)].at(-1)?.[1] ?? ''
     return [{ ...call, path }]
   })
+  const links = named.filter(({ name, path }) => /^link(at)?$/.test(name) && below(path))
+  const unlinks = named.filter(
+    ({ name, args, path }) => /^unlink(at)?$/.test(name) && below(path) && !args.includes('AT_REMOVEDIR'),
+  )
+  /** The second half of a link that is a rename: the first unlink of that name after it. */
+  const halves = new Set(
+    links.map(({ args, done }) => {
+      const from = /"([^"]*)"/.exec(args)?.[1]
+      return unlinks.find(({ path, begun }) => path === from && begun > done)
+    }),
+  )
   const syncs = /^f(data)?sync$/
   return {
     writes: onFile
@@ -51,10 +62,11 @@ export function diskCalls(calls: readonly SystemCall[], dir: string): DiskCalls 
         (below(path) || dir === path || dir.startsWith(`${path}/`)) &&
         (/^mkdir(at)?$/.test(name) || (/^open(at)?$/.test(name) && args.includes('O_CREAT'))),
     ),
-    renames: named.filter(({ name, path }) => /^rename(at2?)?$/.test(name) && below(path)),
-    unlinks: named.filter(
-      ({ name, args, path }) => /^unlink(at)?$/.test(name) && below(path) && !args.includes('AT_REMOVEDIR'),
-    ),
+    renames: [
+      ...named.filter(({ name, path }) => /^rename(at2?)?$/.test(name) && below(path)),
+      ...links,
+    ].sort((a, b) => a.begun - b.begun),
+    unlinks: unlinks.filter((call) => !halves.has(call)),
   }
 }
 
