@@ -55,12 +55,32 @@ export function parseConfig(text: string): { readonly values: ConfigValues } | C
 
 function parseToml(text: string): Record<string, unknown> {
   try {
-    return parse(text, { integersAsBigInt: 'asNeeded' })
+    const table = parse(text, { integersAsBigInt: 'asNeeded' })
+    if (isDeeperThan(table, MOST_DEPTH))
+      throw new ConfigError('Tables lie too deep in one another.', FIRST_PLACE)
+    return table
   } catch (error) {
     if (!(error instanceof TomlError)) throw error
     const why = (error.message.split('\n')[0] ?? '').replace(/^Invalid TOML document: /, '')
     throw new ConfigError(`This is not TOML: ${why}.`, error)
   }
+}
+
+/** Tables and lists in one another; what goes through them calls itself as often. */
+const MOST_DEPTH = 100
+const FIRST_PLACE = { line: 1, column: 1 }
+
+function isDeeperThan(table: object, most: number): boolean {
+  let level: object[] = [table]
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > most) return true
+    level = level.flatMap((each) => Object.values(each).filter(isObject))
+  }
+  return false
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }
 
 /** The values that are no tables, and the tables that are empty. */

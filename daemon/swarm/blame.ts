@@ -10,12 +10,14 @@ const DIGEST = 20
 /** Bad tries remembered of one piece, and pieces with such tries, the oldest given up first. */
 const MOST_TRIES = 8
 const MOST_PIECES = 64
+/** Peers remembered that gave blocks of pieces which are not judged yet and left, the oldest given up first. */
+const MOST_GONE = 64
 
 /** One try that was bad. */
 interface Try {
   /** Of each block, as it came. */
   readonly digests: Uint8Array
-  /** Who sent it; null where that one was gone already. */
+  /** Who sent it; null where that is not remembered. */
   readonly senders: readonly (Peer | null)[]
 }
 
@@ -24,6 +26,10 @@ export class Blame {
   readonly #alone = new Map<PieceIndex, Peer | null>()
   /** Bad tries of pieces that are not right yet, the oldest piece first. */
   readonly #tries = new Map<PieceIndex, Try[]>()
+  /** Peers that left before the verdict, by the number that stands for each in the open pieces: below -1. */
+  readonly #gone = new Map<number, Peer>()
+  /** The number of the next. */
+  #nextGone = -2
   readonly #ban: (peer: Peer) => void
 
   constructor(ports: { readonly ban: (peer: Peer) => void }) {
@@ -48,9 +54,23 @@ export class Blame {
     return pieces
   }
 
-  /** `senders` by block, null for one that is gone; `digests` of the blocks in a row, null where they are unknown. */
+  /** A peer leaves whose blocks are not judged yet: the number that stands for it from now on. */
+  bury(peer: Peer): number {
+    const stone = this.#nextGone--
+    this.#gone.set(stone, peer)
+    const [oldest] = this.#gone.keys()
+    if (this.#gone.size > MOST_GONE && oldest !== undefined) this.#gone.delete(oldest)
+    return stone
+  }
+
+  /** Whom a number of `bury` stands for. */
+  buried(stone: number): Peer | undefined {
+    return this.#gone.get(stone)
+  }
+
+  /** `senders` by block, null for one that is forgotten; `digests` of the blocks in a row, null where they are unknown. */
   bad(piece: PieceIndex, senders: readonly (Peer | null)[], digests: Uint8Array | null): void {
-    // Those who left count as one more: who is left must not pay for them.
+    // Those who are forgotten count as one more: who is left must not pay for them.
     const [only, second] = new Set(senders)
     if (only !== undefined && only !== null && second === undefined) return this.#ban(only)
     this.#alone.set(piece, null)

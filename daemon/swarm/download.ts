@@ -177,7 +177,9 @@ export class Downloader {
 
   left(peer: Peer): void {
     this.#revoke(peer)
-    this.#giveBack(this.#pieces.forget(peer.handle))
+    // Who lies and leaves before the verdict is to be found all the same.
+    const stone = this.#pieces.hasGiven(peer.handle) ? this.#blame.bury(peer) : undefined
+    this.#giveBack(this.#pieces.forget(peer.handle, stone))
     peer.outstanding = 0
     peer.piece = -1
     if (peer.hungry) this.#shares.expire()
@@ -516,7 +518,10 @@ export class Downloader {
   /** `digests` of its blocks as they came; null where they could not be read. */
   pieceBad(piece: PieceIndex, digests: Uint8Array | null): void {
     this.#ports.wasted(this.#content.layout.pieceSize(piece))
-    const senders = Array.from(this.#pieces.senders(piece), (handle) => this.#ports.peer(handle) ?? null)
+    const senders = Array.from(
+      this.#pieces.senders(piece),
+      (handle) => this.#ports.peer(handle) ?? this.#blame.buried(handle) ?? null,
+    )
     this.#forget(piece)
     this.#picker.close(piece)
     this.#blame.bad(piece, senders, digests)

@@ -301,13 +301,25 @@ export class OpenPieces {
     return count
   }
 
-  /** A peer is gone and its number may be used again: like `release`, and blocks it gave or refused name nobody. */
-  forget(peer: number): number {
+  /** A block of an open piece came from it. */
+  hasGiven(peer: number): boolean {
+    for (const { party, state } of this.#tables.values()) {
+      if (party.some((giver, block) => giver === peer && state[block] === RECEIVED)) return true
+    }
+    return false
+  }
+
+  /**
+   * A peer is gone and its number may be used again: like `release`, what it refused names nobody, and blocks it gave
+   * name `stone`: a number below -1, or nobody.
+   */
+  forget(peer: number, stone = NOBODY): number {
     const count = this.release(peer)
     for (const table of this.#tables.values()) {
       if (table.owner === peer) table.owner = ORPHAN
       for (let block = 0; block < table.blocks; block++) {
-        if (table.party[block] === peer) table.party[block] = NOBODY
+        if (table.party[block] !== peer) continue
+        table.party[block] = table.state[block] === RECEIVED ? stone : NOBODY
       }
     }
     return count
@@ -320,7 +332,7 @@ export class OpenPieces {
     return table.holder[block * MAX_HOLDERS + nth] ?? NOBODY
   }
 
-  /** Who gave each block of a piece, -1 for one that is not here or whose sender is gone: for blame. */
+  /** Who gave each block of a piece, -1 for one that is not here: for blame. See `forget` for those who are gone. */
   senders(piece: PieceIndex): Int32Array {
     const table = this.#table(piece)
     if (table === undefined) return new Int32Array(0)

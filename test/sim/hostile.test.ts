@@ -496,6 +496,47 @@ describe('a download among liars', () => {
     expect(honest.map(({ ended }) => ended)).not.toContain('sent-bad-data')
   })
 
+  it.each([1, 2])('bans a liar that is gone before the verdict (%d of all blocks wrong)', async (wrong) => {
+    const swarm = new Swarm()
+    const node = swarm.node()
+    await node.add(source)
+    await swarm.settle()
+    const good = raw.rawPeer(swarm, node, source, '10.1.0.2')
+    answer(good)
+    let turn = 0
+    // It sends what it is asked for at once, and leaves in the same moment; then it comes again.
+    const visit = async (): Promise<boolean> => {
+      const peer = raw.rawPeer(swarm, node, source, '10.1.0.1')
+      if (peer.end.ended) return false
+      peer.send(raw.HAVE_ALL, raw.UNCHOKE)
+      await swarm.settle()
+      if (peer.ended !== null) return false
+      node.disk.hold('write')
+      for (const asked of peer.asked) {
+        peer.send(peer.block(asked, (bytes) => (turn++ % wrong === 0 ? bytes.fill(9) : undefined)))
+      }
+      await swarm.settle()
+      peer.end.close('gone')
+      await swarm.settle()
+      node.disk.letGo('write')
+      await swarm.run(1000)
+      return true
+    }
+    let visits = 0
+    while (visits < 10 && (await visit())) visits++
+    expect(visits).toBeGreaterThan(0)
+    if (wrong === 1) expect(visits).toBeLessThan(3)
+    good.send(raw.HAVE_ALL, raw.UNCHOKE)
+    await swarm.until(() => node.torrent.state.kind === 'seeding', 600_000)
+    await swarm.settle()
+    expect(node.hasAll(source)).toBe(true)
+    expect(good.ended).not.toBe('sent-bad-data')
+    const again = raw.rawPeer(swarm, node, source, '10.1.0.1', { peerId: 'another' })
+    await swarm.settle()
+    expect(again.end.ended || again.ended !== null).toBe(true)
+    expect(node.reasons).toContain('banned')
+  })
+
   it('earns nothing with bytes nobody asked for', async () => {
     const swarm = new Swarm()
     const node = swarm.node()
