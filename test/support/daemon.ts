@@ -137,7 +137,8 @@ export class Daemon {
     const run = spawnDaemon(init)
     const inHome = join(init.home, 'torrentino.sock')
     const path = init.socket?.(run.child.pid ?? 0) ?? inHome
-    while (performance.now() - begun < START_WITHIN && run.child.exitCode === null) {
+    const lives = (): boolean => run.child.exitCode === null && run.child.signalCode === null
+    while (performance.now() - begun < START_WITHIN && lives()) {
       const hello = await greet(path)
       if (hello !== null) {
         return new Daemon(init.home, hello.pid, performance.now() - begun, run, hello.socket)

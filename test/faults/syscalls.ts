@@ -1,0 +1,28 @@
+/** `npm run test:syscalls -- [--jobs N]` */
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import { canTrace } from '../support/strace.js'
+import { inFolder } from './report.js'
+import { type Row, syscallRuns } from './syscalls-run.js'
+
+const { values } = parseArgs({ options: { jobs: { type: 'string' } } })
+const jobs = Number(values.jobs ?? availableParallelism())
+if (!Number.isInteger(jobs) || jobs < 1) throw new Error('--jobs takes a number from 1')
+
+if (!canTrace) console.log('skipped: strace cannot trace here')
+else {
+  await inFolder(async (dir) => {
+    const rows = await syscallRuns({ dir, jobs, only: null, say: (line) => console.log(line) })
+    for (const line of table(rows)) console.log(line)
+    return rows.every(({ falseClaims, notRecovered }) => falseClaims + notRecovered === 0) ? 0 : 1
+  })
+}
+
+function table(rows: readonly Row[]): string[] {
+  const heads = ['call', 'fault', 'runs', 'false claims', 'did not recover', 'ended by itself']
+  const cells = rows.map(({ call, fault, runs, falseClaims, notRecovered, ended }) =>
+    [call, fault, runs, falseClaims, notRecovered, ended].map(String),
+  )
+  const widths = heads.map((head, at) => Math.max(head.length, ...cells.map((row) => row[at]?.length ?? 0)))
+  return [heads, ...cells].map((row) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  '))
+}
