@@ -65,7 +65,7 @@ export function finishFiles(files: Files, wanted: readonly FileIndex[]): Settled
 
 /**
  * Unlinks what is ours, then the folders left empty. While a `.part` is there, a file at the final name is a
- * stranger's and stays.
+ * stranger's and stays, unless it is the same file.
  */
 export function removeFiles(files: Files): DiskFault | null {
   files.closeAll()
@@ -76,15 +76,22 @@ export function removeFiles(files: Files): DiskFault | null {
       const found = files.look(file)
       for (const folder of files.folders(file)) folders.add(folder)
       if (found.name === 'missing') continue
-      const path = found.name === 'part' ? files.part(file) : files.path(file)
-      unless(['ENOENT'], () => {
-        attempt('unlink', path, () => {
-          fs.unlinkSync(path)
-        })
-      })
+      const final = files.path(file)
+      // Ours under both names: `moveName` did not come to its end.
+      const both = found.name === 'part' && files.statAt(final)?.ino === BigInt(found.ino)
+      if (both) drop(final)
+      drop(found.name === 'part' ? files.part(file) : final)
     }
     // Deepest first: a folder's path is longer than that of the one it lies in.
     for (const folder of [...folders].sort((a, b) => b.length - a.length)) removeFolder(folder)
+  })
+}
+
+function drop(path: string): void {
+  unless(['ENOENT'], () => {
+    attempt('unlink', path, () => {
+      fs.unlinkSync(path)
+    })
   })
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync, symlinkSync } from 'node:fs'
+import { linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -7,7 +7,7 @@ import { Descriptors, Files } from '../../daemon/disk/files.js'
 import type { Made } from '../../daemon/disk/jobs.js'
 import { MadeFiles } from '../../daemon/disk/made.js'
 import { partSuffix } from '../../daemon/disk/names.js'
-import { syncFiles } from '../../daemon/disk/settle.js'
+import { removeFiles, syncFiles } from '../../daemon/disk/settle.js'
 import { Dirty } from '../../daemon/disk/sync.js'
 import { KitTorrent } from '../support/storage-kit.js'
 
@@ -115,6 +115,22 @@ describe('on real files', () => {
     expect(sync(files.look(0).ino)).toBeNull()
     expect(sync('1')).toMatchObject({ code: 'ESTALE', operation: 'sync' })
     files.closeAll()
+    rmSync(dir, { recursive: true })
+  })
+})
+
+describe('files that are removed', () => {
+  it('go under both names where a file has two, and what a stranger put at the name stays', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'torrentino-remove-'))
+    const two = ['a', 'b'].map((path) => ({ path, length: 9 }))
+    const files = new Files(
+      { key: 1, ...new KitTorrent({ dir, files: two, pieceLength: 16_384 }).spec },
+      new Descriptors(),
+    )
+    for (const name of ['a.part', 'b.part', 'b']) writeFileSync(join(dir, name), name)
+    linkSync(join(dir, 'a.part'), join(dir, 'a'))
+    expect(removeFiles(files)).toBeNull()
+    expect(readdirSync(dir)).toEqual(['b'])
     rmSync(dir, { recursive: true })
   })
 })
