@@ -5,30 +5,27 @@ import { CONTRACT_VERSION } from '../shared/rpc/contract-version.js'
 import type { Home } from '../shared/home.js'
 import { VERSION } from '../shared/version.js'
 import { EXTENT_SIZE } from '../shared/units.js'
-import { makePeerId } from './codec/peer-id.js'
+import { stackOf } from './base/log.js'
+import { watchedClock } from './base/watched-clock.js'
 import { openStore } from './db/store.js'
 import { createDisk } from './disk/disk.js'
 import { systemClock } from './io/clock.js'
 import { ConfigFile } from './io/config-file.js'
+import { descriptorLimit, socketsWithin } from './io/descriptors.js'
 import { readDownloadDir } from './io/download-dir.js'
-import { listenNear } from './io/listen.js'
-import { openLog } from './io/log.js'
-import { createNetwork } from './io/net.js'
-import { peerDialer } from './io/peer-dialer.js'
+import { createLog } from './io/log.js'
+import { createNetwork, networkAddresses } from './io/net.js'
 import { systemRandom } from './io/random.js'
-import type { Random } from './ports/random.js'
-import type { Store } from './ports/store.js'
+import { createWatch } from './io/watch.js'
 import { createRpcServer } from './rpc/server.js'
 import { createSession } from './session/create.js'
 import { LiveSettings } from './session/settings.js'
 
-/** A worker that died, or an error nobody expected: the process ends and its manager starts it anew. */
-export type OnBug = (error: Error) => void
-
 export interface DaemonInit {
   readonly home: Home
   readonly owner: 'service' | 'person'
-  readonly onBug: OnBug
+  /** A worker that died, or an error nobody expected: the process ends and its manager starts it anew. */
+  readonly onBug: (error: Error) => void
   /** The database is damaged: the daemon should end in order, and recovers at its next start. */
   readonly onDamaged: () => void
   /** `session.shutdown` was called. */
@@ -40,15 +37,20 @@ export interface Daemon {
   readonly ready: string
   /** Ends in order: torrents, connections, records, threads. */
   stop(): Promise<void>
-  /** Last lines of the log, where it ends without order. */
-  died(error: Error): void
+  /** Where it ends without order: notes who was at work, records what is verified; to be waited for so long only. */
+  died(error: Error): Promise<void>
+  /** Last lines of the log. */
+  flush(): void
 }
 
 const worker = (path: string): URL => new URL(path, import.meta.url)
 
 export async function startDaemon(init: DaemonInit): Promise<Daemon> {
   const { home, onBug } = init
-  const clock = systemClock()
+  const time = systemClock()
+  const log = createLog({ level: 'info' }, { now: () => time.now() })
+  const watch = createWatch({ env: process.env }, { log })
+  const clock = watchedClock({ clock: time, watch, woke: (gap) => room.woke(gap) })
   const random = systemRandom()
   const file = new ConfigFile({ path: home.config })
   const around = { env: process.env, homedir: homedir(), downloadDir: readDownloadDir() }
@@ -63,6 +65,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     },
   )
   const { values } = settings
+  log.setLevel(values['log.level'])
   // The lock first: a second daemon touches nothing of the first one's.
   const store = await openStore({
     file: home.database,
@@ -70,17 +73,14 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     downloadDir: values['download.dir'],
     workerUrl: worker('./db/thread.js'),
     onBug,
-    onDamaged: (fault) => {
-      log.error(
-        { error: fault.message },
-        'the database is damaged: the daemon ends and recovers at its next start',
-      )
+    onWork: () => watch.enter('store'),
+    onDamaged: ({ message: error }) => {
+      log.error({ error }, 'the database is damaged: the daemon ends and recovers at its next start')
       init.onDamaged()
     },
   })
-  const log = openLog({ file: join(home.logs, 'torrentinod.log'), level: values['log.level'] })
+  log.open(join(home.logs, 'torrentinod.log'))
   if (store.notice !== null) log.warn({ at: new Date(store.notice.at).toISOString() }, store.notice.sentence)
-  const turn = (fn: () => void): void => void setImmediate(fn)
   const disk = createDisk(
     {
       hashWorkers: Math.min(4, Math.max(1, availableParallelism() - 1)),
@@ -91,44 +91,24 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
         check: worker('./disk/check-worker.js'),
       },
       onBug,
+      onWork: () => watch.enter('disk'),
     },
-    { clock, turn },
+    { clock, turn: watch.later('disk') },
   )
-  const client = `Torrentino/${VERSION}`
-  const host = values['listen.host']
   const network = createNetwork(
-    { scope: values['net.scope'], localHosts: host === '' ? [] : [host], http: { userAgent: client } },
+    {
+      scope: values['net.scope'],
+      localHosts: values['listen.host'] === '' ? [] : [values['listen.host']],
+      http: { userAgent: `Torrentino/${VERSION}` },
+    },
     { clock, random },
   )
-  const wanted = await portOf(values['listen.port'], store, random)
-  const listening = await listenNear(
-    { host, port: wanted, full: () => room.session.budget.full },
-    (transport) => {
-      if (network.dialer.allows(transport.address)) room.session.accept(transport)
-      else transport.close('out-of-scope')
-    },
-  )
   const room = createSession(
+    { version: VERSION, pid: process.pid, home: home.state, owner: init.owner },
     {
-      version: VERSION,
-      pid: process.pid,
-      home: home.state,
-      owner: init.owner,
-      peerId: makePeerId(VERSION, random),
-      client,
-      trackerKey: random.int(2 ** 32),
-    },
-    {
-      clock,
-      random,
-      log,
-      disk,
-      store,
-      settings,
-      dialer: peerDialer(network.dialer),
-      trackers: network.trackers,
-      listenPort: () => listening.port,
-      listen: () => ({ host, port: listening.port, error: listening.error }),
+      ...{ watch, clock, random, log, disk, store, settings, network },
+      maxSockets: socketsWithin(descriptorLimit()),
+      addresses: networkAddresses,
       memory: () => process.memoryUsage.rss(),
       shutdown: init.onShutdown,
     },
@@ -136,25 +116,21 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
   const rpc = createRpcServer(
     { socketPath: home.socket, version: VERSION, contract: CONTRACT_VERSION, lockHeld: true },
     {
-      handlers: room.handlers,
-      feeds: room.feeds,
-      log,
-      clock,
+      ...{ handlers: room.handlers, feeds: room.feeds, log, clock },
       user: { uid: process.getuid?.() ?? 0, home: homedir(), umask: (mask) => process.umask(mask) },
-      turn,
+      turn: watch.later('rpc'),
+      onWork: () => watch.enter('rpc'),
     },
   )
-  await room.restore()
+  await room.open()
   await rpc.listen()
   disk.warm()
-  if (listening.error !== null) log.warn({ port: wanted }, listening.error)
-  log.info({ version: VERSION, port: listening.port, home: home.state, pid: process.pid }, 'ready')
+  log.info({ version: VERSION, port: room.port, home: home.state, pid: process.pid }, 'ready')
   return {
-    ready: `torrentinod ${VERSION} is ready: ${home.socket}, port ${String(listening.port)}.`,
+    ready: `torrentinod ${VERSION} is ready: ${home.socket}, port ${String(room.port)}.`,
     stop: async () => {
       await rpc.close()
-      listening.close()
-      await room.session.stop()
+      await room.stop()
       network.close()
       await disk.stop()
       await store.close()
@@ -162,21 +138,11 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
       log.flush()
     },
     died: (error) => {
-      log.error(
-        { error: error.stack ?? String(error) },
-        'a bug: the daemon ends and its manager starts it anew',
-      )
-      log.flush()
+      const { phase, torrent } = watch
+      const fields = { error: stackOf(error), phase, ...(torrent === 0 ? {} : { torrent }) }
+      log.error(fields, 'a bug: the daemon ends and its manager starts it anew')
+      return room.session.salvage(torrent)
     },
+    flush: () => log.flush(),
   }
-}
-
-/** Drawn once and kept: routers and friends know it. */
-async function portOf(setting: number, store: Store, random: Random): Promise<number> {
-  if (setting > 0) return setting
-  const kept = Number(await store.getMeta('listen.port'))
-  if (kept >= 1024 && kept <= 65_535) return kept
-  const drawn = 10_000 + random.int(22_768)
-  await store.setMeta('listen.port', String(drawn))
-  return drawn
 }

@@ -7,6 +7,8 @@ import { type Daemon, startDaemon } from './main.js'
 import { StoreFault } from './ports/store.js'
 import { SocketPlaceError } from './rpc/socket-file.js'
 
+/** Where it ends by a bug: until what can be saved is saved. */
+const SALVAGE_WITHIN = 2000
 /** Under launchd's 20 s and systemd's 90 s, and under our own promise of 5 s. */
 const STOP_WITHIN = 4500
 const EXIT = { ok: 0, fault: 1, usage: 2, alreadyRunning: 6 }
@@ -21,7 +23,10 @@ State, socket, config and logs lie in --home or TORRENTINO_HOME, or in the platf
 
 const owner = process.env['TORRENTINO_OWNER'] === 'service' ? 'service' : 'person'
 let daemon: Daemon | null = null
+/** The start under way: what it has opened is known when it is over. */
+let starting: Promise<unknown> = Promise.resolve()
 let ending = false
+let broken = false
 
 const args = process.argv.slice(2)
 const unknown = args.find((arg, at) => !isKnown(arg, args[at - 1]))
@@ -50,14 +55,16 @@ async function run(): Promise<void> {
     return
   }
   try {
-    daemon = await startDaemon({
+    const start = startDaemon({
       home,
       owner,
       onBug: bug,
       onDamaged: () => void stop(EXIT.fault),
       onShutdown: () => void stop(),
     })
-    print(daemon.ready)
+    starting = start.catch(() => undefined)
+    daemon = await start
+    if (!ending) print(daemon.ready)
   } catch (error) {
     refuse(error, home)
   }
@@ -82,20 +89,29 @@ function refuse(error: unknown, home: Home): void {
 }
 
 async function stop(status = EXIT.ok): Promise<void> {
+  // Asked twice: now. What is recorded is safe.
   if (ending) process.exit(EXIT.ok)
   ending = true
   // A thread that hangs in a system call would hold back an orderly exit: then there is none. What is recorded is safe.
   setTimeout(() => {
     process.kill(process.pid, 'SIGKILL')
   }, STOP_WITHIN).unref()
+  await starting
   await daemon?.stop()
   process.exit(status)
 }
 
 function bug(error: Error): void {
   process.stderr.write(`torrentinod: ${error.stack ?? error.message}\n`)
-  daemon?.died(error)
-  process.exit(EXIT.fault)
+  // What goes wrong on the way out is not waited for.
+  if (broken || daemon === null) process.exit(EXIT.fault)
+  broken = true
+  const end = (): void => {
+    daemon?.flush()
+    process.exit(EXIT.fault)
+  }
+  setTimeout(end, SALVAGE_WITHIN)
+  daemon.died(error).then(end, end)
 }
 
 function isKnown(arg: string, before: string | undefined): boolean {

@@ -144,4 +144,32 @@ export interface DaemonView {
     readonly checks: number
     readonly oldest: Millis
   }
+  /** How long the disk and the database took: the last time, and the slowest of the last minute; null without one. */
+  readonly latency: {
+    /** A part of a piece, from its hand-over to its hash and its place in the page cache. */
+    readonly write: TookView
+    /** The sync of a round: from here on the disk itself has it. */
+    readonly sync: TookView
+    /** A call of the database. */
+    readonly store: TookView
+  }
+  /** Turns of the main loop that took over 200 ms, since the start: the log has a line for each. */
+  readonly stalls: {
+    readonly count: number
+    readonly longest: Millis
+    /** What it was at in the longest one: peer, disk, store, timer, tracker, rpc, other; null without any. */
+    readonly phase: string | null
+  }
+  /** Faults of Torrentino's own since the start that were contained: each is in the log. */
+  readonly faults: {
+    /** Each ended one connection. */
+    readonly peers: number
+    /** Each blocked one torrent for a while. */
+    readonly torrents: number
+  }
+}
+
+export interface TookView {
+  readonly last: Millis | null
+  readonly slowest: Millis | null
 }

@@ -1,6 +1,6 @@
 /** The daemon itself, on one line and on many. */
 import { escapeText, formatBytes, formatDuration, formatRate } from '../../shared/text.js'
-import type { DaemonView } from '../../shared/views.js'
+import type { DaemonView, TookView } from '../../shared/views.js'
 import { paint, plural, type Style } from './style.js'
 import { renderPairs } from './table.js'
 
@@ -38,9 +38,21 @@ export function renderStatus(daemon: DaemonView, style: Style): string {
     ['Buffers', buffers(daemon.buffers)],
     ['Threads', threads(daemon.queues)],
   ]
+  pairs.push(['Disk', disk(daemon)], ['Database', took(daemon.latency.store, 'answers')])
   const { p99, max } = daemon.loopDelay
   if (p99 !== null && max !== null)
     pairs.push(['Main loop', `late by ${p99} ms (p99) and ${max} ms at most, in the last minute`])
+  const { stalls, faults } = daemon
+  if (stalls.count > 0)
+    pairs.push([
+      'Stalls',
+      `${stalls.count} over 200 ms, the longest ${stalls.longest} ms (${escapeText(stalls.phase ?? 'other')}); see the log`,
+    ])
+  if (faults.peers + faults.torrents > 0)
+    pairs.push([
+      'Faults',
+      `Torrentino's own: ${plural(faults.peers, 'connection')} ended, ${plural(faults.torrents, 'torrent')} blocked; see the log`,
+    ])
   const problem = daemon.listen.error === null ? '' : portLine(daemon, style)
   return renderPairs(pairs, style) + problem
 }
@@ -48,6 +60,17 @@ export function renderStatus(daemon: DaemonView, style: Style): string {
 function buffers({ slab, slabLimit, frames, checks }: DaemonView['buffers']): string {
   const all = formatBytes(slab + frames + checks)
   return `${all} of payload, ${formatBytes(slab)} of ${formatBytes(slabLimit)} for arriving data`
+}
+
+function disk({ latency, queues }: DaemonView): string {
+  const oldest = queues.oldest > 1000 ? `; a job waits since ${formatDuration(queues.oldest / 1000)}` : ''
+  return `${took(latency.write, 'writes')}, ${took(latency.sync, 'syncs')}${oldest}`
+}
+
+function took({ last, slowest }: TookView, what: string): string {
+  if (last === null) return `no ${what} yet`
+  const worst = slowest === null ? '' : ` (${slowest} ms at most in the last minute)`
+  return `${what} in ${last} ms${worst}`
 }
 
 function threads({ hash, lanes, reads, checks, oldest }: DaemonView['queues']): string {
@@ -69,5 +92,5 @@ export function renderWelcome(style: Style): string {
 }
 
 function portLine(daemon: DaemonView, style: Style): string {
-  return paint(`Peers cannot reach us: ${escapeText(daemon.listen.error ?? '')}`, 'yellow', style) + '\n'
+  return paint(escapeText(daemon.listen.error ?? ''), 'yellow', style) + '\n'
 }

@@ -11,3 +11,8 @@ export interface Log {
   /** A log that adds these fields to every line. */
   child(bindings: LogFields): Log
 }
+
+/** What is known of where it came from. */
+export function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

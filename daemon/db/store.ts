@@ -12,6 +12,8 @@ export interface StoreInit extends Omit<ThreadInit, 'restore'> {
   readonly onBug: (error: Error) => void
   /** The database is damaged: nothing is recorded any more, and the next start recovers. Called once. */
   readonly onDamaged: (fault: StoreFault) => void
+  /** The thread has answered: work begins on the main thread. */
+  readonly onWork?: () => void
 }
 
 export interface OpenedStore extends Store, Database {
@@ -50,7 +52,7 @@ function startThread(init: StoreInit, restore: string | null): Thread {
   const { file, lockFile, downloadDir, workerUrl } = init
   const workerData: ThreadInit = { file, lockFile, downloadDir, restore }
   const worker = new Worker(workerUrl, { workerData, name: 'store' })
-  return new Thread({ worker, file, onBug: init.onBug, onDamaged: init.onDamaged })
+  return new Thread({ ...init, worker })
 }
 
 interface Pending {
@@ -60,7 +62,7 @@ interface Pending {
   readonly reject: (fault: StoreFault) => void
 }
 
-interface ThreadHandle extends Pick<StoreInit, 'file' | 'onBug' | 'onDamaged'> {
+interface ThreadHandle extends Pick<StoreInit, 'file' | 'onBug' | 'onDamaged' | 'onWork'> {
   readonly worker: Worker
 }
 
@@ -91,6 +93,7 @@ class Thread {
     this.onDamaged = init.onDamaged
     this.health = new Health(init.file)
     this.worker.on('message', (message: FromThread) => {
+      init.onWork?.()
       this.receive(message)
     })
     this.worker.on('error', (error) => {

@@ -68,7 +68,10 @@ export class Assembly {
   private tight = false
 
   constructor(
-    private readonly init: { readonly hashWorkers: number } & Pick<ThreadInit, 'url' | 'onBug'>,
+    private readonly init: { readonly hashWorkers: number } & Pick<
+      ThreadInit,
+      'url' | 'onBug' | 'onWork' | 'took'
+    >,
     private readonly ports: { readonly clock: Clock; readonly slab: SharedSlab },
   ) {}
 

@@ -12,7 +12,7 @@ const MOST_READING = 4
 /** Threads and buffers are kept so long after the last check. */
 const KEEP: Millis = 5000
 
-export interface CheckCrewInit extends Pick<ThreadInit, 'url' | 'onBug'> {
+export interface CheckCrewInit extends Pick<ThreadInit, 'url' | 'onBug' | 'onWork'> {
   /** Threads, at least 1. */
   readonly workers: number
   /** Size of a buffer: what a lane reads at once for a check, at most. */
@@ -122,8 +122,11 @@ export class CheckCrew {
   }
 
   private start(): Thread<DigestJobs> {
-    const { url, onBug } = this.init
-    return new Thread<DigestJobs>({ url, onBug, name: `check-${String((this.started += 1))}` }, this.clock)
+    const { url, onBug, onWork } = this.init
+    return new Thread<DigestJobs>(
+      { url, onBug, onWork, name: `check-${String((this.started += 1))}` },
+      this.clock,
+    )
   }
 
   private retire(): void {

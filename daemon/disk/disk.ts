@@ -1,5 +1,6 @@
 /** The disk room: see daemon/ports/disk.ts. */
 import type { Bytes, Millis } from '../../shared/units.js'
+import { Latency } from '../base/latency.js'
 import type { Clock } from '../ports/clock.js'
 import type {
   Disk,
@@ -26,6 +27,8 @@ export interface DiskInit {
   readonly workerUrls: { readonly hash: URL; readonly lane: URL; readonly check: URL }
   /** A thread died. Nothing the disk says may be believed after that. */
   readonly onBug: (error: Error) => void
+  /** A thread has answered: work begins on the main thread. */
+  readonly onWork?: () => void
   /** Bytes of all frames: being read, not yet taken by sockets, or kept for the next; 16 MiB without it. */
   readonly frameMemory?: Bytes
 }
@@ -53,6 +56,8 @@ class ThreadedDisk implements Disk {
   private readonly lanes: Lanes
   private readonly reader: Reader
   private readonly crew: CheckCrew
+  private readonly writes: Latency
+  private readonly syncs: Latency
   /** The last key given; see StorageKey. */
   private lastKey = 0
   private readonly stopTrimming: () => void
@@ -61,14 +66,21 @@ class ThreadedDisk implements Disk {
     this.slab = new SharedSlab({ slots: init.slots }, (tight) => {
       this.assembly.press(tight)
     })
-    const { hashWorkers, onBug } = init
+    const { hashWorkers, onBug, onWork } = init
+    const now = (): Millis => clock.now()
+    this.writes = new Latency({ now })
+    this.syncs = new Latency({ now })
+    const took = (kind: PropertyKey, millis: Millis): void => {
+      if (kind === 'extent') this.writes.add(millis)
+      else if (kind === 'sync') this.syncs.add(millis)
+    }
     this.assembly = new Assembly(
-      { hashWorkers, url: init.workerUrls.hash, onBug },
+      { hashWorkers, url: init.workerUrls.hash, onBug, onWork, took },
       { clock, slab: this.slab },
     )
-    this.lanes = new Lanes({ url: init.workerUrls.lane, onBug }, clock)
+    this.lanes = new Lanes({ url: init.workerUrls.lane, onBug, onWork, took }, clock)
     this.crew = new CheckCrew(
-      { workers: hashWorkers, chunk: CHECK_CHUNK, url: init.workerUrls.check, onBug },
+      { workers: hashWorkers, chunk: CHECK_CHUNK, url: init.workerUrls.check, onBug, onWork },
       clock,
     )
     this.reader = new Reader({ most: init.frameMemory ?? FRAME_MEMORY }, { now: () => clock.now(), turn })
@@ -109,6 +121,8 @@ class ThreadedDisk implements Disk {
       oldest: Math.max(this.assembly.oldest, this.lanes.oldest),
       frameBytes: this.reader.bytes,
       checkBytes: this.crew.bytes,
+      write: this.writes.read(),
+      sync: this.syncs.read(),
     }
   }
 

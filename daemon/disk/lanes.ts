@@ -68,7 +68,7 @@ export class Lanes {
   private started = 0
 
   constructor(
-    private readonly init: Pick<ThreadInit, 'url' | 'onBug'>,
+    private readonly init: Pick<ThreadInit, 'url' | 'onBug' | 'onWork' | 'took'>,
     private readonly clock: Clock,
   ) {}
 

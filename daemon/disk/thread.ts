@@ -8,6 +8,7 @@ import type { Clock } from '../ports/clock.js'
 import type { Answer, Ask, Envelope, Table } from './jobs.js'
 
 interface Pending {
+  readonly kind: PropertyKey
   /** When it was asked. */
   readonly since: Millis
   readonly done: (answer: unknown) => void
@@ -25,6 +26,10 @@ export interface ThreadInit {
   readonly name: string
   /** The thread died: a bug, after which nothing here may be believed. */
   readonly onBug: (error: Error) => void
+  /** Answers came: work begins on the main thread. */
+  readonly onWork?: (() => void) | undefined
+  /** A job was answered after so long. */
+  readonly took?: ((kind: PropertyKey, took: Millis) => void) | undefined
 }
 
 export class Thread<J extends Table<J> & { stop: { ask: null; answer: unknown } }> {
@@ -45,6 +50,7 @@ export class Thread<J extends Table<J> & { stop: { ask: null; answer: unknown } 
   ) {
     this.worker = new Worker(init.url, { name: init.name })
     this.worker.on('message', (answers: readonly unknown[]) => {
+      init.onWork?.()
       for (const answer of answers) this.answered(answer)
       if (this.queued - this.outbox.length <= AHEAD / 2) this.flush()
     })
@@ -89,7 +95,7 @@ export class Thread<J extends Table<J> & { stop: { ask: null; answer: unknown } 
   }
 
   private send<K extends keyof J>(kind: K, ask: unknown, done: (answer: Answer<J, K>) => void): void {
-    this.pending.push({ since: this.clock.now(), done: done })
+    this.pending.push({ kind, since: this.clock.now(), done: done })
     this.outbox.push({ kind, ask })
     if (this.flushing || this.queued - this.outbox.length >= AHEAD) return
     this.flushing = true
@@ -114,6 +120,7 @@ export class Thread<J extends Table<J> & { stop: { ask: null; answer: unknown } 
       this.pending = this.pending.slice(this.head)
       this.head = 0
     }
+    this.init.took?.(first.kind, this.clock.now() - first.since)
     first.done(answer)
   }
 }

@@ -1,41 +1,43 @@
-/** The daemon's log: one JSON line an event, written by libuv's pool, so that a slow disk never holds the loop. */
-import { pino, destination } from 'pino'
-import type { Log } from '../base/log.js'
+/** The daemon's log: one JSON line an event, bounded in what a line holds, how often it comes, and how much is kept. */
+import { pino } from 'pino'
+import type { Log, LogFields } from '../base/log.js'
+import { withoutRepeats } from '../base/repeats.js'
+import type { Bytes, Millis } from '../../shared/units.js'
 import type { LogLevel } from '../../shared/settings.js'
+import { LogFile } from './log-file.js'
 
 /** Longer texts of the outside are cut. */
 const MOST_TEXT = 1024
+/** Fields of a value, and values in values, that are written. */
+const MOST_FIELDS = 30
+const MOST_DEPTH = 4
 
 export interface FileLog extends Log {
   setLevel(level: LogLevel): void
+  /** Until then lines wait in memory. */
+  open(file: string): void
   /** Writes what is buffered, at the end of the program. */
   flush(): void
 }
 
-export function openLog(init: { readonly file: string; readonly level: LogLevel }): FileLog {
-  const out = destination({ dest: init.file, sync: false, mkdir: true, minLength: 0 })
-  // A full disk must not end the daemon: the line is lost, the torrents are not.
-  out.on('error', () => undefined)
-  const logger = pino(
-    {
-      level: init.level,
-      base: null,
-      timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { log: (fields) => cut(fields) },
-    },
-    out,
-  )
+export function createLog(
+  init: { readonly level: LogLevel; readonly cap?: Bytes },
+  ports: { readonly now: () => Millis },
+): FileLog {
+  const out = new LogFile(init.cap === undefined ? {} : { cap: init.cap })
+  const logger = pino({ level: init.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, out)
+  const log = withoutRepeats(over(logger), ports.now)
   return {
-    ...over(logger),
+    ...log,
     setLevel: (level) => {
       logger.level = level
     },
+    open: (file) => {
+      out.open(file)
+    },
     flush: () => {
-      try {
-        out.flushSync()
-      } catch {
-        // Not opened yet, or the disk is gone: nothing can be said where it would be read.
-      }
+      log.settle()
+      out.flush()
     },
   }
 }
@@ -43,26 +45,35 @@ export function openLog(init: { readonly file: string; readonly level: LogLevel 
 function over(logger: pino.Logger): Log {
   return {
     debug: (fields, message) => {
-      logger.debug(fields, message)
+      if (logger.isLevelEnabled('debug')) logger.debug(cut(fields), cutText(message))
     },
     info: (fields, message) => {
-      logger.info(fields, message)
+      logger.info(cut(fields), cutText(message))
     },
     warn: (fields, message) => {
-      logger.warn(fields, message)
+      logger.warn(cut(fields), cutText(message))
     },
     error: (fields, message) => {
-      logger.error(fields, message)
+      logger.error(cut(fields), cutText(message))
     },
-    child: (bindings) => over(logger.child(bindings)),
+    child: (bindings) => over(logger.child(cut(bindings))),
   }
 }
 
-function cut(fields: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(fields).map(([key, value]) => [
-      key,
-      typeof value === 'string' && value.length > MOST_TEXT ? `${value.slice(0, MOST_TEXT)}…` : value,
-    ]),
-  )
+function cut(fields: LogFields): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, cutValue(value, 1)]))
+}
+
+function cutText(text: string): string {
+  return text.length > MOST_TEXT ? `${text.slice(0, MOST_TEXT)}…` : text
+}
+
+function cutValue(value: unknown, depth: number): unknown {
+  if (typeof value === 'string') return cutText(value)
+  if (value instanceof Error) return cutText(value.stack ?? value.message)
+  if (typeof value !== 'object' || value === null) return value
+  if (depth >= MOST_DEPTH) return '…'
+  if (Array.isArray(value)) return value.slice(0, MOST_FIELDS).map((each) => cutValue(each, depth + 1))
+  const entries = Object.entries(value).slice(0, MOST_FIELDS)
+  return Object.fromEntries(entries.map(([key, each]) => [key, cutValue(each, depth + 1)]))
 }

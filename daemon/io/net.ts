@@ -1,11 +1,17 @@
-/** Everything that talks to strangers but the peers themselves, wired together over one scope and local address. */
+/** Everything that talks to strangers, wired together over one scope and local address. */
+import { networkInterfaces } from 'node:os'
+import type { PeerAddress } from '../base/address.js'
 import type { Clock } from '../ports/clock.js'
 import type { Random } from '../ports/random.js'
+import type { Dialer } from '../swarm/transport.js'
 import type { TrackerTransport } from '../tracker/transport.js'
 import { SocketDialer } from './dialer.js'
 import type { NetInit } from './dialer.js'
 import { Http } from './http.js'
 import type { HttpInit } from './http.js'
+import { PeerPort } from './listen.js'
+import type { PeerPortInit, PeerPortPorts } from './listen.js'
+import { peerDialer } from './peer-dialer.js'
 import { Resolver } from './resolver.js'
 import type { Lookup } from './resolver.js'
 import { NetTrackers } from './tracker-transport.js'
@@ -25,6 +31,13 @@ export interface Network {
   readonly resolver: Resolver
   readonly http: Http
   readonly trackers: TrackerTransport
+  /** Connections to peers, through the one dialer. */
+  readonly peers: Dialer
+  allows(address: PeerAddress): boolean
+  /** Our port for peers; it is not open yet. */
+  listen(init: PeerPortInit, ports: Omit<PeerPortPorts, 'clock'>): PeerPort
+  /** What was known of names is asked anew. */
+  changed(): void
   /** Closes the UDP sockets. */
   close(): void
 }
@@ -47,8 +60,22 @@ export function createNetwork(
     resolver,
     http,
     trackers,
+    peers: peerDialer(dialer),
+    allows: dialer.allows.bind(dialer),
+    listen: (port, ports) => new PeerPort(port, { ...ports, clock }),
+    changed: () => {
+      resolver.forget()
+    },
     close: () => {
       datagrams.close()
     },
   }
+}
+
+/** Our addresses in one line: another one tells that the network changed. */
+export function networkAddresses(): string {
+  const all = Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
+    (addresses ?? []).map(({ address }) => `${name} ${address}`),
+  )
+  return all.sort().join(', ')
 }

@@ -2,6 +2,7 @@
  * The disk as the main thread sees it. Every call returns at once; what blocks runs in a hash worker or a
  * volume's lane. Nothing here is per block: blocks are copied into a slot's view by the caller.
  */
+import type { LatencyView } from '../base/latency.js'
 import type { Bytes, FileIndex, Millis, PieceIndex, TorrentId } from '../../shared/units.js'
 
 /** A fault of a disk, as a state of the torrent and never as an exception on the main loop. */
@@ -195,6 +196,10 @@ export interface DiskPressure {
   /** Frames being read, not yet taken by sockets, or kept for the next who wants them. */
   readonly frameBytes: Bytes
   readonly checkBytes: Bytes
+  /** From an extent's hand-over to its hash and its place in the page cache. */
+  readonly write: LatencyView
+  /** Of the files of a round. */
+  readonly sync: LatencyView
 }
 
 export interface Disk {

@@ -25,6 +25,7 @@ interface ConnectionPorts {
   readonly log: RpcLog
   readonly clock: Clock
   turn(fn: () => void): void
+  onWork(): void
   /** Bytes that all connections hold. */
   heldByAll(): number
   onClose(connection: Connection): void
@@ -162,6 +163,7 @@ export class Connection implements Client {
   }
 
   #onData(chunk: Buffer): void {
+    this.#ports.onWork()
     if (this.#closing) return
     this.#lines.push(chunk)
     if (this.#ports.heldByAll() > this.#limits.heldByAll) {

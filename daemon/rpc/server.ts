@@ -31,6 +31,8 @@ export interface RpcServerPorts {
   readonly user: ProcessUser
   /** Runs `fn` after the events that wait have had their turn: setImmediate. */
   turn(fn: () => void): void
+  /** Something came from a client: work begins. */
+  readonly onWork?: () => void
 }
 
 export interface RpcServer {
@@ -95,6 +97,7 @@ class UnixRpcServer implements RpcServer {
     const connection = new Connection(
       { socket, limits: this.#limits },
       {
+        onWork: () => undefined,
         ...this.#ports,
         methods: this.#methods,
         heldByAll: () => this.#held(),

@@ -3,31 +3,33 @@ import type { Settings } from '../../shared/settings.js'
 import type { Feeds, Handlers } from '../../shared/rpc/contract.js'
 import type { DaemonView } from '../../shared/views.js'
 import { Limiter } from '../base/limiter.js'
+import { Latency, timed } from '../base/latency.js'
 import { LoopDelay } from '../base/loop-delay.js'
 import { Announcer } from '../tracker/announcer.js'
-import type { TrackerTransport } from '../tracker/transport.js'
-import type { TorrentRow } from '../ports/store.js'
-import { swarmKeys } from '../../shared/units.js'
+import { makePeerId } from '../codec/peer-id.js'
+import type { Random } from '../ports/random.js'
+import type { Store, TorrentRow } from '../ports/store.js'
+import { type Millis, swarmKeys } from '../../shared/units.js'
+import type { Bulkhead } from '../swarm/bulkhead.js'
 import type { Tracker, TrackerAsks } from '../swarm/tracker-port.js'
 import { Adder } from './add.js'
 import { Commands } from './commands.js'
 import { createHandlers, type HandlerInit } from './handlers.js'
+import type { PeerListener, SessionNetwork } from './network.js'
 import { Queries } from './queries.js'
 import { Session, type SessionPorts } from './session.js'
 import type { LiveSettings } from './settings.js'
 
-export interface SessionRoomInit extends HandlerInit {
-  readonly peerId: Uint8Array
-  /** Shown to peers: name and version. */
-  readonly client: string
-  /** 32 bits, see BEP 7. */
-  readonly trackerKey: number
-}
+export type SessionRoomInit = HandlerInit
 
-export interface SessionRoomPorts extends Omit<SessionPorts, 'tracker' | 'downLimit' | 'upLimit' | 'busy'> {
+export interface SessionRoomPorts extends Omit<
+  SessionPorts,
+  'tracker' | 'downLimit' | 'upLimit' | 'busy' | 'dialer' | 'listenPort'
+> {
   readonly settings: LiveSettings
-  readonly trackers: TrackerTransport
-  readonly listen: () => DaemonView['listen']
+  readonly network: SessionNetwork
+  /** Sockets for peers that the system allows. */
+  readonly maxSockets: number
   readonly memory: () => number
   readonly shutdown: () => void
 }
@@ -36,23 +38,43 @@ export interface SessionRoom {
   readonly session: Session
   readonly handlers: Handlers
   readonly feeds: Feeds
-  /** Brings back the torrents of the store, and goes on with removals that were interrupted. */
-  restore(): Promise<void>
+  /** The port for peers, 0: none. */
+  readonly port: number
+  /** Listens, brings back the torrents of the store, and goes on with removals that were interrupted. */
+  open(): Promise<void>
+  stop(): Promise<void>
+  /** The machine slept so long, or has other addresses. */
+  woke(gap: Millis): void
   /** Settings that work at once changed. */
   apply(settings: Settings): void
 }
 
-export function createSession(init: SessionRoomInit, ports: SessionRoomPorts): SessionRoom {
-  const { clock, store, settings, log } = ports
-  const downLimit = new Limiter({ rate: settings.values['limits.down'] || null }, { clock })
-  const upLimit = new Limiter({ rate: settings.values['limits.up'] || null }, { clock })
+export function createSession(init: SessionRoomInit, given: SessionRoomPorts): SessionRoom {
+  const { clock, random, settings, log, network } = given
+  const now = (): Millis => clock.now()
+  const storeLatency = new Latency({ now })
+  const store = timed(given.store, storeLatency, now)
+  const ports = { ...given, store }
+  const { values } = settings
+  const downLimit = new Limiter({ rate: values['limits.down'] || null }, { clock })
+  const upLimit = new Limiter({ rate: values['limits.up'] || null }, { clock })
   const loop = new LoopDelay({ clock })
+  const peerId = makePeerId(init.version, random)
+  const trackerKey = random.int(2 ** 32)
+  /** Null until it was opened. */
+  let listener: PeerListener | null = null
+  const listenPort = (): number => listener?.port ?? 0
+  const woke = (gap: Millis): void => {
+    network.changed()
+    void listener?.again()
+    session.woke(gap)
+  }
   const session = new Session(
     {
-      peerId: init.peerId,
-      client: init.client,
-      maxConnections: settings.values['peers.max'],
-      maxPeers: settings.values['peers.perTorrent'],
+      peerId,
+      client: `Torrentino/${init.version}`,
+      maxConnections: Math.min(values['peers.max'], ports.maxSockets),
+      maxPeers: values['peers.perTorrent'],
     },
     {
       ...ports,
@@ -61,7 +83,10 @@ export function createSession(init: SessionRoomInit, ports: SessionRoomPorts): S
       busy: () => {
         loop.stir()
       },
-      tracker: (row, asks) => trackerOf(init, ports, row, asks),
+      dialer: network.peers,
+      listenPort,
+      tracker: (row, asks, bulkhead) =>
+        trackerOf({ peerId, key: trackerKey, port: listenPort }, ports, row, asks, bulkhead),
     },
   )
   const queries = new Queries({ session, store })
@@ -73,30 +98,76 @@ export function createSession(init: SessionRoomInit, ports: SessionRoomPorts): S
     session,
     downloadDir: () => settings.values['download.dir'],
   })
+  const host = values['listen.host']
+  const listen = (): DaemonView['listen'] => ({ host, port: listenPort(), error: listener?.error ?? null })
   return {
     session,
     feeds: session.journal,
+    get port() {
+      return listenPort()
+    },
     apply: (changed) => {
       downLimit.setRate(changed['limits.down'] || null)
       upLimit.setRate(changed['limits.up'] || null)
     },
-    handlers: createHandlers(init, { ...ports, session, loop, adder, commands, queries }),
-    restore: async () => {
-      await session.restore()
+    handlers: createHandlers(init, {
+      ...ports,
+      listen,
+      session,
+      loop,
+      storeLatency,
+      adder,
+      commands,
+      queries,
+    }),
+    woke,
+    open: async () => {
+      const port = await portOf(values['listen.port'], store, random)
+      listener = network.listen(
+        { host, port },
+        {
+          full: () => session.budget.full,
+          accept: (transport) => {
+            if (network.allows(transport.address)) session.accept(transport)
+            else transport.close('out-of-scope')
+          },
+          moved: () => {
+            session.woke(0)
+          },
+        },
+      )
+      await listener.open()
+      if (listener.error !== null) log.warn({ port }, listener.error)
+      await session.restore(woke)
       for (const torrent of session.all()) {
         if (torrent.desired === 'removed' || torrent.desired === 'removedWithData') {
           await commands.finishRemoval(torrent)
         }
       }
     },
+    stop: async () => {
+      listener?.close()
+      await session.stop()
+    },
   }
 }
 
+/** Drawn once and kept: routers and friends know it. */
+async function portOf(setting: number, store: Store, random: Random): Promise<number> {
+  if (setting > 0) return setting
+  const kept = Number(await store.getMeta('listen.port'))
+  if (kept >= 1024 && kept <= 65_535) return kept
+  const drawn = 10_000 + random.int(22_768)
+  await store.setMeta('listen.port', String(drawn))
+  return drawn
+}
+
 function trackerOf(
-  init: SessionRoomInit,
+  init: { readonly peerId: Uint8Array; readonly key: number; readonly port: () => number },
   ports: SessionRoomPorts,
   row: TorrentRow,
   asks: TrackerAsks,
+  bulkhead: Bulkhead,
 ): Tracker {
   const tiers = new Map<number, string[]>()
   for (const { tier, url } of row.trackers) tiers.set(tier, [...(tiers.get(tier) ?? []), url])
@@ -104,14 +175,12 @@ function trackerOf(
     {
       swarmKeys: swarmKeys(row.hashes).slice(0, 1),
       tiers: [...tiers].sort(([a], [b]) => a - b).map(([, urls]) => urls),
-      peerId: init.peerId,
-      port: ports.listenPort,
-      key: init.trackerKey,
+      ...init,
     },
     {
-      clock: ports.clock,
+      clock: bulkhead.clock(ports.clock),
       random: ports.random,
-      transport: ports.trackers,
+      transport: bulkhead.around('tracker', ports.network.trackers),
       listener: {
         stats: () => asks.stats(),
         peers: (peers) => {

@@ -3,7 +3,9 @@ import { CONTRACT_VERSION } from '../../shared/rpc/contract-version.js'
 import type { Handlers } from '../../shared/rpc/contract.js'
 import { EXTENT_SIZE } from '../../shared/units.js'
 import type { DaemonView, StateKind } from '../../shared/views.js'
+import type { Latency } from '../base/latency.js'
 import type { LoopDelay } from '../base/loop-delay.js'
+import type { Watch } from '../base/watch.js'
 import type { Clock } from '../ports/clock.js'
 import type { Disk } from '../ports/disk.js'
 import type { Adder } from './add.js'
@@ -23,6 +25,8 @@ export interface HandlerPorts {
   readonly clock: Clock
   readonly disk: Disk
   readonly loop: LoopDelay
+  readonly watch: Watch
+  readonly storeLatency: Latency
   readonly session: Session
   readonly adder: Adder
   readonly commands: Commands
@@ -82,7 +86,8 @@ function status(init: HandlerInit, ports: HandlerPorts, startedAt: number): Daem
   let upRate = 0
   const torrents = session.all()
   const { slab } = disk
-  const { hash, lanes, reads, checks, oldest, frameBytes, checkBytes } = disk.pressure()
+  const { hash, lanes, reads, checks, oldest, frameBytes, checkBytes, write, sync } = disk.pressure()
+  const { stalls, faults } = ports.watch.read()
   for (const torrent of torrents) {
     const view = torrent.view()
     byState[view.state] = (byState[view.state] ?? 0) + 1
@@ -112,6 +117,9 @@ function status(init: HandlerInit, ports: HandlerPorts, startedAt: number): Daem
       checks: checkBytes,
     },
     queues: { hash, lanes, reads, checks, oldest },
+    latency: { write, sync, store: ports.storeLatency.read() },
+    stalls: { ...stalls, longest: Math.round(stalls.longest) },
+    faults,
   }
 }
 

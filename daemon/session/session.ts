@@ -2,11 +2,13 @@
 import type { Millis, SwarmKey, TorrentId } from '../../shared/units.js'
 import type { NotificationParams } from '../../shared/rpc/contract.js'
 import type { Limiter } from '../base/limiter.js'
-import type { Log } from '../base/log.js'
+import { type Log, stackOf } from '../base/log.js'
+import type { Watch } from '../base/watch.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import type { Disk } from '../ports/disk.js'
 import type { Random } from '../ports/random.js'
 import type { Store, TorrentRow } from '../ports/store.js'
+import { Bulkhead } from '../swarm/bulkhead.js'
 import { type Greeting, Link } from '../swarm/link.js'
 import { SlotShare } from '../swarm/slot-share.js'
 import { Torrent } from '../swarm/torrent.js'
@@ -14,6 +16,7 @@ import { UnchokeShare } from '../swarm/unchoke-share.js'
 import type { Tracker, TrackerAsks } from '../swarm/tracker-port.js'
 import type { Dialer, Transport } from '../swarm/transport.js'
 import { Budget, Turnstile } from './budget.js'
+import { type CrashVerdict, Crashes } from './crashes.js'
 import { Journal } from './events.js'
 
 /** Totals are saved this often, where they moved. */
@@ -22,6 +25,16 @@ const SAVE_TOTALS: Millis = 60_000
 const STOP_CAP: Millis = 2000
 /** Removed torrents that `torrent.list since` can still tell of. */
 const REMEMBER_REMOVED = 10_000
+
+/** Between two torrents, where they are started one after the other. */
+const ONE_BY_ONE: Millis = 2000
+
+/** Announces after a sleep or on another network are spread over so long, and so long again for each torrent. */
+const SPREAD: Millis = 10_000
+const SPREAD_EACH: Millis = 250
+
+/** Why a torrent comes back paused. */
+const GUILTY = `Torrentino came down three times while it worked on this torrent, so it was paused; "torrentinoctl resume" tries it again.`
 
 /** Accepted connections that may be shaking hands at once. */
 const MOST_GREETING = 200
@@ -35,6 +48,7 @@ export interface SessionInit {
 }
 
 export interface SessionPorts {
+  readonly watch: Watch
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -46,12 +60,15 @@ export interface SessionPorts {
   readonly store: Store
   readonly dialer: Dialer
   readonly listenPort: () => number
-  readonly tracker: (row: TorrentRow, asks: TrackerAsks) => Tracker
+  /** Our addresses in one line. */
+  readonly addresses: () => string
+  readonly tracker: (row: TorrentRow, asks: TrackerAsks, bulkhead: Bulkhead) => Tracker
 }
 
 export class Session {
   readonly journal: Journal
   readonly budget: Budget
+  readonly #crashes: Crashes
   readonly #init: SessionInit
   readonly #ports: SessionPorts
   readonly #gate = new Turnstile()
@@ -75,27 +92,89 @@ export class Session {
     this.budget = new Budget({ max: init.maxConnections })
     const { clock, store, log } = ports
     this.journal = new Journal({ clock, store, log, changesSince: (rev) => this.changesSince(rev) })
+    this.#crashes = new Crashes({ clock, store })
     this.#slots = new SlotShare(ports.disk.slab)
     this.#unchokes = new UnchokeShare({ limit: () => ports.upLimit.rate })
   }
 
-  /** Brings back every torrent of the store; one that cannot be started never stops the others. */
-  async restore(): Promise<void> {
-    const { store, clock, log } = this.#ports
+  /**
+   * Brings back every torrent of the store; one that cannot be started never stops the others. `woke` is called when
+   * the machine has got other addresses, within a minute.
+   */
+  async restore(woke: (gap: Millis) => void = () => undefined): Promise<void> {
+    const { store, clock, log, addresses } = this.#ports
     this.#clean = (await store.getMeta('clean')) === 'yes'
     await store.setMeta('clean', 'no')
     this.journal.continueFrom(await store.lastSeq())
+    const verdict = await this.#crashes.judge()
+    if (verdict.guilty !== null) await this.#hold(verdict.guilty)
     const rows = await store.torrents()
     for (const row of rows) this.register(row)
-    for (const torrent of this.#torrents.values()) {
-      if (torrent.desired === 'running' || torrent.desired === 'forced') torrent.start()
-    }
-    log.info({ torrents: rows.length, clean: this.#clean }, 'restored')
+    this.#startAll(verdict)
+    log.info({ torrents: rows.length, clean: this.#clean, ...verdict }, 'restored')
+    let known = addresses()
     this.#saver = clock.every(SAVE_TOTALS, () => {
+      const now = addresses()
+      if (now !== known) woke(0)
+      known = now
       this.#saveTotals().catch((error: unknown) => {
         log.warn({ error: String(error) }, 'totals could not be saved')
       })
     })
+  }
+
+  /** The torrent that brings the daemon down is paused, durably, and says why. */
+  async #hold(guilty: TorrentId): Promise<void> {
+    const { store, log } = this.#ports
+    try {
+      await store.setDesired([guilty], 'paused')
+      await store.setFault(guilty, GUILTY)
+      this.journal.note('held', guilty, '', { reason: GUILTY })
+    } catch (error) {
+      log.warn({ torrent: guilty, error: String(error) }, 'a torrent could not be held')
+    }
+  }
+
+  #startAll({ careful }: CrashVerdict): void {
+    const wanted = this.all().filter(({ desired }) => desired === 'running' || desired === 'forced')
+    if (!careful) for (const torrent of wanted) torrent.start()
+    else this.#startNext(wanted)
+  }
+
+  #startNext([next, ...rest]: readonly Torrent[]): void {
+    this.#crashes.suspect = next?.id ?? null
+    if (next === undefined || this.#stopping) return
+    next.start()
+    this.#ports.clock.after(ONE_BY_ONE, () => {
+      this.#startNext(rest)
+    })
+  }
+
+  /** The daemon is going down by a bug: who was at work is noted, and what is verified is recorded as far as it goes. */
+  async salvage(torrent: number): Promise<void> {
+    this.#stopping = true
+    const noted = this.#crashes.note(torrent).catch(() => undefined)
+    const rounds = this.all().map(
+      (each) =>
+        new Promise<void>((resolve) => {
+          each.flush(resolve)
+        }),
+    )
+    await Promise.all([noted, ...rounds])
+  }
+
+  /** The machine slept so long, or has other addresses: peers that are gone are let go, and others are looked for. */
+  woke(gap: Millis): void {
+    const { clock, random, log } = this.#ports
+    const running = this.all().filter((torrent) => torrent.isRunning)
+    log.info({ seconds: Math.round(gap / 1000), torrents: running.length }, 'the network is looked at anew')
+    const spread = SPREAD + running.length * SPREAD_EACH
+    for (const torrent of running) {
+      torrent.woke(gap)
+      clock.after(random.int(spread), () => {
+        torrent.announceAgain()
+      })
+    }
   }
 
   /** Stops every torrent in order and marks the end as clean. The store stays open. */
@@ -121,26 +200,37 @@ export class Session {
 
   /** A torrent of the store becomes a live one; it does nothing until it is started. */
   register(row: TorrentRow): Torrent {
-    const { clock, random, log, disk, downLimit, upLimit, store, dialer, listenPort, tracker, busy } =
+    const { watch, clock, random, log, disk, downLimit, upLimit, store, dialer, listenPort, tracker, busy } =
       this.#ports
     const { peerId, client, maxPeers } = this.#init
+    const bulkhead = new Bulkhead(
+      { torrent: row.id },
+      {
+        watch,
+        failed: (error) => {
+          torrent.fail(error)
+        },
+      },
+    )
     const torrent: Torrent = new Torrent(
       { row, peerId, version: client, maxPeers, clean: this.#clean },
       {
-        clock,
+        watch,
+        bulkhead,
+        clock: bulkhead.clock(clock),
         random,
         log,
-        disk,
-        slots: this.#slots,
-        downLimit,
-        upLimit,
+        disk: bulkhead.disk(disk),
+        slots: bulkhead.around('disk', this.#slots),
+        downLimit: bulkhead.around('timer', downLimit),
+        upLimit: bulkhead.around('timer', upLimit),
         unchokes: this.#unchokes,
-        store,
-        dialer,
-        gate: this.#gate,
+        store: bulkhead.around('store', store),
+        dialer: bulkhead.around('peer', dialer),
+        gate: bulkhead.around('disk', this.#gate),
         budget: this.budget,
         listenPort,
-        tracker: (asks) => tracker(row, asks),
+        tracker: (asks) => tracker(row, asks, bulkhead),
         listener: {
           changed: (changed) => {
             changed.rev = this.journal.bump()
@@ -201,6 +291,7 @@ export class Session {
       { transport, peerId: this.#init.peerId, key: null },
       {
         clock: this.#ports.clock,
+        watch: this.#ports.watch,
         serves: (key) => this.#byKey.get(key)?.serves(key) === true,
         ready: (ready, greeting) => {
           this.#greeting.delete(ready)
@@ -209,6 +300,11 @@ export class Session {
         failed: (failed, reason) => {
           this.#greeting.delete(failed)
           this.#ports.log.debug({ reason }, 'inbound connection ended')
+        },
+        broke: (error) => {
+          const fields = { error: stackOf(error) }
+          this.#ports.log.error(fields, 'a bug in the handling of a peer; its connection is closed')
+          this.#ports.watch.contained('peer')
         },
       },
     )

@@ -1,9 +1,9 @@
 /** The peers of one running torrent: who is let in, who is dialled, what each is told, and when one is given up. */
-import type { Bytes, Millis, PieceIndex, SwarmKey } from '../../shared/units.js'
+import type { Bytes, Millis, PieceIndex, SwarmKey, TorrentId } from '../../shared/units.js'
 import type { PeerView } from '../../shared/views.js'
 import { addressKey, type PeerAddress } from '../base/address.js'
 import { ipBytes } from '../base/ip.js'
-import type { Log } from '../base/log.js'
+import { type Log, stackOf } from '../base/log.js'
 import { allowedFastSet } from '../codec/allowed-fast.js'
 import { encodeExtensionHandshake } from '../codec/extension.js'
 import * as out from '../codec/wire-writer.js'
@@ -22,6 +22,8 @@ const HAVE_BATCH: Millis = 100
 /** BEP 3: a keep-alive every two minutes; sent earlier so that a slow clock does not cost the connection. */
 const KEEP_ALIVE_AFTER: Millis = 100_000
 const GIVE_UP_AFTER: Millis = 180_000
+/** After a long sleep, a peer that lives is heard within this. */
+const SHOW_WITHIN: Millis = 30_000
 /** Neither side has wanted anything of the other for so long. */
 const USELESS_AFTER: Millis = 600_000
 /** What we wrote was not taken for so long: its frames hold memory that others could use. */
@@ -38,6 +40,7 @@ export interface ConnectionBudget {
 }
 
 export interface ConnectionsInit {
+  readonly torrent: TorrentId
   readonly key: SwarmKey
   readonly peerId: Uint8Array
   /** Shown to peers as BEP 10 `v`. */
@@ -63,6 +66,10 @@ export interface ConnectionsPorts {
   readonly changed: () => void
   /** Nobody is connected any more. */
   readonly empty: () => void
+  /** A fault of our own ended one connection. */
+  readonly peerBroke: () => void
+  /** A fault of our own that went further than one connection. */
+  readonly broke: (error: unknown) => void
 }
 
 export class Connections implements PeerOwner {
@@ -171,7 +178,7 @@ export class Connections implements PeerOwner {
     this.#ports.candidates.connected(address)
     const peer = this.#admit(link, greeting, source)
     this.#open(peer)
-    link.take(peer)
+    link.take(peer, this.#init.torrent)
     this.#ports.changed()
   }
 
@@ -385,6 +392,19 @@ export class Connections implements PeerOwner {
     if (this.#peers.size === 0) this.#ports.empty()
   }
 
+  broke(peer: Peer, error: unknown): void {
+    const fields = { peer: addressKey(peer.transport.address), error: stackOf(error) }
+    this.#ports.log.error(fields, 'a bug in the handling of a peer; its connection is closed')
+    // In the middle of its end: what the torrent knows of it is half true.
+    if (peer.closed) return this.#ports.broke(error)
+    try {
+      peer.close('bug')
+      this.#ports.peerBroke()
+    } catch (worse) {
+      this.#ports.broke(worse)
+    }
+  }
+
   // --- what the torrent says
 
   /** A piece was verified: who has it has less to offer, who lacks it is told. */
@@ -416,6 +436,18 @@ export class Connections implements PeerOwner {
       if (this.#bothDone(peer)) peer.close('both-complete')
       // BEP 21: who was told that we want pieces is told that we do not any more.
       else if (peer.extensions) peer.send(out.encodeExtended(0, this.#extension(peer)))
+    }
+  }
+
+  /**
+   * Nothing ran for so long. Who would have been given up meanwhile has a moment to show that it is still there; to
+   * the others a word is said, which a connection that is gone answers with its end.
+   */
+  woke(gap: Millis): void {
+    const now = this.#ports.clock.now()
+    for (const peer of [...this.#peers.values()]) {
+      if (gap > GIVE_UP_AFTER) peer.lastHeard = Math.min(peer.lastHeard, now - GIVE_UP_AFTER + SHOW_WITHIN)
+      peer.send(out.KEEP_ALIVE)
     }
   }
 

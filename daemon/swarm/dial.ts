@@ -1,16 +1,20 @@
 import type { SwarmKey } from '../../shared/units.js'
 import type { PeerAddress } from '../base/address.js'
+import type { Watch } from '../base/watch.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import { type Greeting, Link } from './link.js'
 import type { Dialer } from './transport.js'
 
 export interface DialPorts {
   readonly clock: Clock
+  readonly watch: Watch
   readonly dialer: Dialer
   /** Both handshakes are there. */
   readonly ready: (link: Link, greeting: Greeting) => void
   /** No connection, or no handshake. */
   readonly failed: () => void
+  /** A fault of our own; `failed` follows. */
+  readonly broke: (error: unknown) => void
 }
 
 /** Connects and shakes hands; one of the ports is called, unless the attempt is cancelled before. */
@@ -19,11 +23,11 @@ export function dialPeer(
   ports: DialPorts,
 ): Cancel {
   const { key, peerId } = init
-  const { clock, ready, failed } = ports
+  const { clock, watch, ready, failed, broke } = ports
   let link: Link | null = null
   const cancel = ports.dialer.dial(init.address, (transport) => {
     if (transport === null) return failed()
-    link = new Link({ transport, peerId, key }, { clock, serves: () => true, ready, failed })
+    link = new Link({ transport, peerId, key }, { clock, watch, serves: () => true, ready, failed, broke })
   })
   return () => {
     cancel()

@@ -56,6 +56,18 @@ export class LiveHolder {
     this.#phase = 'none'
   }
 
+  /** After a fault of our own: gives the data up at once, whatever they are at; answers them. */
+  abandon(): Live | null {
+    const live = this.#live
+    // What is being loaded comes to its users by itself.
+    if (this.#phase === 'loading') return null
+    this.#live = null
+    this.#phase = 'none'
+    this.#tellClosers()
+    if (this.#users.length > 0 && this.empty) this.#load()
+    return live
+  }
+
   #load(): void {
     this.#phase = 'loading'
     this.#ports.load().then(
@@ -78,6 +90,7 @@ export class LiveHolder {
     if (live === null) return
     this.#phase = 'closing'
     live.close(reason, () => {
+      if (this.#live !== live) return
       this.#live = null
       this.#phase = 'none'
       this.#ports.closed(live)
@@ -88,7 +101,8 @@ export class LiveHolder {
   }
 
   #tellUsers(): void {
-    for (const use of this.#users.splice(0)) use(this.live)
+    // One that throws leaves the others in the queue.
+    for (let use = this.#users.shift(); use !== undefined; use = this.#users.shift()) use(this.live)
   }
 
   #tellClosers(): void {

@@ -1,5 +1,6 @@
 /** What is true of a torrent now. What the user wants (`desired`) is kept apart, in the store and the session. */
 import type { Millis } from '../../shared/units.js'
+import { formatDuration } from '../../shared/text.js'
 import type { DiskFault } from '../ports/disk.js'
 
 /** Why a torrent cannot go on though it should. Each recovers by itself: see `Torrent`'s retry. */
@@ -14,6 +15,8 @@ export type Fault =
   | { readonly kind: 'changed'; readonly count: number; readonly example: string }
   /** The store cannot commit. */
   | { readonly kind: 'store'; readonly code: string }
+  /** A fault of our own in its handling. */
+  | { readonly kind: 'bug'; readonly error: string; readonly retry: Millis }
 
 export type TorrentState =
   | { readonly kind: 'paused' }
@@ -45,6 +48,8 @@ export function faultSentence(by: Fault): string {
       return `${by.count === 1 ? 'A file is' : `${String(by.count)} files are`} missing or shorter than recorded (${by.example}); put it back, or run "torrentinoctl verify" to fetch it again.`
     case 'changed':
       return `${by.count === 1 ? 'A finished file was' : `${String(by.count)} finished files were`} changed by another program (${by.example}); put the old content back, or run "torrentinoctl verify" to fetch it again over the change.`
+    case 'bug':
+      return `An internal fault of Torrentino stopped this torrent (${by.error}); it is tried again after ${formatDuration(by.retry / 1000)}, and the log says more.`
     case 'store':
       return `The database cannot be written (${by.code}); what is downloaded now is not recorded until it can.`
   }

@@ -4,6 +4,7 @@
  */
 import type { Millis, SwarmKey } from '../../shared/units.js'
 import { HandshakeParser, handshakeBytes, type PeerFeatures } from '../codec/handshake.js'
+import type { Watch } from '../base/watch.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import type { Transport, TransportHandler } from './transport.js'
 
@@ -20,6 +21,8 @@ export interface Greeting {
 export interface LinkHandler {
   data(view: Buffer): void
   transportClosed(reason: string): void
+  /** One of the two threw: a fault of our own, which ends this connection. */
+  broke(error: unknown): void
 }
 
 export interface LinkInit {
@@ -32,12 +35,15 @@ export interface LinkInit {
 
 export interface LinkPorts {
   readonly clock: Clock
+  readonly watch: Watch
   /** Is this a swarm we serve now? Asked once, for an accepted connection. */
   readonly serves: (key: SwarmKey) => boolean
   /** The handshake is whole. The torrent calls `take` now or later, or `close`. */
   readonly ready: (link: Link, greeting: Greeting) => void
   /** The connection ended before anyone took it. */
   readonly failed: (link: Link, reason: string) => void
+  /** A fault of our own before anyone took it; `failed` follows. */
+  readonly broke: (error: unknown) => void
 }
 
 export class Link implements TransportHandler {
@@ -51,8 +57,9 @@ export class Link implements TransportHandler {
   #phase: 'greeting' | 'waiting' | 'taken' | 'closed' = 'greeting'
   /** What came behind the handshake in the same chunk. */
   #rest: Buffer | null = null
-  /** Who took the transport over. */
+  /** Who took the transport over, and for which torrent. */
   #handler: LinkHandler | null = null
+  #torrent = 0
   readonly #timeout: Cancel
 
   constructor(init: LinkInit, ports: LinkPorts) {
@@ -71,7 +78,32 @@ export class Link implements TransportHandler {
     return this.#phase === 'closed'
   }
 
+  /** All bytes of peers come through here: what is thrown on their way ends this connection, and no other. */
   data(view: Buffer): void {
+    try {
+      this.#ports.watch.enter('peer', this.#torrent)
+      this.#data(view)
+    } catch (error) {
+      this.#broke(error)
+    }
+  }
+
+  closed(reason: string): void {
+    try {
+      this.#ports.watch.enter('peer', this.#torrent)
+      this.#closed(reason)
+    } catch (error) {
+      this.#broke(error)
+    }
+  }
+
+  #broke(error: unknown): void {
+    if (this.#phase === 'taken' || this.#handler !== null) return this.#handler?.broke(error)
+    this.#ports.broke(error)
+    this.close('bug')
+  }
+
+  #data(view: Buffer): void {
     if (this.#phase === 'taken') {
       this.#handler?.data(view)
     } else if (this.#phase === 'greeting') {
@@ -82,7 +114,7 @@ export class Link implements TransportHandler {
     }
   }
 
-  closed(reason: string): void {
+  #closed(reason: string): void {
     const handler = this.#handler
     const taken = this.#phase === 'taken'
     if (this.#phase === 'closed') return
@@ -92,10 +124,11 @@ export class Link implements TransportHandler {
     else this.#ports.failed(this, reason)
   }
 
-  /** From now on the handler gets the bytes, first those that waited. */
-  take(handler: LinkHandler): void {
+  /** From now on the handler of that torrent gets the bytes, first those that waited. */
+  take(handler: LinkHandler, torrent: number): void {
     if (this.#phase !== 'waiting') return
     this.#phase = 'taken'
+    this.#torrent = torrent
     this.#handler = handler
     const rest = this.#rest
     this.#rest = null

@@ -53,6 +53,10 @@ export interface LiveListener {
   /** Nobody is connected any more. */
   empty(): void
   dial(address: PeerAddress): Cancel
+  /** A fault of our own ended one connection. */
+  peerBroke(): void
+  /** A fault of our own that went further than one connection. */
+  broke(error: unknown): void
 }
 
 export interface LivePorts {
@@ -134,7 +138,13 @@ export class Live {
       },
     )
     this.connections = new Connections(
-      { key: init.key, peerId: init.peerId, version: init.version, maxPeers: init.maxPeers },
+      {
+        torrent: init.row.id,
+        key: init.key,
+        peerId: init.peerId,
+        version: init.version,
+        maxPeers: init.maxPeers,
+      },
       {
         clock,
         log: ports.log,
@@ -154,6 +164,12 @@ export class Live {
         },
         empty: () => {
           listener.empty()
+        },
+        peerBroke: () => {
+          listener.peerBroke()
+        },
+        broke: (error) => {
+          listener.broke(error)
         },
       },
     )
@@ -183,6 +199,34 @@ export class Live {
       for (const file of this.content.layout.filesOf(piece)) this.recorder.distrust(file)
     }
     listener.diskFault(fault)
+  }
+
+  /** After a fault of our own: ends every part, whatever the others say to it, and records nothing. */
+  abandon(failed: (error: unknown) => void): void {
+    const steps = [
+      () => {
+        this.recorder.abandon()
+      },
+      () => {
+        this.connections.close('bug')
+      },
+      () => {
+        this.downloader.close()
+      },
+      () => {
+        this.#seat.leave()
+      },
+      () => {
+        this.storage.close().catch(failed)
+      },
+    ]
+    for (const step of steps) {
+      try {
+        step()
+      } catch (error) {
+        failed(error)
+      }
+    }
   }
 
   #received(peer: Peer, bytes: Bytes, kept: Bytes): void {

@@ -39,6 +39,8 @@ export interface PeerOwner {
   /** All that has come so far was told. */
   parsed(peer: Peer): void
   closed(peer: Peer, reason: string): void
+  /** Something of ours threw while the peer was handled. */
+  broke(peer: Peer, error: unknown): void
 }
 
 export interface PeerInit {
@@ -239,6 +241,10 @@ export class Peer implements LinkHandler, WireHandler {
     this.#owner.closed(this, reason)
   }
 
+  broke(error: unknown): void {
+    this.#owner.broke(this, error)
+  }
+
   /** Ends the connection; the reason is a code for the log. */
   close(reason: string): void {
     if (this.closed) return
@@ -419,8 +425,12 @@ export class Peer implements LinkHandler, WireHandler {
   sendFrame(bytes: Uint8Array, taken: () => void): void {
     this.#sends()
     this.transport.write(bytes, () => {
-      this.lastTaken = this.#now()
-      taken()
+      try {
+        this.lastTaken = this.#now()
+        taken()
+      } catch (error) {
+        this.broke(error)
+      }
     })
   }
 

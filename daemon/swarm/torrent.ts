@@ -8,11 +8,13 @@ import { swarmKeys } from '../../shared/units.js'
 import type { Desired, PeerView, TorrentView, TrackerView } from '../../shared/views.js'
 import type { PeerAddress } from '../base/address.js'
 import type { Limiter } from '../base/limiter.js'
-import type { Log } from '../base/log.js'
+import { type Log, stackOf } from '../base/log.js'
+import type { Watch } from '../base/watch.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import type { Disk, DiskFault } from '../ports/disk.js'
 import type { Random } from '../ports/random.js'
 import type { Store, TorrentRow, TotalsRow, TrackerRow } from '../ports/store.js'
+import type { Bulkhead } from './bulkhead.js'
 import { Candidates } from './candidates.js'
 import type { CheckGate } from './check.js'
 import type { ConnectionBudget } from './connections.js'
@@ -54,6 +56,9 @@ export interface TorrentInit {
 }
 
 export interface TorrentPorts {
+  readonly watch: Watch
+  /** Stands around every other port here that calls back. */
+  readonly bulkhead: Bulkhead
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -130,7 +135,7 @@ export class Torrent {
     this.#totals = new Totals({ torrent, downloaded, uploaded, wasted })
     this.#candidates = new Candidates({}, { random: ports.random })
     this.#data = new LiveHolder({
-      load: () => this.#load(),
+      load: () => ports.bulkhead.promise('store', this.#load()),
       closed: (live) => {
         this.#remember(live)
       },
@@ -213,6 +218,7 @@ export class Torrent {
   start(): void {
     if (this.#retired) return
     this.#desired = 'running'
+    this.#forgive()
     if (this.#after !== null) {
       if (this.#after !== 'exit') this.#after = 'start'
       return
@@ -220,6 +226,14 @@ export class Torrent {
     if (this.#state.kind === 'blocked') return this.#tryAgain()
     if (this.#state.kind !== 'paused') return
     this.#begin()
+  }
+
+  /** What held it before is over: a person wants it to go on. */
+  #forgive(): void {
+    if (this.#row.fault === null) return
+    this.#row = { ...this.#row, fault: null }
+    // Where it cannot be stored, the old sentence comes back with the next start, and goes with the next resume.
+    this.#ports.store.setFault(this.id, null).catch(() => undefined)
   }
 
   /** Stops; `done` when every connection, job and announce has ended. */
@@ -327,6 +341,22 @@ export class Torrent {
     })
   }
 
+  /** What is verified is synced and recorded now; `done` afterwards, or where that cannot be. */
+  flush(done: () => void): void {
+    const live = this.#data.live
+    if (live === null) return done()
+    live.recorder.flush(done)
+  }
+
+  /** Nothing ran for so long. */
+  woke(gap: Millis): void {
+    this.#data.live?.connections.woke(gap)
+  }
+
+  announceAgain(): void {
+    if (this.isRunning) this.#tracker.announceNow()
+  }
+
   /** An accepted connection for one of our swarms. */
   accept(link: Link, greeting: Greeting): void {
     if (!this.isRunning) return link.close('not-running')
@@ -367,6 +397,12 @@ export class Torrent {
 
   #begin(): void {
     this.#epoch++
+    this.#do(() => {
+      this.#goOn()
+    })
+  }
+
+  #goOn(): void {
     const asleep = this.#clean && this.#complete && !this.#acceptLoss && this.#data.empty
     if (asleep) return this.#run(null)
     this.#set({ kind: 'queued', for: this.#complete ? 'seed' : 'download' })
@@ -486,6 +522,12 @@ export class Torrent {
             this.#sleepSoon()
           },
           dial: (address) => this.#dial(address),
+          peerBroke: () => {
+            this.#ports.watch.contained('peer')
+          },
+          broke: (error) => {
+            this.fail(error)
+          },
         },
       },
     )
@@ -558,11 +600,18 @@ export class Torrent {
     }
     this.#after = after
     this.#epoch++
+    this.#do(() => {
+      this.#halt(after, cap)
+    })
+  }
+
+  #halt(after: After, cap: Millis): void {
     this.#endRun()
     this.#set({ kind: 'stopping', then: after === 'exit' ? 'exit' : 'paused' })
     let open = 2
+    const epoch = this.#epoch
     const one = (): void => {
-      if (--open === 0) this.#stopDone()
+      if (--open === 0 && epoch === this.#epoch) this.#stopDone()
     }
     if (keepsAnnouncing(after)) one()
     else this.#tracker.stop(cap, one)
@@ -640,6 +689,51 @@ export class Torrent {
     })
   }
 
+  /**
+   * Something of our own threw while this torrent was at work. What it was at is given up; what is recorded stands. It
+   * is tried again by itself, later each time.
+   */
+  fail(error: unknown): void {
+    this.#logBug(error, 'a bug in the handling of a torrent; it is blocked, the others go on')
+    this.#ports.watch.contained('torrent')
+    this.#epoch++
+    this.#clean = false
+    this.#attempt(() => {
+      this.#endRun()
+    })
+    const stopping = this.#after
+    const live = this.#data.abandon()
+    live?.abandon((worse) => {
+      this.#logBug(worse, 'a torrent that is given up')
+    })
+    if (stopping !== null) return this.#stopDone()
+    if (this.#state.kind === 'paused') return
+    const by = this.#trouble.bug(error, this.#ports.clock.now())
+    this.#set({ kind: 'paused' })
+    this.#block(by)
+  }
+
+  /** For what a person asks for: all else comes through the ports, which are guarded. */
+  #do(step: () => void): void {
+    try {
+      step()
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  #attempt(step: () => void): void {
+    try {
+      step()
+    } catch (error) {
+      this.#logBug(error, 'a torrent that is given up')
+    }
+  }
+
+  #logBug(error: unknown, message: string): void {
+    this.#ports.log.error({ torrent: this.id, error: stackOf(error) }, message)
+  }
+
   #tryAgain(): void {
     const state = this.#state
     if (state.kind !== 'blocked') return
@@ -688,17 +782,22 @@ export class Torrent {
     const key = this.keys[0]
     const connections = this.#data.live?.connections
     if (key === undefined || connections === undefined) return () => undefined
-    const { clock, dialer } = this.#ports
+    const { clock, watch, dialer } = this.#ports
     return dialPeer(
       { address, key, peerId: this.#init.peerId },
       {
         clock,
+        watch,
         dialer,
         ready: (link, greeting) => {
           connections.attach(link, greeting, 'tracker')
         },
         failed: () => {
           connections.dialFailed(address)
+        },
+        broke: (error) => {
+          this.#logBug(error, 'a bug in the handling of a peer; its connection is closed')
+          watch.contained('peer')
         },
       },
     )

@@ -62,7 +62,8 @@ function checkProgress(state: TorrentState): number | null {
   return state.total === 0 ? 0 : state.done / state.total
 }
 
-function trouble({ state, storeTrouble }: Seen): string | null {
+function trouble({ state, storeTrouble, row }: Seen): string | null {
   if (state.kind === 'blocked') return faultSentence(state.by)
+  if (state.kind === 'paused' && row.fault !== null) return row.fault
   return storeTrouble === null ? null : faultSentence({ kind: 'store', code: storeTrouble })
 }

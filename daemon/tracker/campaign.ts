@@ -35,6 +35,9 @@ export interface CampaignPorts {
 
 /** Peers are asked for again after this at the earliest, doubled each time, where the tracker names no minimum. */
 const FIRST_HUNGER = 60_000
+/** A round that comes so late was slept over, and so were those of all other torrents: each waits for a while. */
+const OVERSLEPT = 30_000
+const SPREAD = 60_000
 /** A person who asks again and again is held to this. */
 const IMPATIENCE = 10_000
 
@@ -260,7 +263,10 @@ export class Campaign {
     const now = this.ports.clock.now()
     this.nextAt = Math.max(at, now)
     this.timer = this.ports.clock.after(this.nextAt - now, () => {
-      this.round()
+      const due = this.nextAt ?? 0
+      const woken = this.ports.clock.now()
+      if (woken - due > OVERSLEPT) this.wake(woken + this.ports.random.int(SPREAD))
+      else this.round()
     })
   }
 

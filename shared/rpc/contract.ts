@@ -161,6 +161,8 @@ export const trackerView = view<TrackerView>({
   peers: count.nullable(),
 })
 
+const took = z.object({ last: count.nullable(), slowest: count.nullable() })
+
 export const daemonView = view<DaemonView>({
   version: z.string(),
   contract: z.string(),
@@ -179,6 +181,9 @@ export const daemonView = view<DaemonView>({
   loopDelay: z.object({ p99: count.nullable(), max: count.nullable(), samples: count }),
   buffers: z.object({ slab: count, slabLimit: count, frames: count, checks: count }),
   queues: z.object({ hash: count, lanes: count, reads: count, checks: count, oldest: count }),
+  latency: z.object({ write: took, sync: took, store: took }),
+  stalls: z.object({ count, longest: count, phase: z.string().nullable() }),
+  faults: z.object({ peers: count, torrents: count }),
 })
 
 export const torrentDetail = view<TorrentDetail>({

@@ -103,6 +103,8 @@ describe('the port for peers', () => {
     const daemon = await stage.daemon('home', { config })
     const { listen } = await daemon.call('session.status', {})
     expect(listen.port).toBeGreaterThan(port)
-    expect(listen.error).toBe(`Port ${String(port)} is taken; this run listens on ${String(listen.port)}.`)
+    expect(listen.error).toBe(
+      `Port ${String(port)} is taken; this run listens on ${String(listen.port)} until it is free.`,
+    )
   })
 })

@@ -130,7 +130,17 @@ export class FakeDisk implements Disk {
 
   pressure(): DiskPressure {
     const lanes = this.tasks.length
-    return { hash: 0, lanes, reads: 0, checks: 0, oldest: 0, frameBytes: 0, checkBytes: 0 }
+    return {
+      hash: 0,
+      lanes,
+      reads: 0,
+      checks: 0,
+      oldest: 0,
+      frameBytes: 0,
+      checkBytes: 0,
+      write: { last: null, slowest: null },
+      sync: { last: null, slowest: null },
+    }
   }
 
   stop(): Promise<void> {

@@ -168,6 +168,13 @@ export class FakeSession {
       loopDelay: { p99: 2, max: 11, samples: 3000 },
       buffers: { slab: 5_242_880, slabLimit: 33_554_432, frames: 1_048_576, checks: 0 },
       queues: { hash: 3, lanes: 1, reads: 0, checks: 0, oldest: 4 },
+      latency: {
+        write: { last: 3, slowest: 12 },
+        sync: { last: 40, slowest: null },
+        store: { last: null, slowest: null },
+      },
+      stalls: { count: 0, longest: 0, phase: null },
+      faults: { peers: 0, torrents: 0 },
     }),
     'session.shutdown': async () => {
       setImmediate(this.onShutdown)

@@ -15,6 +15,7 @@ import { FakeDisk } from './fake-disk.js'
 import { FakeLog } from './fake-log.js'
 import { FakeRandom } from './fake-random.js'
 import { FakeStore } from './fake-store.js'
+import { fakeWatch } from './fake-watch.js'
 import { FakeNetwork, type FakeLineInit } from './fake-transport.js'
 import { pseudoRandom } from './make-torrent.js'
 
@@ -168,6 +169,7 @@ export class Node {
   upLimit: Limiter
   readonly trackers = new Map<TorrentId, KitTracker>()
   readonly notes: string[] = []
+  readonly watch = fakeWatch()
   private unlisten: () => void = () => undefined
 
   constructor(
@@ -318,6 +320,7 @@ export class Node {
         maxPeers: this.init.maxPeers ?? 80,
       },
       {
+        watch: this.watch,
         clock: this.clock,
         random: this.swarm.random,
         log: this.log,
@@ -328,6 +331,7 @@ export class Node {
         store: this.store,
         dialer: this.swarm.network.dialer(this.address),
         listenPort: () => 6881,
+        addresses: () => '',
         tracker: (row, asks) => {
           const tracker = new KitTracker(asks)
           this.trackers.set(row.id, tracker)

@@ -24,6 +24,7 @@ export const owner: PeerOwner = {
   listensOn: nothing,
   parsed: nothing,
   closed: nothing,
+  broke: nothing,
 }
 
 export interface ReadJob {

@@ -106,6 +106,13 @@ const daemon: DaemonView = {
   loopDelay: { p99: 2, max: 11, samples: 3000 },
   buffers: { slab: 5_242_880, slabLimit: 33_554_432, frames: 1_048_576, checks: 0 },
   queues: { hash: 3, lanes: 1, reads: 0, checks: 0, oldest: 4 },
+  latency: {
+    write: { last: 3, slowest: 12 },
+    sync: { last: 40, slowest: null },
+    store: { last: null, slowest: null },
+  },
+  stalls: { count: 2, longest: 412, phase: 'disk' },
+  faults: { peers: 1, torrents: 2 },
 }
 
 function lines(text: string): string[] {
@@ -299,7 +306,11 @@ describe('peers, trackers, settings, status', () => {
       Up         10 KiB/s
       Buffers    6 MiB of payload, 5 MiB of 32 MiB for arriving data
       Threads    4 jobs, the oldest 4 ms old
+      Disk       writes in 3 ms (12 ms at most in the last minute), syncs in 40 ms
+      Database   no answers yet
       Main loop  late by 2 ms (p99) and 11 ms at most, in the last minute
+      Stalls     2 over 200 ms, the longest 412 ms (disk); see the log
+      Faults     Torrentino's own: 1 connection ended, 2 torrents blocked; see the log
       "
     `)
     const idle = renderStatus(
@@ -315,8 +326,11 @@ describe('peers, trackers, settings, status', () => {
     expect(renderStatusLine(daemon, NARROW)).toBe(
       'torrentinod 0.1.0, 4 torrents, 12 peers, down 2 MiB/s, up 10 KiB/s\n',
     )
-    const deaf = { ...daemon, listen: { host: '0.0.0.0', port: 20_000, error: 'port 20000 is taken' } }
-    expect(renderStatusLine(deaf, NARROW)).toContain('\nPeers cannot reach us: port 20000 is taken\n')
+    const deaf = {
+      ...daemon,
+      listen: { host: '0.0.0.0', port: 20_000, error: 'Peers cannot reach us: no port.' },
+    }
+    expect(renderStatusLine(deaf, NARROW)).toContain('\nPeers cannot reach us: no port.\n')
   })
 
   it('welcome', () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type Greeting, Link } from '../../daemon/swarm/link.js'
 import type { SwarmKey } from '../../shared/units.js'
 import { FakeClock } from '../support/fake-clock.js'
+import { fakeWatch } from '../support/fake-watch.js'
 import { type FakeEnd, fakeLine } from '../support/fake-transport.js'
 import { hostAddress } from '../support/raw-peer.js'
 import { handshakeBytes } from '../../daemon/codec/handshake.js'
@@ -33,9 +34,11 @@ function bench(init: { readonly dialled: boolean; readonly chunk?: number }): Be
     { transport: ours, peerId: OURS, key: init.dialled ? KEY : null },
     {
       clock,
+      watch: fakeWatch(),
       serves: (key) => key === KEY,
       ready: (_, greeting) => void ready.push(greeting),
       failed: (_, reason) => void failed.push(reason),
+      broke: () => undefined,
     },
   )
   return { clock, link, peer, got, ready, failed }
@@ -105,10 +108,12 @@ describe('what comes behind the handshake', () => {
     expect(ready.length).toBe(1)
     const taken: Buffer[] = []
     const ended: string[] = []
-    link.take({
-      data: (view) => void taken.push(Buffer.from(view)),
-      transportClosed: (why) => void ended.push(why),
-    })
+    const handler = {
+      data: (view: Buffer) => void taken.push(Buffer.from(view)),
+      transportClosed: (why: string) => void ended.push(why),
+      broke: () => undefined,
+    }
+    link.take(handler, 1)
     await turn()
     expect(Buffer.concat(taken).toString()).toBe(more.toString())
     peer.close('gone')
@@ -124,12 +129,14 @@ describe('what comes behind the handshake', () => {
     await turn()
     expect(failed).toEqual(['cut'])
     expect(link.ended).toBe(true)
-    link.take({
+    const handler = {
       data: () => {
         throw new Error('data after the end')
       },
       transportClosed: () => undefined,
-    })
+      broke: () => undefined,
+    }
+    link.take(handler, 1)
     await turn()
   })
 })

@@ -174,7 +174,17 @@ export class SimDisk implements Disk {
     return this.ask(() => ({ freeBytes: 1e12, volume: '1' }))
   }
   pressure(): DiskPressure {
-    return { hash: 0, lanes: 0, reads: 0, checks: 0, oldest: 0, frameBytes: 0, checkBytes: 0 }
+    return {
+      hash: 0,
+      lanes: 0,
+      reads: 0,
+      checks: 0,
+      oldest: 0,
+      frameBytes: 0,
+      checkBytes: 0,
+      write: { last: null, slowest: null },
+      sync: { last: null, slowest: null },
+    }
   }
   stop(): Promise<void> {
     return this.ask(() => undefined)

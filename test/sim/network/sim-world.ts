@@ -13,6 +13,7 @@ import type { Bytes, InfoHashV1, Millis, Rate } from '../../../shared/units.js'
 import { silentLog } from '../../support/fake-log.js'
 import { FakeRandom } from '../../support/fake-random.js'
 import { FakeStore } from '../../support/fake-store.js'
+import { fakeWatch } from '../../support/fake-watch.js'
 import { SimClock } from './sim-clock.js'
 import { SimDisk, type SimDiskInit } from './sim-disk.js'
 import { type Host, SimNetwork, type SimNetworkInit } from './sim-network.js'
@@ -147,6 +148,7 @@ export class SimNode {
         maxPeers: this.init.maxPeers ?? 80,
       },
       {
+        watch: fakeWatch(),
         clock: world.clock,
         random: new FakeRandom(world.seed * 1009 + number),
         log: this.log,
@@ -157,6 +159,7 @@ export class SimNode {
         store: this.store,
         dialer: world.network.dialer(this.host),
         listenPort: () => this.address.port,
+        addresses: () => '',
         tracker: (_row, asks) => new SimTracker(world, this, asks),
       },
     )

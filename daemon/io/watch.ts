@@ -1,0 +1,21 @@
+/** The watch over the main loop of this process. */
+import type { Log } from '../base/log.js'
+import { Watch } from '../base/watch.js'
+import { faultPointFrom } from './fault-point.js'
+
+export function createWatch(
+  init: { readonly env: Readonly<Record<string, string | undefined>> },
+  ports: { readonly log: Log },
+): Watch {
+  return new Watch(
+    { faultPoint: faultPointFrom(init.env['TORRENTINO_FAULT']) },
+    {
+      now: () => performance.now(),
+      turn: (fn) => void setImmediate(fn),
+      stalled: ({ duration, phase, torrent }) => {
+        const whose = torrent === 0 ? {} : { torrent }
+        ports.log.warn({ ms: Math.round(duration), phase, ...whose }, 'the main loop was held up')
+      },
+    },
+  )
+}
