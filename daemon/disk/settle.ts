@@ -84,6 +84,11 @@ export function removeFiles(files: Files): DiskFault | null {
     }
     // Deepest first: a folder's path is longer than that of the one it lies in.
     for (const folder of [...folders].sort((a, b) => b.length - a.length)) removeFolder(folder)
+    // Gone for good: what came back after a power cut would stand in the way of the same torrent added anew.
+    for (const folder of [files.dir, ...folders])
+      unless(['ENOENT', 'ENOTDIR', 'EACCES'], () => {
+        syncFolder(files, folder)
+      })
   })
 }
 

@@ -50,9 +50,18 @@ export class FakeDisk implements Disk {
   private failures: { failure: FakeFailure; left: number }[] = []
   private readonly held = new Set<FakeOperation>()
   private readonly auto: boolean
+  /** Lets a task wait before it stands in the queue; null: it stands there at once. */
+  private readonly pace: ((run: () => void) => void) | null
   private scheduled = false
 
-  constructor(init: { readonly slots?: number; readonly auto?: boolean } = {}) {
+  constructor(
+    init: {
+      readonly slots?: number
+      readonly auto?: boolean
+      readonly pace?: ((run: () => void) => void) | null
+    } = {},
+  ) {
+    this.pace = init.pace ?? null
     this.slab = new SharedSlab({ slots: init.slots ?? 192 }, (tight) => {
       this.tight = tight
       if (tight) for (const storage of this.storages) this.later('write', () => storage.spill())
@@ -150,8 +159,12 @@ export class FakeDisk implements Disk {
 
   /** Puts a task at the end of the queue. */
   later(operation: FakeOperation, run: () => void): void {
-    this.tasks.push({ operation, run })
-    this.schedule()
+    const ask = (): void => {
+      this.tasks.push({ operation, run })
+      this.schedule()
+    }
+    if (this.pace === null) ask()
+    else this.pace(ask)
   }
 
   ask<T>(operation: FakeOperation, run: () => T): Promise<T> {

@@ -65,6 +65,33 @@ export class FakeFiles {
     return node
   }
 
+  write(node: FakeNode, offset: number, bytes: Uint8Array): void {
+    node.bytes.set(bytes, offset)
+    this.touch(node)
+  }
+
+  /** Cuts a file or fills it up with zeros. */
+  resize(node: FakeNode, size: number): void {
+    const whole = Buffer.alloc(size)
+    node.bytes.copy(whole)
+    node.bytes = whole
+  }
+
+  /** A file, or an empty folder. */
+  unlink(path: string): void {
+    this.nodes.delete(path)
+  }
+
+  /** fdatasync; without a write list there is nothing that could be lost. */
+  syncFile(_path: string): void {
+    return undefined
+  }
+
+  /** fsync of a folder: its entries. */
+  syncFolder(_path: string): void {
+    return undefined
+  }
+
   touch(node: FakeNode): void {
     this.ticks += 1_000_001n
     node.mtimeNs = this.ticks
@@ -76,6 +103,12 @@ export class FakeFiles {
     if (node === null) throw new FakeFileError('ENOENT', 'rename', from)
     this.nodes.delete(from)
     this.nodes.set(to, node)
+  }
+
+  /** Inodes and times go on where those of another tree ended. */
+  protected skip(other: FakeFiles): void {
+    this.inos = other.inos
+    this.ticks = other.ticks
   }
 
   /** Names in a folder, direct children only. */
@@ -90,7 +123,7 @@ export class FakeFiles {
     if (this.get(path) === null) this.put(path, 'folder')
   }
 
-  private put(path: string, kind: FakeNode['kind']): FakeNode {
+  protected put(path: string, kind: FakeNode['kind']): FakeNode {
     const node: FakeNode = { kind, bytes: Buffer.alloc(0), mtimeNs: 0n, ctimeNs: 0n, ino: (this.inos += 1n) }
     this.touch(node)
     this.nodes.set(path, node)

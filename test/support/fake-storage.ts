@@ -139,6 +139,7 @@ export class FakeStorage implements Storage {
         }
       })
       if (fault !== null) return { files: [], fault }
+      for (const file of files) this.settle(file)
       for (const file of files) this.dirty.delete(file)
       return { files: files.map((file) => this.found(file)), fault }
     })
@@ -153,6 +154,7 @@ export class FakeStorage implements Storage {
           this.rename(file)
           done.push(this.note(file))
         }
+        for (const file of files) this.disk.fs.syncFolder(parentOf(this.path(file)))
       })
       return { files: done, fault }
     })
@@ -215,6 +217,7 @@ export class FakeStorage implements Storage {
       faultOf(() => {
         for (const file of this.spec.files.keys()) this.unlink(file)
         for (const file of this.spec.files.keys()) this.pruneParents(file)
+        for (const file of this.spec.files.keys()) this.syncAbove(file)
       }),
     )
   }
@@ -311,8 +314,7 @@ export class FakeStorage implements Storage {
       if (!span.pad) {
         this.disk.check('write', this.path(span.file))
         const node = this.forWriting(span.file)
-        node.bytes.set(bytes.subarray(at, at + span.length), span.fileOffset)
-        this.disk.fs.touch(node)
+        this.disk.fs.write(node, span.fileOffset, bytes.subarray(at, at + span.length))
         this.dirty.add(span.file)
       }
       at += span.length
@@ -335,11 +337,7 @@ export class FakeStorage implements Storage {
     }
     const node = this.disk.fs.get(part) ?? this.disk.fs.create(part, length)
     if (node.kind !== 'file') throw new FakeFileError('ELOOP', 'open', part)
-    if (node.bytes.length !== length) {
-      const whole = Buffer.alloc(length)
-      node.bytes.copy(whole)
-      node.bytes = whole
-    }
+    if (node.bytes.length !== length) this.disk.fs.resize(node, length)
     return node
   }
 
@@ -453,6 +451,21 @@ export class FakeStorage implements Storage {
     this.disk.fs.rename(this.part(file), final)
   }
 
+  /** What a round does for a file: fdatasync of it, fsync of the folders above. */
+  private settle(file: FileIndex): void {
+    this.disk.fs.syncFile(this.nodeOf(file)?.path ?? '')
+    this.syncAbove(file)
+  }
+
+  private syncAbove(file: FileIndex): void {
+    for (
+      let folder = parentOf(this.path(file));
+      folder.length >= this.spec.dir.length;
+      folder = parentOf(folder)
+    )
+      this.disk.fs.syncFolder(folder)
+  }
+
   private makeParents(file: FileIndex): void {
     if (this.disk.fs.get(this.spec.dir)?.kind !== 'folder')
       throw new FakeFileError('ENOENT', 'mkdir', this.spec.dir)
@@ -476,7 +489,7 @@ export class FakeStorage implements Storage {
     const found = this.nodeOf(file)
     if (found === null) return
     this.disk.check('unlink', found.path)
-    this.disk.fs.nodes.delete(found.path)
+    this.disk.fs.unlink(found.path)
   }
 
   private pruneParents(file: FileIndex): void {
@@ -486,7 +499,7 @@ export class FakeStorage implements Storage {
       folder = parentOf(folder)
     ) {
       if (this.disk.fs.get(folder)?.kind !== 'folder' || this.disk.fs.list(folder).length > 0) return
-      this.disk.fs.nodes.delete(folder)
+      this.disk.fs.unlink(folder)
     }
   }
 

@@ -33,7 +33,7 @@ interface Entry {
 }
 
 /** What outlives a store that is closed or killed. */
-interface Tables {
+export interface Tables {
   lastId: number
   lastSeq: number
   readonly torrents: Map<TorrentId, Entry>
@@ -48,12 +48,12 @@ const PRUNE_EVERY = 1000
 export class FakeStore implements Store {
   /** The names of the methods called, in order, failed ones too. */
   readonly calls: StoreMethod[] = []
-  private readonly tables: Tables
+  protected readonly tables: Tables
   /** Codes that the next calls fail with, by method; '' stands for any method. */
   private readonly failures = new Map<StoreMethod | '', string[]>()
   /** The code every write fails with, as on a full disk; null: writes work. */
   private writesFail: string | null = null
-  private closed = false
+  protected closed = false
 
   constructor(tables: Tables = { lastId: 0, lastSeq: 0, torrents: new Map(), events: [], meta: new Map() }) {
     this.tables = tables
@@ -258,7 +258,7 @@ export class FakeStore implements Store {
     return this.answer(method, null, work)
   }
 
-  private write<T>(method: StoreMethod, work: () => T): Promise<T> {
+  protected write<T>(method: StoreMethod, work: () => T): Promise<T> {
     return this.answer(method, this.writesFail, work)
   }
 

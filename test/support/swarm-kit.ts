@@ -16,6 +16,7 @@ import { FakeLog } from './fake-log.js'
 import { FakeRandom } from './fake-random.js'
 import { FakeStore } from './fake-store.js'
 import { fakeWatch } from './fake-watch.js'
+import { LateStore } from './late-store.js'
 import { FakeNetwork, type FakeLineInit } from './fake-transport.js'
 import { pseudoRandom } from './make-torrent.js'
 
@@ -154,6 +155,8 @@ export interface NodeInit {
   /** Payload, bytes a second; unlimited where left out. */
   readonly down?: number
   readonly up?: number
+  /** What each call of the disk takes, and each commit of the store and its answer; nothing where left out. */
+  readonly slow?: () => Millis
 }
 
 /** One daemon. */
@@ -162,7 +165,7 @@ export class Node {
   readonly peerId: Buffer
   readonly log = new FakeLog()
   disk: FakeDisk
-  store = new FakeStore()
+  store: FakeStore
   clock: OwnClock
   session: Session
   downLimit: Limiter
@@ -178,9 +181,10 @@ export class Node {
   ) {
     this.address = makeAddress(init.host, 6881) ?? { host: init.host, port: 6881, family: 4 }
     this.peerId = Buffer.from(`-TT0001-${createHash('sha1').update(init.host).digest('hex').slice(0, 12)}`)
-    this.disk = new FakeDisk({ auto: true, ...(init.slots === undefined ? {} : { slots: init.slots }) })
-    this.disk.fs.mkdirs('/data')
     this.clock = new OwnClock(swarm.clock)
+    this.disk = this.makeDisk()
+    this.disk.fs.mkdirs('/data')
+    this.store = init.slow === undefined ? new FakeStore() : new LateStore(this.queue())
     this.downLimit = new Limiter({ rate: init.down ?? null }, { clock: this.clock })
     this.upLimit = new Limiter({ rate: init.up ?? null }, { clock: this.clock })
     this.session = this.begin()
@@ -297,18 +301,31 @@ export class Node {
   /** Starts after `stop` or `kill`. */
   async again(): Promise<void> {
     const { fs } = this.disk
-    this.disk = new FakeDisk({
-      auto: true,
-      ...(this.init.slots === undefined ? {} : { slots: this.init.slots }),
-    })
+    this.clock = new OwnClock(this.swarm.clock)
+    this.disk = this.makeDisk()
     Object.assign(this.disk, { fs })
     this.store = this.store.reopen()
-    this.clock = new OwnClock(this.swarm.clock)
     this.downLimit = new Limiter({ rate: this.init.down ?? null }, { clock: this.clock })
     this.upLimit = new Limiter({ rate: this.init.up ?? null }, { clock: this.clock })
     this.trackers.clear()
     this.session = this.begin()
     await this.session.restore()
+  }
+
+  private makeDisk(): FakeDisk {
+    const { slots, slow } = this.init
+    const pace = slow === undefined ? null : this.queue()
+    return new FakeDisk({ auto: true, pace, ...(slots === undefined ? {} : { slots }) })
+  }
+
+  /** Runs one thing after another, each when it has taken its time. */
+  private queue(): (run: () => void) => void {
+    let free: Millis = 0
+    return (run) => {
+      const now = this.clock.now()
+      free = Math.max(free, now) + (this.init.slow?.() ?? 0)
+      this.clock.after(free - now, run)
+    }
   }
 
   private begin(): Session {

@@ -46,13 +46,18 @@ const LINES = {
   clearSync: `7 fsync(${WAL}) = 0`,
   unlinkA: '9 unlink("/p/d/t/a") = 0',
   unlinkB: '9 unlink("/p/d/t/b") = 0',
+  rmdir: '9 rmdir("/p/d/t") = 0',
+  goneSync: '9 fsync(24</p/d>) = 0',
+  gone: `7 pwrite64(${WAL}, ""..., 24, 12392) = 24`,
+  goneDone: `7 fsync(${WAL}) = 0`,
 }
 type Line = keyof typeof LINES
 
 const COMMITS: readonly Commit[] = [
-  { offset: 32, claimed: new Set([0, 1]), closed: new Set() },
-  { offset: 4152, claimed: new Set([0, 1]), closed: new Set([0, 1]) },
-  { offset: 8272, claimed: new Set(), closed: new Set() },
+  { offset: 32, claimed: new Set([0, 1]), closed: new Set(), listed: true },
+  { offset: 4152, claimed: new Set([0, 1]), closed: new Set([0, 1]), listed: true },
+  { offset: 8272, claimed: new Set(), closed: new Set(), listed: true },
+  { offset: 12_392, claimed: new Set(), closed: new Set(), listed: false },
 ]
 
 function judge(order: readonly Line[], change: Partial<Record<Line, string>> = {}): readonly string[] {
@@ -90,6 +95,8 @@ it.each<[Line, RegExp]>([
   ['claim', /not seen once/],
   ['clear', /deleted while a record claimed it/],
   ['clearSync', /deleted while a record claimed it/],
+  ['goneSync', /t\/a: said to be gone before the folder was synced/],
+  ['rmdir', /t\/b: said to be gone before the folder was synced/],
 ])('complains where %s is missing', (line, sentence) => {
   expect(judge(without(line)).join('\n')).toMatch(sentence)
 })
@@ -104,6 +111,7 @@ it.each<[Line, Line, RegExp]>([
   ['renameB', 'nameSync', /t\/b: said to have its name/],
   ['nameSync', 'named', /said to have its name/],
   ['clearSync', 'unlinkA', /t\/a: deleted while a record claimed it/],
+  ['goneSync', 'gone', /said to be gone/],
 ])('complains where %s comes after %s', (line, behind, sentence) => {
   expect(judge(moved(line, behind)).join('\n')).toMatch(sentence)
 })

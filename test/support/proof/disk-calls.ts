@@ -12,13 +12,14 @@ export interface DiskCalls {
   /** Other calls that change a file's length or blocks. */
   readonly sizes: readonly PathCall[]
   readonly syncs: readonly PathCall[]
-  /** Absolute, as the next four. */
+  /** Absolute, as the next five. */
   readonly folderSyncs: readonly PathCall[]
   /** Files and folders made, on the way to the download folder too. */
   readonly made: readonly PathCall[]
   /** By the name a file got: by rename, or by link with an unlink of the old name, which is none of `unlinks`. */
   readonly renames: readonly PathCall[]
   readonly unlinks: readonly PathCall[]
+  readonly rmdirs: readonly PathCall[]
 }
 
 export function diskCalls(calls: readonly SystemCall[], dir: string): DiskCalls {
@@ -67,6 +68,9 @@ export function diskCalls(calls: readonly SystemCall[], dir: string): DiskCalls 
       ...links,
     ].sort((a, b) => a.begun - b.begun),
     unlinks: unlinks.filter((call) => !halves.has(call)),
+    rmdirs: named.filter(
+      ({ name, args, path }) => below(path) && (name === 'rmdir' || args.includes('AT_REMOVEDIR')),
+    ),
   }
 }
 

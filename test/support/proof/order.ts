@@ -22,6 +22,8 @@ export interface Commit {
   readonly claimed: ReadonlySet<number>
   /** Files that it says are open for writing no more. */
   readonly closed: ReadonlySet<number>
+  /** The torrent is in the list. */
+  readonly listed: boolean
 }
 
 export interface OrderProof {
@@ -184,7 +186,7 @@ function nameFaults({ torrent, dir }: OrderInit, disk: DiskCalls, commit: Placed
   })
 }
 
-/** Nothing is deleted while a durable record claims it, or one that might yet become durable. */
+/** Nothing is deleted while a durable record claims it, or one that might yet become so; and it is gone for good. */
 function deletionFaults({ torrent, dir }: OrderInit, disk: DiskCalls, commits: readonly Placed[]): string[] {
   return disk.unlinks.flatMap(({ path, begun }) => {
     const relative = path.slice(dir.length + 1).replace(/\.part$/, '')
@@ -193,8 +195,20 @@ function deletionFaults({ torrent, dir }: OrderInit, disk: DiskCalls, commits: r
     const last = commits.findLast(({ durable }) => durable < begun)
     const later = commits.filter(({ durable }) => !(durable < begun))
     const still = (last !== undefined && claims(last)) || later.some(claims)
-    return still ? [`${path}: deleted while a record claimed it`] : []
+    if (still) return [`${path}: deleted while a record claimed it`]
+    const forgot = commits.find((commit) => !commit.listed && commit.at > begun)
+    if (forgot === undefined || lasts(disk, path, begun, forgot.at)) return []
+    return [`${path}: said to be gone before the folder was synced`]
   })
+}
+
+/** The nearest folder above that is still there was synced after the deletion. */
+function lasts(disk: DiskCalls, path: string, after: number, before: number): boolean {
+  let gone = path
+  const removed = (folder: string): boolean =>
+    disk.rmdirs.some((call) => call.path === folder && call.begun > after && call.done < before)
+  while (removed(dirname(gone))) gone = dirname(gone)
+  return folderSynced(disk, gone, after, before)
 }
 
 /** What each commit of the log claims, in order. */
@@ -222,11 +236,13 @@ function claimOf(file: string): Omit<Commit, 'offset'> {
     const table = db.prepare("SELECT count(*) AS n FROM sqlite_schema WHERE name = 'have'").get() as {
       n: number
     }
-    if (table.n === 0) return { claimed: new Set(), closed: new Set() }
+    if (table.n === 0) return { claimed: new Set(), closed: new Set(), listed: false }
     const bits = db.prepare('SELECT bits FROM have ORDER BY chunk').all() as { bits: Buffer }[]
     const whole = Buffer.concat(bits.map((row) => row.bits))
     const rows = db.prepare('SELECT idx FROM file_stat WHERE writing = 0').all() as { idx: number }[]
-    return { claimed: piecesOf(whole, whole.length * 8), closed: new Set(rows.map(({ idx }) => idx)) }
+    const { n } = db.prepare('SELECT count(*) AS n FROM torrent').get() as { n: number }
+    const closed = new Set(rows.map(({ idx }) => idx))
+    return { claimed: piecesOf(whole, whole.length * 8), closed, listed: n > 0 }
   } finally {
     db.close()
   }
