@@ -11,7 +11,6 @@ import { filesCommand } from './commands/files.js'
 import { runHome } from './commands/home.js'
 import { inspectCommand } from './commands/inspect.js'
 import { listCommand } from './commands/list.js'
-import { moveCommand } from './commands/move.js'
 import { pauseCommand } from './commands/pause.js'
 import { peersCommand } from './commands/peers.js'
 import { removeCommand } from './commands/remove.js'
@@ -43,7 +42,6 @@ const COMMANDS: readonly ((cli: Argv<Globals>) => Argv<Globals>)[] = [
   resumeCommand,
   removeCommand,
   verifyCommand,
-  moveCommand,
   waitCommand,
   exportCommand,
   inspectCommand,

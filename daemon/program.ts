@@ -37,8 +37,10 @@ else if (unknown !== undefined)
 else await run()
 
 async function run(): Promise<void> {
-  process.on('SIGTERM', () => void stop())
-  process.on('SIGINT', () => void stop())
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.removeAllListeners(signal)
+    process.on(signal, () => void stop())
+  }
   // The terminal may go; the daemon stays.
   process.on('SIGHUP', () => undefined)
   process.on('uncaughtException', bug)

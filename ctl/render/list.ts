@@ -23,11 +23,10 @@ const STATE_LOOKS: Readonly<Partial<Record<StateKind, Look>>> = {
   paused: 'dim',
 }
 
-/** One word, with how far a check or a move is. */
+/** One word, with how far a check is. */
 export function stateText(torrent: TorrentView): string {
   const word = STATE_WORDS[torrent.state]
-  const progress = torrent.checkProgress ?? torrent.moveProgress
-  return progress === null ? word : `${word} ${formatPercent(progress)}`
+  return torrent.checkProgress === null ? word : `${word} ${formatPercent(torrent.checkProgress)}`
 }
 
 export function stateLook(torrent: TorrentView): Look | null {

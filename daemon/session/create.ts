@@ -2,7 +2,6 @@
 import type { Settings } from '../../shared/settings.js'
 import type { Feeds, Handlers } from '../../shared/rpc/contract.js'
 import type { DaemonView } from '../../shared/views.js'
-import type { CrashPoint } from '../base/crash-point.js'
 import { Limiter } from '../base/limiter.js'
 import { Latency, timed } from '../base/latency.js'
 import { LoopDelay } from '../base/loop-delay.js'
@@ -16,7 +15,6 @@ import type { Tracker, TrackerAsks } from '../swarm/tracker-port.js'
 import { Adder } from './add.js'
 import { Commands } from './commands.js'
 import { createHandlers, type HandlerInit } from './handlers.js'
-import { Jobs } from './jobs.js'
 import type { PeerListener, SessionNetwork } from './network.js'
 import { Queries } from './queries.js'
 import { Session, type SessionPorts } from './session.js'
@@ -34,8 +32,6 @@ export interface SessionRoomPorts extends Omit<
   readonly maxSockets: number
   readonly memory: () => number
   readonly shutdown: () => void
-  /** Kills the daemon in a test; without it, nothing. */
-  readonly crashPoint?: CrashPoint
 }
 
 export interface SessionRoom {
@@ -44,7 +40,7 @@ export interface SessionRoom {
   readonly feeds: Feeds
   /** The port for peers, 0: none. */
   readonly port: number
-  /** Listens, brings back the torrents of the store, and goes on with moves and removals that were interrupted. */
+  /** Listens, brings back the torrents of the store, and goes on with removals that were interrupted. */
   open(): Promise<void>
   stop(): Promise<void>
   /** The machine slept so long, or has other addresses. */
@@ -77,7 +73,8 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
     {
       peerId,
       client: `Torrentino/${init.version}`,
-      maxConnections: Math.min(values['peers.max'], ports.maxSockets),
+      maxConnections: values['peers.max'],
+      maxSockets: ports.maxSockets,
       maxPeers: values['peers.perTorrent'],
     },
     {
@@ -94,9 +91,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
     },
   )
   const queries = new Queries({ session, store })
-  const { disk, crashPoint = () => undefined } = ports
-  const jobs = new Jobs({ clock, log, disk, store, session, queries, crashPoint })
-  const commands = new Commands({ session, store, queries, jobs, log })
+  const commands = new Commands({ session, store, queries, log })
   const adder = new Adder({
     clock,
     disk: ports.disk,
@@ -124,7 +119,6 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       storeLatency,
       adder,
       commands,
-      jobs,
       queries,
     }),
     woke,
@@ -145,17 +139,15 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       )
       await listener.open()
       if (listener.error !== null) log.warn({ port }, listener.error)
-      const rows = await store.jobs()
-      const moving = rows.filter(({ kind }) => kind === 'move').map(({ torrent }) => torrent)
-      await session.restore(woke, new Set(moving))
+      await session.restore(woke)
       for (const torrent of session.all()) {
-        if (torrent.desired === 'removed') await commands.finishRemoval(torrent)
+        if (torrent.desired === 'removed' || torrent.desired === 'removedWithData') {
+          await commands.finishRemoval(torrent)
+        }
       }
-      await jobs.restore(rows)
     },
     stop: async () => {
       listener?.close()
-      await jobs.stop()
       await session.stop()
     },
   }

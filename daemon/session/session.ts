@@ -16,7 +16,6 @@ import { UnchokeShare } from '../swarm/unchoke-share.js'
 import type { Tracker, TrackerAsks } from '../swarm/tracker-port.js'
 import type { Dialer, Transport } from '../swarm/transport.js'
 import { Budget, Turnstile } from './budget.js'
-import type { Claim } from './claims.js'
 import { type CrashVerdict, Crashes } from './crashes.js'
 import { Journal } from './events.js'
 
@@ -37,14 +36,17 @@ const SPREAD_EACH: Millis = 250
 /** Why a torrent comes back paused. */
 const GUILTY = `Torrentino came down three times while it worked on this torrent, so it was paused; "torrentinoctl resume" tries it again.`
 
-/** Accepted connections that may be shaking hands at once. */
+/** Accepted connections that may be shaking hands at once; fewer where there are few sockets at all. */
 const MOST_GREETING = 200
+const GREETING_SHARE = 1 / 4
 
 export interface SessionInit {
   readonly peerId: Uint8Array
   /** Shown to peers. */
   readonly client: string
   readonly maxConnections: number
+  /** Sockets for peers that the system allows; without it, as many as are wanted. */
+  readonly maxSockets?: number
   readonly maxPeers: number
 }
 
@@ -78,12 +80,11 @@ export class Session {
   readonly #torrents = new Map<TorrentId, Torrent>()
   /** v1 and v2 keys alike: a hybrid is found under both. */
   readonly #byKey = new Map<SwarmKey, Torrent>()
+  readonly #mostGreeting: number
   /** Accepted connections that have not shaken hands, the oldest first. */
   readonly #greeting = new Set<Link>()
   /** Revision at which a torrent was removed. */
   readonly #removed = new Map<TorrentId, number>()
-  /** Places that moves under way will take. */
-  readonly #reserved = new Set<Claim>()
   #saver: Cancel | null = null
   /** The last run ended in order. */
   #clean = false
@@ -92,7 +93,9 @@ export class Session {
   constructor(init: SessionInit, ports: SessionPorts) {
     this.#init = init
     this.#ports = ports
-    this.budget = new Budget({ max: init.maxConnections })
+    const { maxConnections, maxSockets = Infinity } = init
+    this.#mostGreeting = Math.max(1, Math.min(MOST_GREETING, Math.floor(maxSockets * GREETING_SHARE)))
+    this.budget = new Budget({ max: Math.min(maxConnections, maxSockets - this.#mostGreeting) })
     const { clock, store, log } = ports
     this.journal = new Journal({ clock, store, log, changesSince: (rev) => this.changesSince(rev) })
     this.#crashes = new Crashes({ clock, store })
@@ -102,12 +105,9 @@ export class Session {
 
   /**
    * Brings back every torrent of the store; one that cannot be started never stops the others. `woke` is called when
-   * the machine has got other addresses, within a minute. Those `held` are started by whoever holds them.
+   * the machine has got other addresses, within a minute.
    */
-  async restore(
-    woke: (gap: Millis) => void = () => undefined,
-    held: ReadonlySet<TorrentId> = new Set(),
-  ): Promise<void> {
+  async restore(woke: (gap: Millis) => void = () => undefined): Promise<void> {
     const { store, clock, log, addresses } = this.#ports
     this.#clean = (await store.getMeta('clean')) === 'yes'
     await store.setMeta('clean', 'no')
@@ -116,7 +116,7 @@ export class Session {
     if (verdict.guilty !== null) await this.#hold(verdict.guilty)
     const rows = await store.torrents()
     for (const row of rows) this.register(row)
-    this.#startAll(verdict, held)
+    this.#startAll(verdict)
     log.info({ torrents: rows.length, clean: this.#clean, ...verdict }, 'restored')
     let known = addresses()
     this.#saver = clock.every(SAVE_TOTALS, () => {
@@ -141,10 +141,8 @@ export class Session {
     }
   }
 
-  #startAll({ careful }: CrashVerdict, held: ReadonlySet<TorrentId>): void {
-    const wanted = this.all().filter(
-      ({ id, desired }) => !held.has(id) && (desired === 'running' || desired === 'forced'),
-    )
+  #startAll({ careful }: CrashVerdict): void {
+    const wanted = this.all().filter(({ desired }) => desired === 'running' || desired === 'forced')
     if (!careful) for (const torrent of wanted) torrent.start()
     else this.#startNext(wanted)
   }
@@ -278,16 +276,6 @@ export class Session {
     return [...this.#torrents.values()]
   }
 
-  /** Where files of torrents lie, or will lie. */
-  claims(): Claim[] {
-    return [...this.all().map((torrent) => torrent.claim), ...this.#reserved]
-  }
-  /** The result gives it up. */
-  reserve(claim: Claim): () => void {
-    this.#reserved.add(claim)
-    return () => void this.#reserved.delete(claim)
-  }
-
   /** Removed since a revision. */
   removedSince(rev: number): TorrentId[] {
     return [...this.#removed].filter(([, at]) => at > rev).map(([id]) => id)
@@ -327,7 +315,7 @@ export class Session {
       },
     )
     this.#greeting.add(link)
-    if (this.#greeting.size <= MOST_GREETING) return
+    if (this.#greeting.size <= this.#mostGreeting) return
     // A peer that means it needs milliseconds: the oldest is the one that dribbles.
     for (const oldest of this.#greeting) return oldest.close('too-slow')
   }

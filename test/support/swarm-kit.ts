@@ -173,6 +173,8 @@ export class Node {
   readonly trackers = new Map<TorrentId, KitTracker>()
   readonly notes: string[] = []
   readonly watch = fakeWatch()
+  /** What the machine calls its addresses; looked at once a minute after a restart. */
+  addresses = ''
   private unlisten: () => void = () => undefined
 
   constructor(
@@ -309,7 +311,9 @@ export class Node {
     this.upLimit = new Limiter({ rate: this.init.up ?? null }, { clock: this.clock })
     this.trackers.clear()
     this.session = this.begin()
-    await this.session.restore()
+    await this.session.restore((gap) => {
+      this.session.woke(gap)
+    })
   }
 
   private makeDisk(): FakeDisk {
@@ -348,7 +352,7 @@ export class Node {
         store: this.store,
         dialer: this.swarm.network.dialer(this.address),
         listenPort: () => 6881,
-        addresses: () => '',
+        addresses: () => this.addresses,
         tracker: (row, asks) => {
           const tracker = new KitTracker(asks)
           this.trackers.set(row.id, tracker)
