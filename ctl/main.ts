@@ -11,6 +11,7 @@ import { filesCommand } from './commands/files.js'
 import { runHome } from './commands/home.js'
 import { inspectCommand } from './commands/inspect.js'
 import { listCommand } from './commands/list.js'
+import { moveCommand } from './commands/move.js'
 import { pauseCommand } from './commands/pause.js'
 import { peersCommand } from './commands/peers.js'
 import { removeCommand } from './commands/remove.js'
@@ -42,6 +43,7 @@ const COMMANDS: readonly ((cli: Argv<Globals>) => Argv<Globals>)[] = [
   resumeCommand,
   removeCommand,
   verifyCommand,
+  moveCommand,
   waitCommand,
   exportCommand,
   inspectCommand,

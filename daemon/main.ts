@@ -5,6 +5,7 @@ import { CONTRACT_VERSION } from '../shared/rpc/contract-version.js'
 import type { Home } from '../shared/home.js'
 import { VERSION } from '../shared/version.js'
 import { EXTENT_SIZE } from '../shared/units.js'
+import { crashPointOf } from './base/crash-point.js'
 import { stackOf } from './base/log.js'
 import { watchedClock } from './base/watched-clock.js'
 import { openStore } from './db/store.js'
@@ -111,6 +112,9 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
       addresses: networkAddresses,
       memory: () => process.memoryUsage.rss(),
       shutdown: init.onShutdown,
+      crashPoint: crashPointOf(process.env['TORRENTINO_CRASH_AT'], () => {
+        process.kill(process.pid, 'SIGKILL')
+      }),
     },
   )
   const rpc = createRpcServer(

@@ -27,6 +27,8 @@ export interface TorrentView {
   readonly progress: number
   /** 0..1 while state is 'checking', else null. */
   readonly checkProgress: number | null
+  /** 0..1 while state is 'moving', else null. */
+  readonly moveProgress: number | null
   readonly totalBytes: Bytes
   readonly wantedBytes: Bytes
   /** Wanted bytes that are verified and recorded. */
@@ -51,6 +53,25 @@ export interface TorrentView {
   readonly addedAt: Millis
   readonly completedAt: Millis | null
   /** One sentence, or null. */
+  readonly error: string | null
+}
+
+/** Long work of the daemon: it goes on without the one who asked, and after a restart. */
+export interface JobView {
+  readonly id: number
+  readonly kind: 'move' | 'remove'
+  readonly torrent: TorrentId
+  /** Of the torrent. */
+  readonly name: string
+  /** `waiting`: a volume is away, and it goes on by itself when that comes back. */
+  readonly state: 'running' | 'waiting' | 'done' | 'failed' | 'cancelled'
+  /** The folder of the torrent when it began. */
+  readonly from: string
+  /** Where its files go; null: nowhere. */
+  readonly to: string | null
+  /** 0..1 */
+  readonly progress: number
+  /** One sentence where it failed or waits, else null. */
   readonly error: string | null
 }
 

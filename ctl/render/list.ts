@@ -23,10 +23,11 @@ const STATE_LOOKS: Readonly<Partial<Record<StateKind, Look>>> = {
   paused: 'dim',
 }
 
-/** One word, with how far a check is. */
+/** One word, with how far a check or a move is. */
 export function stateText(torrent: TorrentView): string {
   const word = STATE_WORDS[torrent.state]
-  return torrent.checkProgress === null ? word : `${word} ${formatPercent(torrent.checkProgress)}`
+  const progress = torrent.checkProgress ?? torrent.moveProgress
+  return progress === null ? word : `${word} ${formatPercent(progress)}`
 }
 
 export function stateLook(torrent: TorrentView): Look | null {

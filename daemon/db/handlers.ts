@@ -1,5 +1,7 @@
 /** The table of what the thread does for each method of the port. */
 import type { TorrentId } from '../../shared/units.js'
+import type { Relocation } from '../ports/store.js'
+import { addJob, endJob, listJobs, relocate, setJob } from './jobs.js'
 import type { Answer, Args, Method, Request } from './protocol.js'
 import {
   appendEvent,
@@ -46,6 +48,11 @@ const HANDLERS: Handlers = {
   lastSeq,
   getMeta,
   setMeta,
+  jobs: listJobs,
+  addJob,
+  setJob,
+  endJob,
+  relocate,
 }
 
 const READS: ReadonlySet<Method> = new Set<Method>([
@@ -55,6 +62,7 @@ const READS: ReadonlySet<Method> = new Set<Method>([
   'eventsSince',
   'lastSeq',
   'getMeta',
+  'jobs',
 ])
 
 /** Writes that leave as it was what the copy of a torrent says. */
@@ -67,6 +75,9 @@ const QUIET: ReadonlySet<Method> = new Set<Method>([
   'remove',
   'appendEvent',
   'setMeta',
+  'addJob',
+  'setJob',
+  'endJob',
 ])
 
 /** Torrents whose copy is to be written anew after a call with this answer. */
@@ -74,6 +85,7 @@ export function torrentsTouched(request: Request, answer: unknown): TorrentId[] 
   if (!isWrite(request.method) || QUIET.has(request.method)) return []
   if (request.method === 'add') return [answer as TorrentId]
   const first: unknown = request.args[0]
+  if (request.method === 'relocate') return [(first as Relocation).torrent]
   if (Array.isArray(first)) return first as TorrentId[]
   return typeof first === 'number' ? [first as TorrentId] : []
 }

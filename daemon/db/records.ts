@@ -80,7 +80,7 @@ function putChunk(sql: Sql, id: TorrentId, pieces: number, { chunk, bits }: Chun
   )
 }
 
-function putFile(sql: Sql, id: TorrentId, file: FileStatRow): void {
+export function putFile(sql: Sql, id: TorrentId, file: FileStatRow): void {
   sql.run(
     `INSERT INTO file_stat (torrent_id, idx, size, mtime_ns, ino, writing) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns, ino = excluded.ino,

@@ -233,6 +233,11 @@ function storeOver(thread: Thread, facts: OpenFacts, notice: Notice | null): Ope
     lastSeq: () => thread.call('lastSeq'),
     getMeta: (key) => thread.call('getMeta', key),
     setMeta: (key, value) => thread.call('setMeta', key, value),
+    jobs: () => thread.call('jobs'),
+    addJob: (job) => thread.call('addJob', job),
+    setJob: (id, step, args) => thread.call('setJob', id, step, args),
+    endJob: (id) => thread.call('endJob', id),
+    relocate: (relocation) => thread.call('relocate', relocation),
     close: () => thread.close(),
   }
 }

@@ -6,6 +6,8 @@ import type {
   Disk,
   DiskFault,
   DiskPressure,
+  Mover,
+  MoverInit,
   SpaceView,
   Storage,
   StorageEvents,
@@ -14,6 +16,7 @@ import type {
 import { Assembly } from './assembly.js'
 import { CheckCrew } from './check-crew.js'
 import { Lanes } from './lanes.js'
+import { DiskMover } from './move.js'
 import { Reader } from './reader.js'
 import { SharedSlab } from './slab.js'
 import { DiskStorage } from './storage.js'
@@ -97,6 +100,12 @@ class ThreadedDisk implements Disk {
       { key: (this.lastKey += 1), spec },
       { events, assembly, reader, crew, slab, laneOf },
     )
+  }
+
+  mover(init: MoverInit): Mover {
+    const [key, to] = [this.lastKey + 1, this.lastKey + 2]
+    this.lastKey += 2
+    return new DiskMover({ ...init, key, toKey: to }, { laneOf: this.lanes.of.bind(this.lanes) })
   }
 
   warm(): void {

@@ -402,7 +402,7 @@ function judgeFolder(folder: string, stat: fs.Stats): void {
   if (!stat.isDirectory()) refuse('ENOTDIR', 'mkdir', folder)
 }
 
-function foundOf(file: FileIndex, name: 'part' | 'final', stat: fs.BigIntStats): FileFound {
+export function foundOf(file: FileIndex, name: 'part' | 'final', stat: fs.BigIntStats): FileFound {
   return { file, name, size: Number(stat.size), mtimeNs: String(stat.mtimeNs), ino: String(stat.ino) }
 }
 

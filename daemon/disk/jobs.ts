@@ -3,7 +3,7 @@
  * answers each exactly once, so answers need no numbers.
  */
 import type { FileIndex, PieceIndex } from '../../shared/units.js'
-import type { DiskFault, FileFound, SpaceView, StorageFile } from '../ports/disk.js'
+import type { DiskFault, FileFound, MoveStep, SpaceView, StorageFile } from '../ports/disk.js'
 
 /** One opening of a torrent's files. Keys are never used twice: a key is torrent and generation at once. */
 export type StorageKey = number
@@ -136,7 +136,84 @@ export interface Made {
   readonly folders: readonly string[]
 }
 
-export interface LaneJobs extends HashJobs {
+/** The folder that a torrent leaves: `st_dev/st_ino` of it, and of the torrent's own folder where it has one. */
+export interface Place {
+  readonly dir: string
+  readonly root: string | null
+}
+
+/** The folder that it goes to, or the nearest one above that is there. */
+export interface Site {
+  /** The folder that it leaves. */
+  readonly same: boolean
+  readonly oneVolume: boolean
+  readonly freeBytes: number
+  readonly volume: string
+  /** Temporary files of the job are there. */
+  readonly begun: boolean
+}
+
+/** A part of a file on its way to another volume. */
+export interface CopyPart {
+  readonly file: FileIndex
+  readonly offset: number
+  readonly length: number
+  readonly memory: SharedArrayBuffer
+}
+
+/** Jobs of a move. `key` is the old place, `to` the new one; a lane has both open where a job names both. */
+interface MoveJobs {
+  /** Every file, under either name; one that cannot be looked at is a fault. */
+  moveSurvey: { ask: { readonly key: StorageKey }; answer: FileFound[] | DiskFault }
+  movePlace: { ask: { readonly key: StorageKey; readonly root: string | null }; answer: Place | DiskFault }
+  moveSite: {
+    ask: { readonly to: StorageKey; readonly from: Place; readonly temp: string; readonly fresh: boolean }
+    answer: Site | DiskFault
+  }
+  /** Second names, or only ones. */
+  moveLink: {
+    ask: {
+      readonly key: StorageKey
+      readonly to: StorageKey
+      readonly files: readonly FileFound[]
+      readonly how: 'link' | 'rename'
+    }
+    answer: { readonly files: FileFound[]; readonly fault: DiskFault | null }
+  }
+  copyBegin: { ask: { readonly key: StorageKey; readonly recorded: Uint8Array | null }; answer: null }
+  copyRead: { ask: CopyPart & { readonly key: StorageKey }; answer: DiskFault | null }
+  copyWrite: {
+    ask: CopyPart & {
+      readonly to: StorageKey
+      readonly temp: string
+      /** Set with the last part of a file: what it is to be in the end. */
+      readonly end: FileFound | null
+    }
+    answer: DiskFault | null
+  }
+  copyEnd: { ask: { readonly key: StorageKey }; answer: null }
+  moveName: {
+    ask: { readonly to: StorageKey; readonly files: readonly FileFound[]; readonly temp: string }
+    answer: { readonly files: FileFound[]; readonly fault: DiskFault | null }
+  }
+  moveUndo: {
+    ask: {
+      /** In this lane where the step is `rename`; else only its facts count, and they are in `found`. */
+      readonly key: StorageKey
+      readonly to: StorageKey
+      readonly found: readonly FileFound[]
+      readonly step: MoveStep
+      readonly temp: string
+    }
+    answer: DiskFault | null
+  }
+  moveClean: {
+    ask: { readonly key: StorageKey; readonly found: readonly FileFound[] }
+    answer: { readonly kept: number; readonly fault: DiskFault | null }
+  }
+}
+
+export interface LaneJobs extends HashJobs, MoveJobs {
   /** st_dev, in decimal, of a folder or of the nearest one above it that exists; '' when nothing could be found. */
   device: { ask: { readonly dir: string }; answer: string }
   space: { ask: { readonly dir: string }; answer: SpaceView | DiskFault }

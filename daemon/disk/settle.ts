@@ -114,7 +114,7 @@ function syncFile(files: Files, file: FileIndex, ino: string | null): FileFound 
   return found
 }
 
-function syncFolder(files: Files, folder: string): void {
+export function syncFolder(files: Files, folder: string): void {
   const fd = files.opening(() =>
     attempt('open', folder, () => fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)),
   )
@@ -146,7 +146,7 @@ function finishFile(files: Files, file: FileIndex): boolean {
   return true
 }
 
-function removeFolder(folder: string): void {
+export function removeFolder(folder: string): void {
   const stat = unless(['ENOENT', 'ENOTDIR'], () => attempt('stat', folder, () => fs.lstatSync(folder)))
   if (stat?.isDirectory() !== true) return
   unless(['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR'], () => {

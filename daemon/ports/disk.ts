@@ -202,8 +202,92 @@ export interface DiskPressure {
   readonly sync: LatencyView
 }
 
+export interface MoverInit {
+  /** Its `dir` is the folder that the files leave. */
+  readonly spec: StorageSpec
+  /** The folder they go to, absolute. */
+  readonly to: string
+  /** Names the temporary files; never used twice. */
+  readonly job: number
+}
+
+/** What lies on both sides before a move; nothing was touched. */
+export interface MoveLook {
+  /** The two are one folder. */
+  readonly same: boolean
+  /** They lie on one volume: nothing is copied. */
+  readonly oneVolume: boolean
+  /** Files that are there, and their bytes. */
+  readonly files: number
+  readonly bytes: Bytes
+  /** Of the new place. */
+  readonly freeBytes: Bytes
+  /** st_dev in decimal. */
+  readonly volume: string
+  /** Temporary files of this job lie there, or files of the torrent's names. */
+  readonly begun: boolean
+}
+
+/** A step of a move: what each file is at the new place and was at the old one, or why it could not be done. */
+export interface Carried {
+  readonly files: readonly FileFound[]
+  readonly before: readonly FileFound[]
+  readonly fault: DiskFault | null
+}
+
+/** How far a move had come. */
+export type MoveStep = 'link' | 'rename' | 'copy' | 'name'
+
+/**
+ * Brings the files of one torrent to another folder, while nobody else uses them. At each instant before `clean` all of
+ * them are whole at the old place, but for `rename`. Codes of faults besides the system's: INSIDE, the new folder lies
+ * in the torrent's own; EBADMSG, a recorded piece does not read as recorded; ESTALE, somebody changed a file;
+ * ECANCELED.
+ */
+export interface Mover {
+  /**
+   * Refuses what cannot go well, of the new place or the old one. A `fresh` move finds the names of its files free; one
+   * that goes on after a kill looks at that file by file.
+   */
+  look(fresh: boolean): Promise<MoveLook | DiskFault>
+  /**
+   * Gives each file its second name at the new place, or with `rename` its only one; folders are made and synced.
+   * Files that have it already stay. EPERM, ENOTSUP and their kind: the volume has no hard links. EXDEV: two volumes.
+   */
+  link(how: 'link' | 'rename', progress: (files: number) => void): Promise<Carried>
+  /**
+   * Copies each file to a temporary name at the new place, synced, from file `first` on; bytes of recorded pieces are
+   * hashed on the way. `progress` tells the bytes copied, `copied` a file that is there and synced.
+   */
+  copy(
+    ask: {
+      readonly first: FileIndex
+      /** The bitfield of recorded pieces (BEP 3), or null. */
+      readonly recorded: Uint8Array | null
+    },
+    events: {
+      readonly progress: (bytes: Bytes) => void
+      readonly copied: (file: FileIndex) => Promise<void>
+    },
+  ): Promise<DiskFault | null>
+  /** The copies get their names, unless a file at the old place is not what was copied. */
+  name(): Promise<Carried>
+  /** Takes a step back: nothing of it is left at the new place, but the folder itself. */
+  undo(step: MoveStep): Promise<DiskFault | null>
+  /**
+   * Deletes at the old place what lies at the new one, then the folders left empty. `kept` files are not what was
+   * moved and stay; where the new ones cannot be seen nothing is done (ENOENT).
+   */
+  clean(): Promise<{ readonly kept: number; readonly fault: DiskFault | null }>
+  /** The step under way ends soon, with ECANCELED. */
+  cancel(): void
+  /** Descriptors are closed; then it resolves. */
+  close(): Promise<void>
+}
+
 export interface Disk {
   readonly slab: Slab
+  mover(init: MoverInit): Mover
   /** Registers a torrent's files; opens nothing yet. */
   open(spec: StorageSpec, events: StorageEvents): Storage
   /** Makes the folder (with parents), checks that we may write in it, answers its space. */

@@ -138,6 +138,33 @@ export interface EventRow {
   readonly data: Readonly<Record<string, unknown>>
 }
 
+export interface NewJob {
+  readonly torrent: TorrentId
+  /** move, remove */
+  readonly kind: string
+  /** What is being done or comes next; a kill goes on from here. */
+  readonly step: string
+  readonly args: Readonly<Record<string, unknown>>
+  readonly caller: string
+}
+
+export interface JobRow extends NewJob {
+  readonly id: number
+}
+
+/** A torrent's files lie elsewhere from now on. */
+export interface Relocation {
+  readonly torrent: TorrentId
+  readonly dir: string
+  readonly volume: string
+  /** Facts that hold at the new place; files that are not named keep theirs. */
+  readonly files: readonly FileStatRow[]
+  /** The job that moved them goes on from here. */
+  readonly job: number
+  readonly step: string
+  readonly args: JobRow['args']
+}
+
 export interface Store {
   /** Every torrent, one query for each table, no metainfo. Order: id. */
   torrents(): Promise<TorrentRow[]>
@@ -172,6 +199,15 @@ export interface Store {
   lastSeq(): Promise<number>
   getMeta(key: string): Promise<string | null>
   setMeta(key: string, value: string): Promise<void>
+  /** Jobs that were begun and not ended, by number. They go with their torrent. */
+  jobs(): Promise<JobRow[]>
+  /** Answers its number, which is never used again. */
+  addJob(job: NewJob): Promise<number>
+  setJob(id: number, step: string, args: JobRow['args']): Promise<void>
+  /** It is done, or given up. */
+  endJob(id: number): Promise<void>
+  /** Folder, volume, facts and the job's step, in one transaction. */
+  relocate(relocation: Relocation): Promise<void>
   /** Checkpoints, closes and ends the thread. */
   close(): Promise<void>
 }

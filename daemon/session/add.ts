@@ -8,8 +8,9 @@ import { formatBytes } from '../../shared/text.js'
 import type { Clock } from '../ports/clock.js'
 import type { Disk, SpaceView } from '../ports/disk.js'
 import { type NewTorrent, type Store, StoreFault, type TrackerRow } from '../ports/store.js'
-import { firstShared, foldedPaths, neighbours } from './claims.js'
+import { neighbours } from './claims.js'
 import type { Session } from './session.js'
+import { refuseSharedPaths, rootOf } from './shared-paths.js'
 
 /** Room that is left free on a volume whatever is asked. */
 const KEEP_FREE = 64 * 1024 * 1024
@@ -60,7 +61,7 @@ export class Adder {
     if (known !== undefined) return { answer: Promise.resolve(await this.#merge(known, meta, params)) }
     const unwanted = unwantedFiles(meta, params.select)
     const space = await this.#folder(dir)
-    await this.#refuseSharedPaths(dir, meta)
+    await refuseSharedPaths({ dir, meta, self: null }, this.#ports)
     const wanted = meta.files.reduce(
       (sum, file, index) => (file.pad || unwanted.has(index) ? sum : sum + file.length),
       0,
@@ -158,26 +159,6 @@ export class Adder {
     })
   }
 
-  async #refuseSharedPaths(dir: string, meta: Metainfo): Promise<void> {
-    const { session, store } = this.#ports
-    const others = neighbours(
-      { dir, root: rootOf(meta) },
-      session.all().map((torrent) => torrent.claim),
-    )
-    if (others.length === 0) return
-    const mine = foldedPaths(dir, contentPaths(meta))
-    for (const other of others) {
-      const { torrent } = await store.metainfo(other.torrent)
-      const path = firstShared(mine, foldedPaths(other.dir, contentPaths(parseMetainfo(torrent))))
-      if (path === null) continue
-      throw rpcError(
-        'pathTaken',
-        `Torrent ${String(other.torrent)} (${other.root}) already writes ${path}; add this one with another --dir.`,
-        { path, torrent: other.torrent },
-      )
-    }
-  }
-
   async #refuseWithoutRoom(
     dir: string,
     meta: Metainfo,
@@ -244,11 +225,6 @@ export class Adder {
   }
 }
 
-/** What of `dir` is its own: the file, or the folder of all files. */
-function rootOf(meta: Metainfo): string {
-  return meta.files.find((file) => !file.pad)?.path.split('/')[0] ?? meta.name
-}
-
 function readMetainfo(bytes: Uint8Array): Metainfo {
   try {
     const meta = parseMetainfo(bytes)
@@ -304,10 +280,6 @@ function trackerRows(meta: Metainfo, extra: readonly string[]): TrackerRow[] {
     push(meta.trackers.length + index, url, 'user')
   })
   return rows
-}
-
-function contentPaths(meta: Metainfo): string[] {
-  return meta.files.filter((file) => !file.pad).map((file) => file.path)
 }
 
 function identity(

@@ -8,6 +8,7 @@ import { type Store, StoreFault } from '../ports/store.js'
 import { faultSentence } from '../swarm/lifecycle.js'
 import type { Torrent } from '../swarm/torrent.js'
 import { unselected } from './add.js'
+import type { Jobs } from './jobs.js'
 import { loaded, type Queries } from './queries.js'
 import type { Session } from './session.js'
 
@@ -15,6 +16,7 @@ export interface CommandPorts {
   readonly session: Session
   readonly store: Store
   readonly queries: Queries
+  readonly jobs: Jobs
   readonly log: Log
 }
 
@@ -113,9 +115,9 @@ export class Commands {
     return { results }
   }
 
-  /** Goes on with a removal that an earlier run began. */
+  /** Goes on with a removal without files that an earlier run began. */
   async finishRemoval(torrent: Torrent): Promise<void> {
-    await this.#erase(torrent, torrent.desired === 'removedWithData')
+    await this.#forget(torrent)
   }
 
   async #removeOne(
@@ -126,45 +128,42 @@ export class Commands {
   ): Promise<PerTorrent> {
     const view = torrent.view()
     const failed = (message: string): PerTorrent => ({ ref, ok: false, error: { code: 1040, message } })
-    // What a kill in the middle goes on with.
-    const trouble = await this.#makeDurable([torrent.id], data ? 'removedWithData' : 'removed')
-    if (trouble !== null) return failed(`Nothing was removed: ${trouble}`)
-    const refused = await this.#erase(torrent, data)
-    if (refused !== null) return failed(refused)
-    this.#ports.session.journal.note('removed', torrent.id, caller.name, { name: view.name, data })
-    return { ref, ok: true, torrent: view }
+    try {
+      const refused = await (data ? this.#ports.jobs.remove(torrent, caller) : this.#remove(torrent, caller))
+      if (refused !== null) return failed(refused)
+    } catch (error) {
+      if (!(error instanceof StoreFault)) throw error
+      return failed(`Nothing was removed: ${faultSentence({ kind: 'store', code: error.code })}`)
+    }
+    // One that waits for its volume is still there, and says so.
+    const left = this.#ports.session.get(torrent.id)
+    return { ref, ok: true, torrent: left?.view() ?? view }
   }
 
-  /** Null, or a sentence: the torrent is still there, paused. */
-  async #erase(torrent: Torrent, data: boolean): Promise<string | null> {
-    await new Promise<void>((resolve) => {
-      torrent.retire(resolve)
-    })
-    const refused = await this.#eraseStopped(torrent, data)
-    // Whoever else removed it in the meantime has done the work.
-    const gone = this.#ports.session.get(torrent.id) === undefined
-    if (refused === null || gone) return null
-    torrent.keep()
+  async #remove(torrent: Torrent, caller: Caller): Promise<string | null> {
+    const { jobs, store, session } = this.#ports
+    const { id, name } = torrent
+    await jobs.clear(id)
+    // What a kill in the middle goes on with.
+    await store.setDesired([id], 'removed')
+    const refused = await this.#forget(torrent)
+    if (refused === null) session.journal.note('removed', id, caller.name, { name, data: false })
     return refused
   }
 
-  async #eraseStopped(torrent: Torrent, data: boolean): Promise<string | null> {
+  /** Null, or a sentence: the torrent is still there, paused. */
+  async #forget(torrent: Torrent): Promise<string | null> {
     const { store, session } = this.#ports
+    await new Promise<void>((resolve) => {
+      torrent.retire(resolve)
+    })
     try {
-      if (data) {
-        // Bits go first: a record must never outlive what it claims.
-        await store.clearHave(torrent.id)
-        const fault = await new Promise<Parameters<Parameters<Torrent['removeData']>[0]>[0]>((resolve) => {
-          torrent.removeData(resolve)
-        })
-        if (fault !== null) {
-          await store.setDesired([torrent.id], 'paused')
-          return `The files could not all be deleted: ${faultSentence({ kind: 'disk', fault })} The torrent is kept, paused.`
-        }
-      }
       await store.remove(torrent.id)
     } catch (error) {
       if (!(error instanceof StoreFault)) throw error
+      // Whoever else removed it in the meantime has done the work.
+      if (session.get(torrent.id) === undefined) return null
+      torrent.keep()
       return `The database refused (${error.code}); the removal goes on at the next start.`
     }
     session.forget(torrent)

@@ -2,6 +2,7 @@
 import type { Settings } from '../../shared/settings.js'
 import type { Feeds, Handlers } from '../../shared/rpc/contract.js'
 import type { DaemonView } from '../../shared/views.js'
+import type { CrashPoint } from '../base/crash-point.js'
 import { Limiter } from '../base/limiter.js'
 import { Latency, timed } from '../base/latency.js'
 import { LoopDelay } from '../base/loop-delay.js'
@@ -15,6 +16,7 @@ import type { Tracker, TrackerAsks } from '../swarm/tracker-port.js'
 import { Adder } from './add.js'
 import { Commands } from './commands.js'
 import { createHandlers, type HandlerInit } from './handlers.js'
+import { Jobs } from './jobs.js'
 import type { PeerListener, SessionNetwork } from './network.js'
 import { Queries } from './queries.js'
 import { Session, type SessionPorts } from './session.js'
@@ -32,6 +34,8 @@ export interface SessionRoomPorts extends Omit<
   readonly maxSockets: number
   readonly memory: () => number
   readonly shutdown: () => void
+  /** Kills the daemon in a test; without it, nothing. */
+  readonly crashPoint?: CrashPoint
 }
 
 export interface SessionRoom {
@@ -40,7 +44,7 @@ export interface SessionRoom {
   readonly feeds: Feeds
   /** The port for peers, 0: none. */
   readonly port: number
-  /** Listens, brings back the torrents of the store, and goes on with removals that were interrupted. */
+  /** Listens, brings back the torrents of the store, and goes on with moves and removals that were interrupted. */
   open(): Promise<void>
   stop(): Promise<void>
   /** The machine slept so long, or has other addresses. */
@@ -91,7 +95,9 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
     },
   )
   const queries = new Queries({ session, store })
-  const commands = new Commands({ session, store, queries, log })
+  const { disk, crashPoint = () => undefined } = ports
+  const jobs = new Jobs({ clock, log, disk, store, session, queries, crashPoint })
+  const commands = new Commands({ session, store, queries, jobs, log })
   const adder = new Adder({
     clock,
     disk: ports.disk,
@@ -119,6 +125,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       storeLatency,
       adder,
       commands,
+      jobs,
       queries,
     }),
     woke,
@@ -139,15 +146,17 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       )
       await listener.open()
       if (listener.error !== null) log.warn({ port }, listener.error)
-      await session.restore(woke)
+      const rows = await store.jobs()
+      const moving = rows.filter(({ kind }) => kind === 'move').map(({ torrent }) => torrent)
+      await session.restore(woke, new Set(moving))
       for (const torrent of session.all()) {
-        if (torrent.desired === 'removed' || torrent.desired === 'removedWithData') {
-          await commands.finishRemoval(torrent)
-        }
+        if (torrent.desired === 'removed') await commands.finishRemoval(torrent)
       }
+      await jobs.restore(rows)
     },
     stop: async () => {
       listener?.close()
+      await jobs.stop()
       await session.stop()
     },
   }

@@ -10,6 +10,7 @@ import type { Clock } from '../ports/clock.js'
 import type { Disk } from '../ports/disk.js'
 import type { Adder } from './add.js'
 import type { Commands } from './commands.js'
+import type { Jobs } from './jobs.js'
 import type { Queries } from './queries.js'
 import type { Session } from './session.js'
 import type { LiveSettings } from './settings.js'
@@ -30,6 +31,7 @@ export interface HandlerPorts {
   readonly session: Session
   readonly adder: Adder
   readonly commands: Commands
+  readonly jobs: Jobs
   readonly queries: Queries
   readonly settings: LiveSettings
   readonly listen: () => DaemonView['listen']
@@ -39,7 +41,7 @@ export interface HandlerPorts {
 }
 
 export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers {
-  const { session, adder, commands, queries, settings } = ports
+  const { session, adder, commands, jobs, queries, settings } = ports
   const startedAt = ports.clock.now()
   return {
     'session.hello': () =>
@@ -72,6 +74,10 @@ export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers
     'torrent.verify': ({ ids }) => attempt(() => commands.verify(ids)),
     'torrent.remove': (params, caller) => commands.remove(params, caller),
     'torrent.select': (params) => commands.select(params),
+    'torrent.move': (params, caller) => jobs.move(params, caller),
+    'job.list': () => now(jobs.list()),
+    'job.get': ({ id }) => attempt(() => jobs.get(id)),
+    'job.cancel': ({ id }) => jobs.cancel(id),
     'torrent.export': ({ id }) => queries.export(id),
     'config.get': ({ key }) => attempt(() => settings.get(key)),
     'config.set': ({ key, value }) => settings.set(key, value),

@@ -16,6 +16,7 @@ import { UnchokeShare } from '../swarm/unchoke-share.js'
 import type { Tracker, TrackerAsks } from '../swarm/tracker-port.js'
 import type { Dialer, Transport } from '../swarm/transport.js'
 import { Budget, Turnstile } from './budget.js'
+import type { Claim } from './claims.js'
 import { type CrashVerdict, Crashes } from './crashes.js'
 import { Journal } from './events.js'
 
@@ -85,6 +86,8 @@ export class Session {
   readonly #greeting = new Set<Link>()
   /** Revision at which a torrent was removed. */
   readonly #removed = new Map<TorrentId, number>()
+  /** Places that moves under way will take. */
+  readonly #reserved = new Set<Claim>()
   #saver: Cancel | null = null
   /** The last run ended in order. */
   #clean = false
@@ -105,9 +108,12 @@ export class Session {
 
   /**
    * Brings back every torrent of the store; one that cannot be started never stops the others. `woke` is called when
-   * the machine has got other addresses, within a minute.
+   * the machine has got other addresses, within a minute. Those `held` are started by whoever holds them.
    */
-  async restore(woke: (gap: Millis) => void = () => undefined): Promise<void> {
+  async restore(
+    woke: (gap: Millis) => void = () => undefined,
+    held: ReadonlySet<TorrentId> = new Set(),
+  ): Promise<void> {
     const { store, clock, log, addresses } = this.#ports
     this.#clean = (await store.getMeta('clean')) === 'yes'
     await store.setMeta('clean', 'no')
@@ -116,7 +122,7 @@ export class Session {
     if (verdict.guilty !== null) await this.#hold(verdict.guilty)
     const rows = await store.torrents()
     for (const row of rows) this.register(row)
-    this.#startAll(verdict)
+    this.#startAll(verdict, held)
     log.info({ torrents: rows.length, clean: this.#clean, ...verdict }, 'restored')
     let known = addresses()
     this.#saver = clock.every(SAVE_TOTALS, () => {
@@ -141,8 +147,10 @@ export class Session {
     }
   }
 
-  #startAll({ careful }: CrashVerdict): void {
-    const wanted = this.all().filter(({ desired }) => desired === 'running' || desired === 'forced')
+  #startAll({ careful }: CrashVerdict, held: ReadonlySet<TorrentId>): void {
+    const wanted = this.all().filter(
+      ({ id, desired }) => !held.has(id) && (desired === 'running' || desired === 'forced'),
+    )
     if (!careful) for (const torrent of wanted) torrent.start()
     else this.#startNext(wanted)
   }
@@ -274,6 +282,16 @@ export class Session {
   }
   all(): Torrent[] {
     return [...this.#torrents.values()]
+  }
+
+  /** Where files of torrents lie, or will lie. */
+  claims(): Claim[] {
+    return [...this.all().map((torrent) => torrent.claim), ...this.#reserved]
+  }
+  /** The result gives it up. */
+  reserve(claim: Claim): () => void {
+    this.#reserved.add(claim)
+    return () => void this.#reserved.delete(claim)
   }
 
   /** Removed since a revision. */

@@ -17,6 +17,8 @@ export type Fault =
   | { readonly kind: 'store'; readonly code: string }
   /** A fault of our own in its handling. */
   | { readonly kind: 'bug'; readonly error: string; readonly retry: Millis }
+  /** It is to be removed with its files, which cannot be reached. */
+  | { readonly kind: 'removal'; readonly dir: string }
 
 export type TorrentState =
   | { readonly kind: 'paused' }
@@ -31,7 +33,8 @@ export type TorrentState =
     }
   | { readonly kind: 'downloading' }
   | { readonly kind: 'seeding' }
-  | { readonly kind: 'moving'; readonly job: number }
+  /** Its files are brought elsewhere; `done` and `total` are bytes, or files where nothing is copied. */
+  | { readonly kind: 'moving'; readonly job: number; readonly done: number; readonly total: number }
   | { readonly kind: 'stopping'; readonly then: 'paused' | 'removed' | 'blocked' | 'exit' }
   | { readonly kind: 'blocked'; readonly by: Fault; readonly since: Millis; readonly retryAt: Millis }
 
@@ -50,6 +53,8 @@ export function faultSentence(by: Fault): string {
       return `${by.count === 1 ? 'A finished file was' : `${String(by.count)} finished files were`} changed by another program (${by.example}); put the old content back, or run "torrentinoctl verify" to fetch it again over the change.`
     case 'bug':
       return `An internal fault of Torrentino stopped this torrent (${by.error}); it is tried again after ${formatDuration(by.retry / 1000)}, and the log says more.`
+    case 'removal':
+      return `It is being removed with its files and waits for the volume of ${by.dir}; "torrentinoctl remove" without --data forgets it at once.`
     case 'store':
       return `The database cannot be written (${by.code}); what is downloaded now is not recorded until it can.`
   }

@@ -190,6 +190,7 @@ export class Recorder {
 
   /** Last round, then the marks are taken off; `done` after the commit, or where it cannot be had. */
   close(done: () => void): void {
+    if (this.#closed) return done()
     this.flush(() => {
       const end = (): void => {
         this.#closed = true

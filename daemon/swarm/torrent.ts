@@ -76,7 +76,7 @@ export interface TorrentPorts {
   readonly listener: TorrentListener
 }
 
-type After = 'pause' | 'exit' | 'start' | 'verify' | 'more'
+type After = 'pause' | 'exit' | 'start' | 'verify' | 'more' | 'move'
 
 export class Torrent {
   readonly id: TorrentId
@@ -100,6 +100,8 @@ export class Torrent {
   #after: After | null = null
   /** Called when the stop under way is over. */
   #stopped: (() => void)[] = []
+  /** The job that brings its files elsewhere; null without one. */
+  #mover: number | null = null
   /** What has to be done before it may run. */
   #readiness: Readiness | null = null
   #retry: Cancel | null = null
@@ -174,6 +176,13 @@ export class Torrent {
   get dir(): string {
     return this.#row.dir
   }
+  /** st_dev of the folder, as it was when the files were first there. */
+  get volume(): string {
+    return this.#row.volume
+  }
+  get done(): Bytes {
+    return this.#row.done
+  }
   get private(): boolean {
     return this.#row.private
   }
@@ -219,6 +228,7 @@ export class Torrent {
     if (this.#retired) return
     this.#desired = 'running'
     this.#forgive()
+    if (this.#mover !== null) return
     if (this.#after !== null) {
       if (this.#after !== 'exit') this.#after = 'start'
       return
@@ -239,6 +249,8 @@ export class Torrent {
   /** Stops; `done` when every connection, job and announce has ended. */
   pause(done: () => void = () => undefined): void {
     this.#desired = 'paused'
+    // The move goes on; what is wanted then is looked at after it.
+    if (this.#mover !== null) return done()
     this.#stop('pause', 5000, done)
   }
 
@@ -255,6 +267,7 @@ export class Torrent {
 
   /** Like `pause`, without touching what the user wants. `cap` bounds the announces. */
   exit(cap: Millis, done: () => void): void {
+    if (this.#state.kind === 'moving') return done()
     this.#stop('exit', cap, done)
   }
 
@@ -262,11 +275,57 @@ export class Torrent {
   verify(): void {
     if (this.#retired) return
     this.#acceptLoss = true
+    if (this.#mover !== null) return
     if (this.#after !== null) {
       this.#after = 'verify'
       return
     }
     this.#stop('verify', 0, () => undefined)
+  }
+
+  /**
+   * Its files are brought elsewhere: `ready` when nobody uses them any more. Until `settle` it is idle, whatever is
+   * asked of it. Trackers are not told: it goes on under the same address.
+   */
+  relocate(job: number, ready: () => void): void {
+    this.#mover = job
+    this.#stop('move', 0, ready)
+  }
+
+  relocating(done: number, total: number): void {
+    if (this.#mover === null || this.#state.kind !== 'moving') return
+    this.#set({ kind: 'moving', job: this.#mover, done, total })
+  }
+
+  /** The files lie at `place`, or where they were; it goes on as is wanted. */
+  settle(place: { readonly dir: string; readonly volume: string } | null, done: () => void): void {
+    if (place !== null) this.#row = { ...this.#row, ...place }
+    this.#dropData(() => {
+      this.#mover = null
+      // Looked at once, whatever is known of them.
+      this.#clean = false
+      this.#set({ kind: 'paused' })
+      const goesOn = this.#acceptLoss || this.#desired === 'running' || this.#desired === 'forced'
+      if (goesOn && !this.#retired) this.#begin()
+      // Paused meanwhile: now its trackers hear of it.
+      else this.#tracker.stop(5000, () => undefined)
+      done()
+    })
+  }
+
+  /** Shown while its removal waits. */
+  awaitVolume(): void {
+    const now = this.#ports.clock.now()
+    this.#set({ kind: 'blocked', by: { kind: 'removal', dir: this.#row.dir }, since: now, retryAt: now })
+  }
+
+  /** What somebody had loaded to look at it is void, and nothing of it is recorded. */
+  #dropData(then: () => void): void {
+    if (this.#data.empty) return then()
+    this.#data.use((live) => {
+      live?.recorder.abandon()
+      this.#data.close('moved', then)
+    })
   }
 
   /** Another choice of files; `wishes` are already durable. Answers the wanted and done bytes. */
@@ -589,13 +648,13 @@ export class Torrent {
   // --- stopping
 
   #stop(after: After, cap: Millis, done: () => void): void {
-    if (this.#state.kind === 'paused' && this.#data.empty && after !== 'verify') {
+    if (this.#state.kind === 'paused' && this.#data.empty && after !== 'verify' && after !== 'move') {
       return done()
     }
     this.#stopped.push(done)
     if (this.#after !== null) {
       if (keepsAnnouncing(this.#after) && !keepsAnnouncing(after)) this.#tracker.stop(cap, () => undefined)
-      this.#after = after
+      if (this.#mover === null || after === 'move') this.#after = after
       return
     }
     this.#after = after
@@ -621,9 +680,11 @@ export class Torrent {
   #stopDone(): void {
     const after = this.#after
     this.#after = null
-    this.#set({ kind: 'paused' })
+    if (after === 'move' && this.#mover !== null)
+      this.#set({ kind: 'moving', job: this.#mover, done: 0, total: 0 })
+    else this.#set({ kind: 'paused' })
     for (const done of this.#stopped.splice(0)) done()
-    if (after === 'start' || (after !== null && keepsAnnouncing(after))) this.#begin()
+    if (after === 'start' || after === 'verify' || after === 'more') this.#begin()
   }
 
   /** Ends what belongs to the run: timers, the check, links that wait. */
@@ -818,5 +879,5 @@ export class Torrent {
 
 /** The torrent goes on at once, so its trackers need not hear that it stopped. */
 function keepsAnnouncing(after: After): boolean {
-  return after === 'verify' || after === 'more'
+  return after === 'verify' || after === 'more' || after === 'move'
 }

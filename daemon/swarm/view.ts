@@ -32,6 +32,7 @@ export function torrentView(seen: Seen): TorrentView {
     desired,
     progress: wanted === 0 ? 1 : done / wanted,
     checkProgress: checkProgress(state),
+    moveProgress: moveProgress(state),
     totalBytes: row.total,
     wantedBytes: wanted,
     doneBytes: done,
@@ -60,6 +61,11 @@ function eta(left: Bytes, rate: number): number | null {
 function checkProgress(state: TorrentState): number | null {
   if (state.kind !== 'checking') return null
   return state.total === 0 ? 0 : state.done / state.total
+}
+
+function moveProgress(state: TorrentState): number | null {
+  if (state.kind !== 'moving') return null
+  return state.total === 0 ? 0 : Math.min(1, state.done / state.total)
 }
 
 function trouble({ state, storeTrouble, row }: Seen): string | null {

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import type { TorrentId } from '../units.js'
-import type { DaemonView, FileView, PeerView, TorrentView, TrackerView } from '../views.js'
+import type { DaemonView, FileView, JobView, PeerView, TorrentView, TrackerView } from '../views.js'
 
 /** How a torrent is named by a caller: its number, its full hash, or a unique prefix of it. */
 export type TorrentRef = number | string
@@ -96,6 +96,7 @@ const torrentFields: Fields<TorrentView> = {
   desired: z.enum(['running', 'forced', 'paused', 'removed', 'removedWithData']),
   progress: fraction,
   checkProgress: fraction.nullable(),
+  moveProgress: fraction.nullable(),
   totalBytes: count,
   wantedBytes: count,
   doneBytes: count,
@@ -131,6 +132,18 @@ export const fileView = view<FileView>({
   length: count,
   doneBytes: count,
   wanted: z.boolean(),
+})
+
+export const jobView = view<JobView>({
+  id: count,
+  kind: z.enum(['move', 'remove']),
+  torrent: torrentId,
+  name: z.string(),
+  state: z.enum(['running', 'waiting', 'done', 'failed', 'cancelled']),
+  from: z.string(),
+  to: z.string().nullable(),
+  progress: fraction,
+  error: z.string().nullable(),
 })
 
 export const peerView = view<PeerView>({
@@ -353,6 +366,22 @@ export const contract = {
     'Downloads only these files of a torrent; others can be chosen later.',
     z.strictObject({ id: ref, files: z.array(fileIndex).min(1).max(200_000) }),
     z.object({ torrent: torrentView }),
+  ),
+  'torrent.move': method(
+    'Brings the files of a torrent to another folder, which is made where it is not there; the answer comes when that has begun, with a job, or without one where they lie there already.',
+    z.strictObject({ id: ref, dir: path }),
+    z.object({ torrent: torrentView, job: jobView.nullable() }),
+  ),
+  'job.list': method(
+    'Long work that is under way or ended lately, by number.',
+    none,
+    z.object({ jobs: z.array(jobView) }),
+  ),
+  'job.get': method('One job.', z.strictObject({ id: count }), jobView),
+  'job.cancel': method(
+    'Takes a move back; the answer comes when everything is as it was.',
+    z.strictObject({ id: count }),
+    jobView,
   ),
   'torrent.export': method(
     'The .torrent file as it was added (base64), passkeys included.',

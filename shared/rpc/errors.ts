@@ -34,6 +34,8 @@ export const ERRORS = {
   shuttingDown: { code: 1005, exit: EXIT.noDaemon },
   noSuchTorrent: { code: 1010, exit: EXIT.noSuchTorrent },
   ambiguous: { code: 1011, exit: EXIT.ambiguous },
+  /** Never given out, or ended long ago. */
+  noSuchJob: { code: 1012, exit: EXIT.fault },
   /** Not a .torrent, a damaged one, or one of a kind that is not supported. */
   badTorrent: { code: 1020, exit: EXIT.usage },
   /** A file index that the torrent does not have, or an empty choice. */

@@ -1,6 +1,7 @@
 /** A torrent through everything that may happen to it: stops, kills, full disks, missing files, other choices. */
 import { describe, expect, it } from 'vitest'
 import { Commands } from '../../daemon/session/commands.js'
+import { Jobs } from '../../daemon/session/jobs.js'
 import { Queries } from '../../daemon/session/queries.js'
 import * as raw from '../support/raw-peer.js'
 import { makeSource, type Node, type Source, Swarm } from '../support/swarm-kit.js'
@@ -406,8 +407,11 @@ describe('removal', () => {
 
 describe('removal', () => {
   const caller = { via: 'socket', name: 'test' } as const
-  const commandsOf = ({ session, store, log }: Node): Commands =>
-    new Commands({ session, store, log, queries: new Queries({ session, store }) })
+  const commandsOf = ({ session, store, log, disk, clock }: Node): Commands => {
+    const queries = new Queries({ session, store })
+    const jobs = new Jobs({ clock, log, disk, store, session, queries, crashPoint: () => undefined })
+    return new Commands({ session, store, log, queries, jobs })
+  }
 
   it.each([true, false])('wins over a resume that comes in the middle (data: %s)', async (data) => {
     const all = await pair()

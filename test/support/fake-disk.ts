@@ -7,12 +7,15 @@ import type {
   Disk,
   DiskFault,
   DiskPressure,
+  Mover,
+  MoverInit,
   SpaceView,
   Storage,
   StorageEvents,
   StorageSpec,
 } from '../../daemon/ports/disk.js'
 import { FakeFileError, FakeFiles, faultOf } from './fake-files.js'
+import { FakeMover } from './fake-mover.js'
 import { FakeStorage } from './fake-storage.js'
 
 /** What can be made to fail or to wait. `write` is an extent's, `read` a run's, a verify's or a sniff's. */
@@ -114,6 +117,10 @@ export class FakeDisk implements Disk {
     const storage = new FakeStorage(spec, events, this)
     this.storages.push(storage)
     return storage
+  }
+
+  mover(init: MoverInit): Mover {
+    return new FakeMover(init, this)
   }
 
   prepareDir(dir: string): Promise<SpaceView | DiskFault> {

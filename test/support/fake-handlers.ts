@@ -15,7 +15,7 @@ import type {
 import { RpcError, rpcError } from '../../shared/rpc/errors.js'
 import { resolveRef } from '../../shared/rpc/refs.js'
 import type { TorrentId } from '../../shared/units.js'
-import type { FileView, PeerView, TorrentView, TrackerView } from '../../shared/views.js'
+import type { FileView, JobView, PeerView, TorrentView, TrackerView } from '../../shared/views.js'
 
 export function torrentView(id: number, over: Partial<TorrentView> = {}): TorrentView {
   return {
@@ -27,6 +27,7 @@ export function torrentView(id: number, over: Partial<TorrentView> = {}): Torren
     desired: 'running',
     progress: 0.25,
     checkProgress: null,
+    moveProgress: null,
     totalBytes: 1_073_741_824,
     wantedBytes: 1_073_741_824,
     doneBytes: 268_435_456,
@@ -80,6 +81,7 @@ const TRACKER: TrackerView = {
 /** State that a test may look at and change. */
 export class FakeSession {
   readonly torrents = new Map<TorrentId, TorrentView>()
+  readonly jobs = new Map<number, JobView>()
   readonly metainfo = new Map<TorrentId, string>()
   files: FileView[] = [
     { index: 0, path: 'show/one.mkv', length: 1_000_000, doneBytes: 1_000_000, wanted: true },
@@ -233,6 +235,27 @@ export class FakeSession {
       this.files = this.files.map((file) => ({ ...file, wanted: files.includes(file.index) }))
       return { torrent }
     },
+    'torrent.move': async ({ id, dir }) => {
+      const torrent = resolveRef(id, this.torrents.values())
+      if (torrent.dir === dir) return { torrent, job: null }
+      if (dir.startsWith('/full')) throw rpcError('noSpace', 'no', { dir, needed: 1, free: 0 })
+      const job: JobView = {
+        id: this.jobs.size + 1,
+        kind: 'move',
+        torrent: torrent.id,
+        name: torrent.name,
+        state: dir.startsWith('/bad') ? 'failed' : 'running',
+        from: torrent.dir,
+        to: dir,
+        progress: 0,
+        error: dir.startsWith('/bad') ? 'The disk failed.' : null,
+      }
+      this.jobs.set(job.id, job)
+      return { torrent, job }
+    },
+    'job.list': async () => ({ jobs: [...this.jobs.values()] }),
+    'job.get': async ({ id }) => this.job(id, 'done'),
+    'job.cancel': async ({ id }) => this.job(id, 'cancelled'),
     'torrent.export': async ({ id }) => {
       const torrent = resolveRef(id, this.torrents.values())
       return { metainfo: this.metainfo.get(torrent.id) ?? 'ZGU6', name: torrent.name }
@@ -244,6 +267,14 @@ export class FakeSession {
       return setting
     },
     'config.list': async () => ({ settings: [...this.settings.values()] }),
+  }
+
+  /** Whoever asks a second time finds it ended. */
+  private job(id: number, then: JobView['state']): JobView {
+    const job = this.jobs.get(id)
+    if (job === undefined) throw rpcError('noSuchJob', `there is no job ${id}`)
+    if (job.state === 'running') this.jobs.set(id, { ...job, state: then, progress: 1 })
+    return this.jobs.get(id) ?? job
   }
 
   private setting(key: string): SettingView {

@@ -9,7 +9,10 @@ import {
   type FileStatRow,
   type FileWishRow,
   type HaveRound,
+  type JobRow,
+  type NewJob,
   type NewTorrent,
+  type Relocation,
   type Store,
   type TorrentRow,
   type TotalsRow,
@@ -39,6 +42,20 @@ export interface Tables {
   readonly torrents: Map<TorrentId, Entry>
   events: EventRow[]
   readonly meta: Map<string, string>
+  lastJob: number
+  readonly jobs: Map<number, JobRow>
+}
+
+function noTables(): Tables {
+  return {
+    lastId: 0,
+    lastSeq: 0,
+    torrents: new Map(),
+    events: [],
+    meta: new Map(),
+    lastJob: 0,
+    jobs: new Map(),
+  }
 }
 
 const EVENTS_KEPT = 100_000
@@ -55,7 +72,7 @@ export class FakeStore implements Store {
   private writesFail: string | null = null
   protected closed = false
 
-  constructor(tables: Tables = { lastId: 0, lastSeq: 0, torrents: new Map(), events: [], meta: new Map() }) {
+  constructor(tables: Tables = noTables()) {
     this.tables = tables
   }
 
@@ -207,7 +224,49 @@ export class FakeStore implements Store {
   remove(id: TorrentId): Promise<void> {
     return this.write('remove', () => {
       this.tables.torrents.delete(id)
+      for (const job of this.tables.jobs.values()) if (job.torrent === id) this.tables.jobs.delete(job.id)
     })
+  }
+
+  jobs(): Promise<JobRow[]> {
+    return this.read('jobs', () => structuredClone([...this.tables.jobs.values()]))
+  }
+
+  addJob(job: NewJob): Promise<number> {
+    return this.write('addJob', () => {
+      this.entry(job.torrent)
+      const id = (this.tables.lastJob += 1)
+      this.tables.jobs.set(id, { ...structuredClone(job), id })
+      return id
+    })
+  }
+
+  setJob(id: number, step: string, args: JobRow['args']): Promise<void> {
+    return this.write('setJob', () => {
+      this.step(id, step, args)
+    })
+  }
+
+  endJob(id: number): Promise<void> {
+    return this.write('endJob', () => {
+      this.tables.jobs.delete(id)
+    })
+  }
+
+  relocate({ torrent, dir, volume, files, job, step, args }: Relocation): Promise<void> {
+    return this.write('relocate', () => {
+      const entry = this.entry(torrent)
+      this.step(job, step, args)
+      entry.row.dir = dir
+      entry.row.volume = volume
+      for (const file of files) entry.files.set(file.file, { ...file })
+    })
+  }
+
+  private step(id: number, step: string, args: JobRow['args']): void {
+    const job = this.tables.jobs.get(id)
+    if (job === undefined) throw new StoreFault('NOT_FOUND', `no job ${id} in the store`)
+    this.tables.jobs.set(id, { ...job, step, args: structuredClone(args) })
   }
 
   appendEvent(event: Omit<EventRow, 'seq'>): Promise<number> {

@@ -32,6 +32,8 @@ export interface SlowSeeder {
 export interface SlowSeederInit {
   readonly torrent: MadeTorrent
   readonly rate: number
+  /** Where it listens; 127.0.0.1 where left out. */
+  readonly host?: string
   /** Sends wrong bytes for these pieces. */
   readonly lies?: (piece: number) => boolean
 }
@@ -99,7 +101,7 @@ export async function slowSeeder(init: SlowSeederInit): Promise<SlowSeeder> {
       },
     })
   })
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  await new Promise<void>((done) => server.listen(0, init.host ?? '127.0.0.1', done))
   return {
     port: (server.address() as net.AddressInfo).port,
     get rate() {

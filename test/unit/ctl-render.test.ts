@@ -39,6 +39,7 @@ const torrents = [
     name: '映画のサウンドトラック 🎬 完全版',
     state: 'checking',
     checkProgress: 0.42,
+    moveProgress: null,
     downRate: 0,
     eta: null,
   }),

@@ -167,6 +167,10 @@ export class SimDisk implements Disk {
     return this.storage
   }
 
+  mover(): never {
+    throw new Error('nothing is moved in the virtual world')
+  }
+
   prepareDir(): Promise<SpaceView | DiskFault> {
     return this.space()
   }

@@ -1,0 +1,239 @@
+/** Long work: begun by a verb, stored before it begins, gone on with after a restart. */
+import type { TorrentId } from '../../shared/units.js'
+import type { Caller, Params, Result } from '../../shared/rpc/contract.js'
+import { rpcError } from '../../shared/rpc/errors.js'
+import { type Metainfo, parseMetainfo } from '../../shared/torrent/metainfo.js'
+import type { JobView } from '../../shared/views.js'
+import type { MoveLook } from '../ports/disk.js'
+import { type JobRow, StoreFault } from '../ports/store.js'
+import type { Torrent } from '../swarm/torrent.js'
+import type { Job, JobPorts } from './job.js'
+import { type MoveArgs, MoveJob } from './move-job.js'
+import { noRoom, refusal } from './move-sentences.js'
+import type { Queries } from './queries.js'
+import { RemoveJob } from './remove-job.js'
+import { refuseSharedPaths, rootOf } from './shared-paths.js'
+
+/** Ended ones that can still be asked for. */
+const REMEMBERED = 100
+
+export class Jobs {
+  readonly #ports: JobPorts & { readonly queries: Queries }
+  /** By number, the oldest first; those that ended, up to a bound. */
+  readonly #jobs = new Map<number, Job>()
+  /** Torrents for which a move is being judged. */
+  readonly #judging = new Set<TorrentId>()
+  /** For removals that the store has no number for. */
+  #unnumbered = 0
+
+  constructor(ports: JobPorts & { readonly queries: Queries }) {
+    this.#ports = ports
+  }
+
+  list(): Result<'job.list'> {
+    return { jobs: [...this.#jobs.values()].map((job) => job.view()) }
+  }
+
+  /** Throws noSuchJob. */
+  get(id: number): JobView {
+    return this.#job(id).view()
+  }
+
+  async cancel(id: number): Promise<JobView> {
+    const job = this.#job(id)
+    const refused = await job.cancel()
+    if (refused !== null) throw rpcError('wrongState', refused)
+    return job.view()
+  }
+
+  /** Answers when the move has begun: everything that can be refused is refused before. */
+  async move(params: Params<'torrent.move'>, caller: Caller): Promise<Result<'torrent.move'>> {
+    const torrent = this.#ports.queries.one(params.id)
+    const busy = this.#busyWith(torrent.id)
+    if (busy !== null) throw rpcError('wrongState', busy)
+    this.#judging.add(torrent.id)
+    const dir = params.dir.replace(/(?<=.)\/+$/, '')
+    const { id, name } = torrent
+    const meta = await this.#metainfo(id)
+    const release = this.#ports.session.reserve({ torrent: id, dir, root: rootOf(meta) })
+    try {
+      await refuseSharedPaths({ dir, meta, self: id }, this.#ports)
+      const look = await this.#look(torrent, meta, dir)
+      if (look.same) {
+        release()
+        return { torrent: torrent.view(), job: null }
+      }
+      const args: MoveArgs = { from: torrent.dir, to: dir, volume: look.volume, copied: 0 }
+      const step = look.oneVolume ? 'link' : 'copy'
+      const job = await this.#record({
+        torrent: id,
+        kind: 'move',
+        step,
+        args: { ...args },
+        caller: caller.name,
+      })
+      this.#ports.crashPoint('move.stored')
+      this.#ports.log.info({ torrent: id, job, from: args.from, to: dir, name }, 'move')
+      const total = look.oneVolume ? look.files : look.bytes
+      const init = { id: job, step, args, caller: caller.name, torrent, meta, release, total } as const
+      this.#add(new MoveJob({ ...init, resumed: false }, this.#ports))
+      return { torrent: torrent.view(), job: this.get(job) }
+    } catch (error) {
+      release()
+      throw error
+    } finally {
+      this.#judging.delete(id)
+    }
+  }
+
+  /** Removes a torrent with its files; answers why that failed, or null: it is done, or waits for a volume. */
+  async remove(torrent: Torrent, caller: Caller): Promise<string | null> {
+    const running = this.#of(torrent.id)
+    if (running instanceof RemoveJob) {
+      running.hurry()
+      return this.#outcome(running)
+    }
+    await this.clear(torrent.id)
+    const hadData = torrent.done > 0
+    const { store } = this.#ports
+    // What a kill in the middle goes on with. The two calls share a commit.
+    const desired = store.setDesired([torrent.id], 'removedWithData')
+    const row = { torrent: torrent.id, kind: 'remove', step: 'clear', args: { hadData }, caller: caller.name }
+    const [id] = await Promise.all([store.addJob(row), desired])
+    this.#ports.crashPoint('remove.stored')
+    return this.#outcome(this.#startRemoval({ id, torrent, step: 'clear', hadData, caller: caller.name }))
+  }
+
+  /** Ends what is under way for a torrent that is to be removed. */
+  async clear(torrent: TorrentId): Promise<void> {
+    const job = this.#of(torrent)
+    if (job === undefined || (await job.cancel()) === null) return
+    // What cannot be taken back any more is over soon, or waits and can be given up then.
+    await job.settled()
+    if (!job.over) await job.cancel()
+  }
+
+  /** Goes on with what an earlier run began. Those torrents are not started by anybody else. */
+  async restore(rows: readonly JobRow[]): Promise<void> {
+    for (const row of rows) {
+      const torrent = this.#ports.session.get(row.torrent)
+      if (torrent === undefined) continue
+      if (row.kind === 'move' && !isRemoved(torrent)) await this.#resumeMove(row, torrent)
+      else if (row.kind !== 'move' && !isRemoved(torrent)) await this.#ports.store.endJob(row.id)
+    }
+    for (const torrent of this.#ports.session.all()) {
+      if (torrent.desired === 'removedWithData') this.#resumeRemoval(torrent, rows)
+    }
+  }
+
+  /** Nothing more is begun; settles when nothing is under way. */
+  async stop(): Promise<void> {
+    const jobs = [...this.#jobs.values()].filter((job) => !job.over)
+    for (const job of jobs) job.stop()
+    await Promise.all(jobs.map((job) => job.settled()))
+  }
+
+  async #resumeMove(row: JobRow, torrent: Torrent): Promise<void> {
+    const { id, step, caller } = row
+    const args = readArgs(row.args)
+    if (args === null || !isStep(step)) {
+      await this.#ports.store.endJob(id)
+      if (torrent.desired !== 'paused') torrent.start()
+      return
+    }
+    const meta = await this.#metainfo(torrent.id)
+    const release = this.#ports.session.reserve({ torrent: torrent.id, dir: args.to, root: rootOf(meta) })
+    const init = { id, step, args, caller, torrent, meta, release, total: 0, resumed: true }
+    this.#add(new MoveJob(init, this.#ports))
+  }
+
+  #resumeRemoval(torrent: Torrent, rows: readonly JobRow[]): void {
+    const row = rows.find((each) => each.torrent === torrent.id && each.kind === 'remove')
+    const hadData = row === undefined ? torrent.done > 0 : row.args['hadData'] === true
+    const id = row?.id ?? (this.#unnumbered -= 1)
+    this.#startRemoval({ id, torrent, step: 'files', hadData, caller: row?.caller ?? '' })
+  }
+
+  #startRemoval(init: ConstructorParameters<typeof RemoveJob>[0]): RemoveJob {
+    const job = new RemoveJob(init, this.#ports)
+    this.#add(job)
+    return job
+  }
+
+  async #outcome(job: RemoveJob): Promise<string | null> {
+    await job.settled()
+    return job.error
+  }
+
+  async #look(torrent: Torrent, meta: Metainfo, to: string): Promise<MoveLook> {
+    const { files, pieceLength, digests } = meta
+    const spec = { torrent: torrent.id, dir: torrent.dir, files, pieceLength, digests }
+    const mover = this.#ports.disk.mover({ spec, to, job: 0 })
+    try {
+      const look = await mover.look(true)
+      if ('code' in look) throw refusal(look, to)
+      const short = !look.same && !look.oneVolume && look.bytes > look.freeBytes
+      if (short) throw noRoom(to, look.bytes, look.freeBytes)
+      return look
+    } finally {
+      await mover.close()
+    }
+  }
+
+  async #metainfo(id: TorrentId): Promise<Metainfo> {
+    return parseMetainfo((await this.#ports.store.metainfo(id)).torrent)
+  }
+
+  async #record(job: Parameters<JobPorts['store']['addJob']>[0]): Promise<number> {
+    try {
+      return await this.#ports.store.addJob(job)
+    } catch (error) {
+      if (!(error instanceof StoreFault)) throw error
+      throw rpcError('storeFailed', `The move could not be recorded (${error.code}); nothing was moved.`)
+    }
+  }
+
+  #busyWith(torrent: TorrentId): string | null {
+    const job = this.#of(torrent)
+    if (job === undefined && !this.#judging.has(torrent)) return null
+    const what = job instanceof RemoveJob ? 'removed' : 'moved'
+    return `Torrent ${String(torrent)} is being ${what} already${job === undefined ? '' : ` (job ${String(job.id)})`}.`
+  }
+
+  /** The one under way for a torrent. */
+  #of(torrent: TorrentId): Job | undefined {
+    return [...this.#jobs.values()].find((job) => job.torrent === torrent && !job.over)
+  }
+
+  #job(id: number): Job {
+    const job = this.#jobs.get(id)
+    if (job === undefined)
+      throw rpcError('noSuchJob', `There is no job ${String(id)}; it may have ended long ago.`)
+    return job
+  }
+
+  #add(job: Job): void {
+    this.#jobs.set(job.id, job)
+    for (const [id, old] of this.#jobs) {
+      if (this.#jobs.size <= REMEMBERED) break
+      if (old.over) this.#jobs.delete(id)
+    }
+  }
+}
+
+const STEPS: readonly string[] = ['link', 'rename', 'copy', 'name', 'clean']
+
+function isStep(step: string): step is ConstructorParameters<typeof MoveJob>[0]['step'] {
+  return STEPS.includes(step.replace(/^undo-/, '')) && step !== 'undo-clean'
+}
+
+/** Null for what nobody of us wrote. */
+function readArgs(args: JobRow['args']): MoveArgs | null {
+  const { from, to, volume, copied } = args
+  const are = typeof from === 'string' && typeof to === 'string' && typeof volume === 'string'
+  return are && typeof copied === 'number' ? { from, to, volume, copied } : null
+}
+
+function isRemoved(torrent: Torrent): boolean {
+  return torrent.desired === 'removed' || torrent.desired === 'removedWithData'
+}

@@ -1,0 +1,65 @@
+/** What a person reads where a move cannot be done. */
+import { type ErrorName, type RpcError, rpcError } from '../../shared/rpc/errors.js'
+import { formatBytes } from '../../shared/text.js'
+import type { Bytes } from '../../shared/units.js'
+import type { DiskFault } from '../ports/disk.js'
+
+/** Before anything is done: `badFolder` with a sentence on what to do. */
+export function refusal(fault: DiskFault, dir: string): RpcError {
+  const name: ErrorName = 'badFolder'
+  return rpcError(name, sentence(fault, dir), { dir, reason: fault.code })
+}
+
+export function noRoom(dir: string, needed: Bytes, free: Bytes): RpcError {
+  return rpcError(
+    'noSpace',
+    `Not enough space in ${dir}: ${formatBytes(needed)} needed, ${formatBytes(free)} free; free some, or choose another folder.`,
+    { dir, needed, free },
+  )
+}
+
+/** After a failure midway: all is as it was. */
+export function failure(fault: DiskFault, from: string, to: string): string {
+  if (fault.code === 'ECANCELED') return `The move to ${to} was cancelled; the files stay in ${from}.`
+  return `${sentence(fault, to)} The files stay in ${from}.`
+}
+
+/** Where nothing can be done before a volume comes back. */
+export function waiting(dir: string): string {
+  return `The volume of ${dir} is away; the move goes on by itself when it comes back.`
+}
+
+/** The new place counts and the old files cannot be deleted. */
+export function uncleaned(fault: DiskFault, from: string): string {
+  if (fault.code === 'ENOENT') return waiting(from)
+  return `The files were moved, and the old ones in ${from} cannot be deleted (${fault.code} at ${fault.path}); this is tried again.`
+}
+
+function sentence({ code, operation, path }: DiskFault, dir: string): string {
+  switch (code) {
+    case 'INSIDE':
+      return `${dir} lies in the torrent's own folder; choose one outside of it.`
+    case 'EEXIST':
+      return `Another file lies at ${path}; move it away, or choose another folder.`
+    case 'ELOOP':
+      return `A symbolic link is in the way at ${path}; Torrentino does not write through links.`
+    case 'ENOTDIR':
+      return `${path} is no folder; move it away, or choose another folder.`
+    case 'EROFS':
+      return `The volume of ${path} is read-only; choose another folder, or make it writable.`
+    case 'EACCES':
+    case 'EPERM':
+      return `There is no permission to write to ${path}; choose another folder.`
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return `There was no space left for ${path}.`
+    case 'EBADMSG':
+      return `${path} does not read as it was recorded; run "torrentinoctl verify" first.`
+    case 'ESTALE':
+      return `${path} was changed by another program while it was moved; try again.`
+    case 'ENOENT':
+      return `${path} is not there; bring its volume back first.`
+    default:
+      return `The disk failed to ${operation} ${path} (${code}).`
+  }
+}
