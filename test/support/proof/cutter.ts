@@ -6,7 +6,7 @@ import { readTrace } from '../strace.js'
 /** Microseconds that each fsync takes longer: the database's, and those of folders. A slow disk, and room to aim. */
 const SLOWER = 40_000
 /** Milliseconds after which a moment is taken whatever happens. */
-const LONGEST_AIM = 5000
+const LONGEST_AIM = 20_000
 /** Milliseconds for all threads to come to a stop: one may be in the middle of a sync. */
 const STOP_WITHIN = 10_000
 
