@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { http, launch, type Seat, until } from '../../bench/clients/client.js'
+import { http, type HttpAnswer, type HttpAsk, launch, type Seat, until } from '../../bench/clients/client.js'
 import type { Program } from '../../bench/program.js'
 import { DAEMON, Daemon, makeHome } from '../../support/daemon.js'
 import type { MadeTorrent } from '../../support/make-torrent.js'
@@ -36,6 +36,11 @@ function versionOf(command: string, pattern: RegExp): string {
 async function dead(program: Program): Promise<void> {
   program.child.kill('SIGKILL')
   await program.gone
+}
+
+/** On a connection of its own: one that is kept would lead to a process that was killed. */
+function asked(ask: HttpAsk): Promise<HttpAnswer> {
+  return http({ ...ask, headers: { connection: 'close', ...ask.headers } })
 }
 
 function metainfoOf(torrent: MadeTorrent): Buffer {
@@ -105,10 +110,10 @@ const transmission: Kind = {
         path: '/transmission/rpc',
       } as const
       const body = JSON.stringify({ method, arguments: args })
-      let answer = await http({ ...ask, headers: { 'x-transmission-session-id': session }, body })
+      let answer = await asked({ ...ask, headers: { 'x-transmission-session-id': session }, body })
       if (answer.status === 409) {
         session = String(answer.headers['x-transmission-session-id'])
-        answer = await http({ ...ask, headers: { 'x-transmission-session-id': session }, body })
+        answer = await asked({ ...ask, headers: { 'x-transmission-session-id': session }, body })
       }
       return (JSON.parse(answer.body.toString()) as { arguments: unknown }).arguments
     }
@@ -148,7 +153,7 @@ const qbittorrent: Kind = {
     const args = [`--profile=${seat.home}`, `--webui-port=${String(seat.control)}`]
     const program = launch(seat, 'qbittorrent-nox', args)
     const get = async (path: string): Promise<string | null> => {
-      const answer = await http({ host: '127.0.0.1', port: seat.control, path: `/api/v2/${path}` })
+      const answer = await asked({ host: '127.0.0.1', port: seat.control, path: `/api/v2/${path}` })
       return answer.status === 200 ? answer.body.toString() : null
     }
     await until('qbittorrent answers', program, () => get('app/version'))
@@ -163,7 +168,7 @@ const qbittorrent: Kind = {
         ])
         const headers = { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` }
         const path = '/api/v2/torrents/add'
-        await http({ host: '127.0.0.1', port: seat.control, method: 'POST', path, headers, body })
+        await asked({ host: '127.0.0.1', port: seat.control, method: 'POST', path, headers, body })
       },
       claims: async (torrent) => {
         const rows = JSON.parse((await get(`torrents/info?hashes=${torrent.infoHash}`)) ?? '[]') as {
@@ -237,7 +242,7 @@ const aria2: Kind = {
     const call = async (method: string, params: readonly unknown[] = []): Promise<unknown> => {
       const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: `aria2.${method}`, params })
       const ask = { host: '127.0.0.1', port: seat.control, method: 'POST', path: '/jsonrpc', body } as const
-      return (JSON.parse((await http(ask)).body.toString()) as { result?: unknown }).result
+      return (JSON.parse((await asked(ask)).body.toString()) as { result?: unknown }).result
     }
     await until('aria2 answers', program, async () => (await call('getVersion')) ?? null)
     return {
