@@ -1,17 +1,28 @@
-/** Where a .torrent comes from: a file, standard input (`-`), or the web. */
+/** Where a torrent comes from: a file, standard input (`-`), the web, or a magnet link. */
+import { existsSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { formatBytes } from '../shared/text.js'
+import { isMagnet } from '../shared/torrent/magnet.js'
 import { MAX_METAINFO_SIZE } from '../shared/torrent/metainfo.js'
 import { EXIT, Failure } from './exit.js'
 import { fetchTorrent } from './fetch.js'
 
-export async function readSource(source: string): Promise<Buffer> {
-  if (source === '-') return readStdin()
-  if (/^https?:/i.test(source)) return fetchTorrent(source)
-  if (/^magnet:/i.test(source)) {
-    throw new Failure(EXIT.usage, 'magnet links are not supported; give the .torrent file or its address')
+/** What `torrent.add` is to be given. */
+export type Source = { readonly metainfo: string } | { readonly magnet: string }
+
+export async function readSource(source: string): Promise<Source> {
+  if (isMagnet(source)) return { magnet: source }
+  // A bare hash: it can be no file name that somebody means, where there is no such file.
+  if (/^(?:[0-9a-f]{40}|[a-z2-7]{32})$/i.test(source) && !existsSync(source)) {
+    return { magnet: `magnet:?xt=urn:btih:${source}` }
   }
-  return readTorrentFile(source)
+  const bytes = await readBytes(source)
+  return { metainfo: bytes.toString('base64') }
+}
+
+function readBytes(source: string): Promise<Buffer> {
+  if (source === '-') return readStdin()
+  return /^https?:/i.test(source) ? fetchTorrent(source) : readTorrentFile(source)
 }
 
 /** Bytes of a file of at most 10 MB; Failure with status 2 for what cannot be read. */

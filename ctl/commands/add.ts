@@ -1,4 +1,4 @@
-/** `add`: from files, addresses or standard input to torrents. */
+/** `add`: from files, addresses, magnet links or standard input to torrents. */
 import type { Argv } from 'yargs'
 import type { Params, Result } from '../../shared/rpc/contract.js'
 import { escapeText } from '../../shared/text.js'
@@ -10,7 +10,7 @@ import { combined, endingOf, EXIT, type ExitStatus, Failure } from '../exit.js'
 import { follow } from '../follow.js'
 import { withDaemon } from '../owner.js'
 import { renderAdded } from '../render/added.js'
-import { readSource } from '../sources.js'
+import { readSource, type Source } from '../sources.js'
 
 /** The options of `add`, which `torrentinoctl FILE` takes too. */
 export function addOptions<T>(cli: Argv<T>) {
@@ -34,25 +34,25 @@ export interface AddArguments extends Globals {
 export function addCommand(cli: Argv<Globals>): Argv<Globals> {
   return cli.command(
     'add <files..>',
-    'Download torrents: files, http(s) addresses, - for standard input',
+    'Download torrents: files, http(s) addresses, magnet links, - for standard input',
     (command) => addOptions(command.positional('files', { type: 'string', array: true, demandOption: true })),
     verb(runAdd),
   )
 }
 
-interface Source {
+interface Named {
   readonly name: string
-  readonly bytes: Buffer
+  readonly source: Source
 }
 
 export async function runAdd(context: Context, argv: AddArguments): Promise<ExitStatus> {
   const options = addParams(argv)
   const statuses: ExitStatus[] = []
-  const sources: Source[] = []
+  const sources: Named[] = []
   // Everything is read before a daemon is asked for: a slip in a file name starts nothing.
   for (const name of argv.files) {
     try {
-      sources.push({ name, bytes: await readSource(name) })
+      sources.push({ name, source: await readSource(name) })
     } catch (error) {
       statuses.push(tell(context, name, error, argv.files.length > 1))
     }
@@ -60,14 +60,14 @@ export async function runAdd(context: Context, argv: AddArguments): Promise<Exit
   if (sources.length === 0) return combined(statuses)
   return withDaemon(context, argv.start ? 'start' : 'ask', async (client) => {
     const ids: TorrentId[] = []
-    for (const source of sources) {
+    for (const { name, source } of sources) {
       try {
         const added = await addOne(client, source, options)
         show(context, added)
         ids.push(added.id)
         statuses.push(EXIT.ok)
       } catch (error) {
-        statuses.push(tell(context, source.name, error, argv.files.length > 1))
+        statuses.push(tell(context, name, error, argv.files.length > 1))
       }
     }
     if (argv.follow && ids.length > 0) statuses.push(await follow(context, client, ids))
@@ -75,7 +75,7 @@ export async function runAdd(context: Context, argv: AddArguments): Promise<Exit
   })
 }
 
-type Options = Omit<Params<'torrent.add'>, 'metainfo'>
+type Options = Omit<Params<'torrent.add'>, 'metainfo' | 'magnet'>
 
 function addParams(argv: AddArguments): Options {
   if (argv.select !== undefined && argv.files.length > 1) {
@@ -92,7 +92,7 @@ function addParams(argv: AddArguments): Options {
 }
 
 function addOne(client: Client, source: Source, options: Options): Promise<Result<'torrent.add'>> {
-  return client.call('torrent.add', { metainfo: source.bytes.toString('base64'), ...options })
+  return client.call('torrent.add', { ...source, ...options })
 }
 
 function show(context: Context, added: Result<'torrent.add'>): void {

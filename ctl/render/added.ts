@@ -9,6 +9,13 @@ export function renderAdded(added: Result<'torrent.add'>, style: Style): string 
     const trackers = added.addedTrackers === 0 ? '' : `; ${plural(added.addedTrackers, 'tracker')} added`
     return `Torrent ${added.id}, ${name}, is a duplicate: it was here already${trackers}.\n  torrentinoctl show ${added.id}\n`
   }
+  if (added.totalBytes === 0) {
+    return (
+      `Added torrent ${added.id}: ${name}, a magnet link; its files are known when a peer has sent the metadata\n` +
+      `  into ${escapeText(added.dir)} (${formatBytes(added.freeBytes)} free)\n` +
+      `  torrentinoctl show ${added.id}\n`
+    )
+  }
   const size =
     added.wantedBytes === added.totalBytes
       ? formatBytes(added.totalBytes)

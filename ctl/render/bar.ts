@@ -12,7 +12,7 @@ import {
 } from '../../shared/text.js'
 import type { TorrentView } from '../../shared/views.js'
 import { stateLook, stateText } from './list.js'
-import { paint, type Style } from './style.js'
+import { paint, plural, type Style } from './style.js'
 
 const WIDEST_BAR = 16
 const NARROWEST_BAR = 8
@@ -85,13 +85,21 @@ function share(room: number, torrents: readonly TorrentView[]): { name: number; 
 function figuresOf(torrent: TorrentView): Figures {
   return {
     percent: formatPercent(torrent.progress),
-    amount: `${formatBytes(torrent.doneBytes)}/${formatBytes(torrent.wantedBytes)}`,
+    amount:
+      torrent.wantedBytes === 0
+        ? ''
+        : `${formatBytes(torrent.doneBytes)}/${formatBytes(torrent.wantedBytes)}`,
     down: `↓${formatRate(torrent.downRate)}`,
     up: `↑${formatRate(torrent.upRate)}`,
     peers: `${torrent.peers}p`,
     eta: torrent.eta === null ? '' : formatDuration(torrent.eta),
-    instead: torrent.state === 'downloading' ? null : stateText(torrent),
+    instead: torrent.state === 'downloading' ? null : insteadOf(torrent),
   }
+}
+
+function insteadOf(torrent: TorrentView): string {
+  if (torrent.state !== 'fetchingMetadata') return stateText(torrent)
+  return `${stateText(torrent)}, ${torrent.peers === 0 ? 'no peers yet' : plural(torrent.peers, 'peer')}`
 }
 
 /** What keeps it from working takes the place of bar and figures. */
@@ -112,7 +120,9 @@ function drawn(torrent: TorrentView, cells: number, style: Style): string {
 export function renderProgressLine(torrent: TorrentView): string {
   const parts = [
     `${torrent.id} ${escapeText(torrent.name)}: ${stateText(torrent)} ${formatPercent(torrent.progress)}`,
-    `${formatBytes(torrent.doneBytes)}/${formatBytes(torrent.wantedBytes)}`,
+    ...(torrent.wantedBytes === 0
+      ? []
+      : [`${formatBytes(torrent.doneBytes)}/${formatBytes(torrent.wantedBytes)}`]),
     `down ${formatRate(torrent.downRate)}`,
     `up ${formatRate(torrent.upRate)}`,
     torrent.peers === 1 ? '1 peer' : `${torrent.peers} peers`,

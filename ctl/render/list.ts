@@ -45,7 +45,12 @@ const COLUMNS: readonly Column<TorrentView>[] = [
   { title: 'NAME', flexible: true, cell: (torrent) => escapeText(torrent.name) },
   { title: 'STATE', cell: stateText, look: stateLook },
   { title: 'DONE', align: 'right', cell: (torrent) => formatPercent(torrent.progress) },
-  { title: 'SIZE', align: 'right', from: 72, cell: (torrent) => formatBytes(torrent.wantedBytes) },
+  {
+    title: 'SIZE',
+    align: 'right',
+    from: 72,
+    cell: (torrent) => (torrent.pieceCount === 0 ? '-' : formatBytes(torrent.wantedBytes)),
+  },
   { title: 'DOWN', align: 'right', cell: (torrent) => rate(torrent.downRate) },
   { title: 'UP', align: 'right', from: 100, cell: (torrent) => rate(torrent.upRate) },
   { title: 'PEERS', align: 'right', from: 100, cell: (torrent) => `${torrent.seeds}/${torrent.peers}` },

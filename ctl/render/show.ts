@@ -20,6 +20,8 @@ export function renderShow(torrent: TorrentDetail, style: Style): string {
 }
 
 function figures(torrent: TorrentDetail): [string, string][] {
+  // A magnet link: nothing is known of its files.
+  if (torrent.pieceCount === 0) return [['Peers', torrent.peers === 0 ? 'none' : String(torrent.peers)]]
   const done = `${formatPercent(torrent.progress)}  ${formatBytes(torrent.doneBytes)} of ${formatBytes(torrent.wantedBytes)}`
   const chosen = torrent.wantedFileCount < torrent.fileCount ? `${torrent.wantedFileCount} of ` : ''
   return [

@@ -79,7 +79,7 @@ const ASSEMBLE = 2
 const SKIP = 3
 
 export class WireParser {
-  private readonly handler: WireHandler
+  private handler: WireHandler
   /** The header of a message that a chunk cut; `held` bytes of it are there. */
   private readonly stash = Buffer.alloc(LONGEST_HEADER)
   /** Bytes in the stash; 0 between messages that were not cut. */
@@ -119,6 +119,11 @@ export class WireParser {
   /** From here on a bitfield must have exactly the length this count gives. */
   setPieceCount(count: number): void {
     this.pieceCount = count
+  }
+
+  /** From here on another handler is told; not to be called while a block is read. */
+  handTo(handler: WireHandler): void {
+    this.handler = handler
   }
 
   /** Nothing more is reported; to be called by the handler when the link is closed. */

@@ -1,10 +1,11 @@
 /**
- * The saved .torrent files: for each torrent HASH.torrent, byte for byte, and HASH.json with the little that is not in
+ * The saved .torrent files: for each torrent HASH.torrent, byte for byte (or its magnet link, until more is known), and HASH.json with the little that is not in
  * it. A removal leaves an empty HASH.removed, so that an older backup does not bring the torrent back.
  */
 import { existsSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Millis, TorrentId } from '../../shared/units.js'
+import { isMagnet, LONGEST_MAGNET } from '../../shared/torrent/magnet.js'
 import type { Desired } from '../../shared/views.js'
 import type { FileWishRow, TrackerRow } from '../ports/store.js'
 import { makePrivateFolder, namesIn, readIfThere, syncFolder, writeWhole } from './files.js'
@@ -43,6 +44,12 @@ export class Copies {
 
   has(hash: string): boolean {
     return existsSync(this.#path(hash, 'torrent'))
+  }
+
+  /** A magnet link lies there in place of a .torrent. */
+  hasLink(hash: string): boolean {
+    const size = statSync(this.#path(hash, 'torrent'), { throwIfNoEntry: false })?.size ?? Infinity
+    return size <= LONGEST_MAGNET && isMagnet(this.torrent(hash)?.toString() ?? '')
   }
 
   /** Null where there is none, or it cannot be read. */

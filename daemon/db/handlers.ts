@@ -24,7 +24,9 @@ import {
   saveTotals,
   setDesired,
   setFault,
+  setMetainfo,
   setWishes,
+  verifyInfo,
 } from './torrents.js'
 
 type Handlers = { readonly [M in Method]: (sql: Sql, ...args: Args<M>) => Answer<M> }
@@ -33,6 +35,8 @@ const HANDLERS: Handlers = {
   torrents: listTorrents,
   add: addTorrent,
   metainfo: readMetainfo,
+  verifyInfo,
+  setMetainfo,
   have: readHave,
   setDesired,
   setFault,
@@ -58,6 +62,7 @@ const HANDLERS: Handlers = {
 const READS: ReadonlySet<Method> = new Set<Method>([
   'torrents',
   'metainfo',
+  'verifyInfo',
   'have',
   'eventsSince',
   'lastSeq',

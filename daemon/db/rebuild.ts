@@ -1,6 +1,7 @@
 /** From saved copies to rows: what an older database does not know, or knows only as it once was. */
 import { createHash } from 'node:crypto'
 import type { TorrentId } from '../../shared/units.js'
+import { type Magnet, MagnetError, parseMagnet } from '../../shared/torrent/magnet.js'
 import { type Metainfo, MetainfoError, parseMetainfo } from '../../shared/torrent/metainfo.js'
 import type { Desired } from '../../shared/views.js'
 import type { NewTorrent, TrackerRow } from '../ports/store.js'
@@ -50,12 +51,56 @@ export function addMissing(sql: Sql, copies: Copies, downloadDir: string): Rebui
 
 function addFromCopy(sql: Sql, copies: Copies, hash: string, downloadDir: string): boolean {
   const bytes = copies.torrent(hash)
+  if (bytes !== null && copies.hasLink(hash)) return addLink(sql, copies, hash, bytes, downloadDir)
   const meta = bytes === null ? null : readMeta(bytes)
   if (bytes === null || meta === null || (meta.hashes.v1 ?? meta.hashes.v2) !== hash) return false
   const note = copies.note(hash)
   // Under the number that people know it by.
   addTorrent(sql, rowOf(bytes, meta, note, downloadDir), note?.id ?? null)
   return true
+}
+
+/** A magnet link whose metadata had not come. */
+function addLink(sql: Sql, copies: Copies, hash: string, bytes: Buffer, downloadDir: string): boolean {
+  const magnet = readLink(bytes)
+  if (magnet === null || (magnet.hashes.v1 ?? magnet.hashes.v2) !== hash) return false
+  const note = copies.note(hash)
+  const row: NewTorrent = {
+    hashes: magnet.hashes,
+    name: magnet.name === '' ? hash : magnet.name,
+    private: false,
+    pieceLength: 0,
+    pieceCount: 0,
+    total: 0,
+    wanted: 0,
+    info: new Uint8Array(),
+    infoStart: 0,
+    torrent: bytes,
+    ...noted(note, downloadDir),
+    trackers: note?.trackers ?? magnet.trackers.map((url, tier) => ({ tier, url, source: 'metainfo' })),
+  }
+  addTorrent(sql, row, note?.id ?? null)
+  return true
+}
+
+function readLink(bytes: Buffer): Magnet | null {
+  try {
+    return parseMagnet(bytes.toString())
+  } catch (error) {
+    if (error instanceof MagnetError) return null
+    throw error
+  }
+}
+
+/** What the note tells, or stands for it. */
+function noted(note: CopyNote | null, downloadDir: string) {
+  return {
+    dir: note?.dir ?? downloadDir,
+    volume: note?.volume ?? '0',
+    desired: safeDesire(note?.desired),
+    addedAt: note?.addedAt ?? 0,
+    wishes: note?.wishes ?? [],
+  }
 }
 
 function readMeta(bytes: Uint8Array): Metainfo | null {
@@ -73,8 +118,6 @@ function rowOf(bytes: Buffer, meta: Metainfo, note: CopyNote | null, downloadDir
   return {
     hashes: meta.hashes,
     name: meta.name,
-    dir: note?.dir ?? downloadDir,
-    volume: note?.volume ?? '0',
     private: meta.private,
     pieceLength: meta.pieceLength,
     pieceCount: meta.pieceCount,
@@ -83,13 +126,11 @@ function rowOf(bytes: Buffer, meta: Metainfo, note: CopyNote | null, downloadDir
       (sum, file, index) => (file.pad || unwanted.has(index) ? sum : sum + file.length),
       0,
     ),
-    desired: safeDesire(note?.desired),
-    addedAt: note?.addedAt ?? 0,
     info: bytes.subarray(meta.infoStart, meta.infoEnd),
     infoStart: meta.infoStart,
     torrent: bytes,
+    ...noted(note, downloadDir),
     trackers: note?.trackers ?? trackersOf(meta),
-    wishes,
   }
 }
 
@@ -166,7 +207,8 @@ export function saveCopy(sql: Sql, copies: Copies, id: TorrentId): void {
   ) as CopyNote['wishes']
   const { dir, volume, desired, addedAt, trackers } = row
   const note: CopyNote = { id, dir, volume, desired, addedAt, trackers, wishes }
-  copies.save(hash, note, copies.has(hash) ? null : readMetainfo(sql, id).torrent)
+  const saved = copies.has(hash) && (row.pieceCount === 0 || !copies.hasLink(hash))
+  copies.save(hash, note, saved ? null : readMetainfo(sql, id).torrent)
 }
 
 /** The .torrent as it came: the copy where the one in the database is not what its hash says. */

@@ -214,6 +214,9 @@ function storeOver(thread: Thread, facts: OpenFacts, notice: Notice | null): Ope
     add: (torrent) =>
       thread.call('add', { ...torrent, info: own(torrent.info), torrent: own(torrent.torrent) }),
     metainfo: (id) => thread.call('metainfo', id),
+    verifyInfo: (id, info) => thread.call('verifyInfo', id, own(info)),
+    setMetainfo: (id, known) =>
+      thread.call('setMetainfo', id, { ...known, info: own(known.info), torrent: own(known.torrent) }),
     have: (id) => thread.call('have', id),
     setDesired: (ids, desired) => thread.call('setDesired', ids, desired),
     setFault: (id, fault) => thread.call('setFault', id, fault),

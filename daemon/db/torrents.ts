@@ -1,9 +1,11 @@
 /** The rows of torrents and what is set on them by a user's verb. Runs in the store's thread. */
+import { createHash } from 'node:crypto'
 import type { Hashes, InfoHashV1, InfoHashV2, TorrentId } from '../../shared/units.js'
 import type { Desired } from '../../shared/views.js'
 import {
   StoreFault,
   type FileWishRow,
+  type KnownMetainfo,
   type NewTorrent,
   type TorrentRow,
   type TotalsRow,
@@ -154,7 +156,37 @@ function freeNumber(sql: Sql, wanted: TorrentId | null): TorrentId | null {
   return sql.get('SELECT 1 FROM torrent WHERE id = ?', wanted) === undefined ? wanted : null
 }
 
-function insertMetainfo(sql: Sql, id: TorrentId, { torrent, info, infoStart }: NewTorrent): void {
+export function verifyInfo(sql: Sql, id: TorrentId, info: Uint8Array): boolean {
+  const row = sql.get('SELECT hash_v1, hash_v2 FROM torrent WHERE id = ?', id) as
+    Pick<TorrentColumns, 'hash_v1' | 'hash_v2'> | undefined
+  if (row === undefined) return false
+  const is = (algorithm: string, hash: string | null): boolean =>
+    hash === null || createHash(algorithm).update(info).digest('hex') === hash
+  return is('sha1', row.hash_v1) && is('sha256', row.hash_v2)
+}
+
+export function setMetainfo(sql: Sql, id: TorrentId, known: KnownMetainfo): void {
+  if (pieceCount(sql, id) > 0) throw new StoreFault('INVALID', `torrent ${id} has its metainfo`)
+  sql.run(
+    'UPDATE torrent SET name = ?, private = ?, piece_length = ?, piece_count = ?, total = ?, wanted = ? WHERE id = ?',
+    known.name,
+    known.private ? 1 : 0,
+    known.pieceLength,
+    known.pieceCount,
+    known.total,
+    known.wanted,
+    id,
+  )
+  sql.run('DELETE FROM metainfo WHERE torrent_id = ?', id)
+  insertMetainfo(sql, id, known)
+  insertWishes(sql, id, known.wishes)
+}
+
+function insertMetainfo(
+  sql: Sql,
+  id: TorrentId,
+  { torrent, info, infoStart }: Pick<NewTorrent, 'torrent' | 'info' | 'infoStart'>,
+): void {
   const infoEnd = infoStart + info.length
   if (infoStart < 0 || Buffer.compare(torrent.subarray(infoStart, infoEnd), info) !== 0)
     throw new StoreFault('INVALID', 'info does not lie in the torrent at infoStart')

@@ -67,7 +67,7 @@ export interface NewTorrent {
   readonly wanted: Bytes
   readonly desired: Desired
   readonly addedAt: Millis
-  /** The raw bytes of `info`. */
+  /** The raw bytes of `info`; empty for a magnet link, whose piece count is 0 and whose `torrent` is its text. */
   readonly info: Uint8Array
   /** The raw bytes of the whole .torrent, for `export`; `info` is found in it by its span. */
   readonly infoStart: number
@@ -75,6 +75,21 @@ export interface NewTorrent {
   readonly trackers: readonly TrackerRow[]
   readonly wishes: readonly FileWishRow[]
 }
+
+/** What a magnet link lacked. */
+export type KnownMetainfo = Pick<
+  NewTorrent,
+  | 'name'
+  | 'private'
+  | 'pieceLength'
+  | 'pieceCount'
+  | 'total'
+  | 'wanted'
+  | 'info'
+  | 'infoStart'
+  | 'torrent'
+  | 'wishes'
+>
 
 export interface TorrentRow {
   readonly id: TorrentId
@@ -174,6 +189,10 @@ export interface Store {
   metainfo(
     id: TorrentId,
   ): Promise<{ readonly torrent: Uint8Array; readonly infoStart: number; readonly infoEnd: number }>
+  /** Whether this info dictionary has the torrent's hashes. */
+  verifyInfo(id: TorrentId, info: Uint8Array): Promise<boolean>
+  /** The metainfo of a torrent that was added by a magnet link. */
+  setMetainfo(id: TorrentId, known: KnownMetainfo): Promise<void>
   /** The bitfield (null: nothing recorded yet), the files' facts and the wishes. */
   have(id: TorrentId): Promise<{
     readonly bits: Uint8Array | null

@@ -2,13 +2,17 @@
 import type { FileIndex, InfoHashV1, SwarmKey, TorrentId } from '../../shared/units.js'
 import { swarmKeys } from '../../shared/units.js'
 import type { Caller, Params, Result } from '../../shared/rpc/contract.js'
-import { rpcError } from '../../shared/rpc/errors.js'
+import { RpcError, rpcError } from '../../shared/rpc/errors.js'
+import type { Magnet } from '../../shared/torrent/magnet.js'
 import { type Metainfo, MetainfoError, parseMetainfo } from '../../shared/torrent/metainfo.js'
 import { formatBytes } from '../../shared/text.js'
 import type { Clock } from '../ports/clock.js'
 import type { Disk, SpaceView } from '../ports/disk.js'
-import { type NewTorrent, type Store, StoreFault, type TrackerRow } from '../ports/store.js'
+import { type NewTorrent, type Store, StoreFault, type TorrentRow, type TrackerRow } from '../ports/store.js'
+import { fileAround, linkIn, magnetRow, readMagnet } from './add-magnet.js'
 import { neighbours } from './claims.js'
+import type { Kept } from '../swarm/metadata-phase.js'
+import type { Torrent } from '../swarm/torrent.js'
 import type { Session } from './session.js'
 import { refuseSharedPaths, rootOf } from './shared-paths.js'
 
@@ -43,29 +47,145 @@ export class Adder {
   }
 
   async add(params: Params<'torrent.add'>, caller: Caller): Promise<Result<'torrent.add'>> {
-    const judged = this.#queue.then(() => this.#judge(params, caller))
+    const { metainfo, magnet } = params
+    if ((metainfo === undefined) === (magnet === undefined)) {
+      throw rpcError('badTorrent', 'Give either the bytes of a .torrent file or a magnet link.')
+    }
+    const judge =
+      magnet === undefined
+        ? () => this.#judge(Buffer.from(metainfo ?? '', 'base64'), params, caller)
+        : () => this.#judgeMagnet(magnet, params, caller)
+    return (await this.#inTurn(judge)).answer
+  }
+
+  /** Metadata that peers sent for a magnet link: judged like an added .torrent, and recorded. */
+  keepMetadata(id: TorrentId, info: Uint8Array): Promise<Kept> {
+    return this.#inTurn(async () => {
+      const torrent = this.#ports.session.get(id)
+      if (torrent === undefined) return { refused: 'The torrent was removed.' }
+      try {
+        return await this.#complete(torrent, info, undefined)
+      } catch (error) {
+        if (error instanceof RpcError) return { refused: error.message }
+        if (error instanceof StoreFault)
+          return { refused: `The metadata could not be recorded (${error.code}).` }
+        throw error
+      }
+    })
+  }
+
+  async #inTurn<T>(judge: () => Promise<T>): Promise<T> {
+    const judged = this.#queue.then(judge)
     this.#queue = judged.catch(() => undefined)
-    return (await judged).answer
+    return await judged
+  }
+
+  /** A torrent that was only a magnet link gets its files. Throws what an added .torrent would be refused with. */
+  async #complete(
+    torrent: Torrent,
+    info: Uint8Array,
+    select: readonly FileIndex[] | undefined,
+  ): Promise<{ readonly row: TorrentRow; readonly meta: Metainfo }> {
+    const { store } = this.#ports
+    const link = await this.#linkOf(torrent)
+    const row = torrent.record
+    const file = fileAround(info, row.trackers, link)
+    const meta = readMetainfo(file)
+    await this.#othersRecorded(row.dir, meta)
+    const only = (link?.only ?? []).filter((index) => meta.files[index]?.pad === false)
+    const unwanted = unwantedFiles(meta, select ?? (only.length > 0 ? only : undefined))
+    await refuseSharedPaths({ dir: row.dir, meta, self: torrent.id }, this.#ports)
+    const wanted = wantedBytes(meta, unwanted)
+    await this.#refuseWithoutRoom(row.dir, meta, unwanted, wanted, await this.#folder(row.dir))
+    const known = {
+      name: meta.name,
+      private: meta.private,
+      pieceLength: meta.pieceLength,
+      pieceCount: meta.pieceCount,
+      total: meta.contentSize,
+      wanted,
+    }
+    await store.setMetainfo(torrent.id, {
+      ...known,
+      info: file.subarray(meta.infoStart, meta.infoEnd),
+      infoStart: meta.infoStart,
+      torrent: file,
+      wishes: [...unwanted].map((index) => ({ file: index, priority: 0 })),
+    })
+    return { row: { ...row, ...known }, meta }
+  }
+
+  /** Null where it cannot be read back. */
+  async #linkOf(torrent: Torrent): Promise<Magnet | null> {
+    const { torrent: bytes } = await this.#ports.store.metainfo(torrent.id)
+    return linkIn(bytes)
+  }
+
+  async #judgeMagnet(
+    text: string,
+    params: Params<'torrent.add'>,
+    caller: Caller,
+  ): Promise<{ readonly answer: Promise<Result<'torrent.add'>> }> {
+    const magnet = readMagnet(text)
+    const keys = swarmKeys(magnet.hashes)
+    for (const other of [...this.#recording]) {
+      if (other.keys.some((key) => keys.includes(key))) await other.ended
+    }
+    const known = this.#byKeys(keys)
+    if (known !== undefined) {
+      return {
+        answer: Promise.resolve(await this.#merge(known, [...magnet.trackers, ...(params.trackers ?? [])])),
+      }
+    }
+    if (params.select !== undefined) {
+      throw rpcError(
+        'badSelection',
+        'Files can be chosen once the metadata are there: use "torrentinoctl select".',
+      )
+    }
+    const dir = params.dir ?? this.#ports.downloadDir()
+    const space = await this.#folder(dir)
+    const row = magnetRow(text, magnet, {
+      dir,
+      volume: space.volume,
+      trackers: params.trackers ?? [],
+      paused: params.paused === true,
+      addedAt: Math.round(this.#ports.clock.wall()),
+    })
+    const id = await this.#store(row)
+    this.#register(id, row, null, caller)
+    const { v1, v2 } = magnet.hashes
+    return {
+      answer: Promise.resolve({
+        id,
+        infoHash: v1 ?? null,
+        infoHashV2: v2 ?? null,
+        name: row.name,
+        duplicate: false,
+        dir,
+        freeBytes: space.freeBytes,
+        totalBytes: 0,
+        wantedBytes: 0,
+        addedTrackers: row.trackers.length,
+      }),
+    }
   }
 
   /** Answers as soon as the next add may be judged. */
   async #judge(
+    bytes: Uint8Array,
     params: Params<'torrent.add'>,
     caller: Caller,
   ): Promise<{ readonly answer: Promise<Result<'torrent.add'>> }> {
-    const bytes = Buffer.from(params.metainfo, 'base64')
     const meta = readMetainfo(bytes)
     const dir = params.dir ?? this.#ports.downloadDir()
     await this.#othersRecorded(dir, meta)
-    const known = this.#known(meta)
-    if (known !== undefined) return { answer: Promise.resolve(await this.#merge(known, meta, params)) }
+    const known = this.#byKeys(swarmKeys(meta.hashes))
+    if (known !== undefined) return { answer: Promise.resolve(await this.#again(known, bytes, meta, params)) }
     const unwanted = unwantedFiles(meta, params.select)
     const space = await this.#folder(dir)
     await refuseSharedPaths({ dir, meta, self: null }, this.#ports)
-    const wanted = meta.files.reduce(
-      (sum, file, index) => (file.pad || unwanted.has(index) ? sum : sum + file.length),
-      0,
-    )
+    const wanted = wantedBytes(meta, unwanted)
     await this.#refuseWithoutRoom(dir, meta, unwanted, wanted, space)
     const trackers = trackerRows(meta, params.trackers ?? [])
     const row: NewTorrent = {
@@ -117,29 +237,45 @@ export class Adder {
     }
   }
 
-  #known(meta: Metainfo): TorrentId | undefined {
-    for (const key of swarmKeys(meta.hashes)) {
+  #byKeys(keys: readonly SwarmKey[]): Torrent | undefined {
+    for (const key of keys) {
       const torrent = this.#ports.session.byKey(key)
-      if (torrent !== undefined) return torrent.id
+      if (torrent !== undefined) return torrent
     }
     return undefined
   }
 
+  /** The .torrent of a torrent that is there: it gives a magnet link its files, and any torrent its trackers. */
+  async #again(
+    torrent: Torrent,
+    bytes: Uint8Array,
+    meta: Metainfo,
+    params: Params<'torrent.add'>,
+  ): Promise<Result<'torrent.add'>> {
+    if (torrent.lacksMetadata) {
+      const info = bytes.subarray(meta.infoStart, meta.infoEnd)
+      const { row, meta: known } = await this.#complete(torrent, info, params.select)
+      torrent.learn(row, known)
+    }
+    return this.#merge(torrent, [...meta.trackers.flat(), ...(params.trackers ?? [])])
+  }
+
   /** A known torrent only gains trackers. */
-  async #merge(id: TorrentId, meta: Metainfo, params: Params<'torrent.add'>): Promise<Result<'torrent.add'>> {
-    const torrent = this.#ports.session.get(id)
-    if (torrent === undefined) throw new Error('a known torrent is not registered')
+  async #merge(torrent: Torrent, urls: readonly string[]): Promise<Result<'torrent.add'>> {
     // A private torrent is announced to its own trackers and to no others (BEP 27).
-    const offered = torrent.private ? [] : trackerRows(meta, params.trackers ?? [])
-    const added = offered.filter((tracker) => !torrent.announcesTo(tracker.url))
+    const offered = torrent.private ? [] : [...new Set(urls)].filter((url) => !torrent.announcesTo(url))
+    const next = 1 + Math.max(-1, ...torrent.record.trackers.map(({ tier }) => tier))
+    const added = offered.map((url, at): TrackerRow => ({ tier: next + at, url, source: 'user' }))
     if (added.length > 0) {
-      await this.#ports.store.addTrackers(id, added)
+      await this.#ports.store.addTrackers(torrent.id, added)
       torrent.addTrackers(added)
     }
     const view = torrent.view()
     const space = await this.#ports.disk.space(view.dir)
     return {
-      ...identity(id, meta),
+      id: torrent.id,
+      infoHash: torrent.hashes.v1 ?? null,
+      infoHashV2: torrent.hashes.v2 ?? null,
       name: view.name,
       duplicate: true,
       dir: view.dir,
@@ -208,7 +344,7 @@ export class Adder {
     }
   }
 
-  #register(id: TorrentId, row: NewTorrent, meta: Metainfo, caller: Caller): void {
+  #register(id: TorrentId, row: NewTorrent, meta: Metainfo | null, caller: Caller): void {
     const torrent = this.#ports.session.register({
       ...row,
       id,
@@ -221,7 +357,9 @@ export class Adder {
       wasted: 0,
     })
     this.#ports.session.journal.note('added', id, caller.name, { name: row.name, dir: row.dir })
-    if (row.desired === 'running') torrent.begin(meta)
+    if (row.desired !== 'running') return
+    if (meta === null) torrent.start()
+    else torrent.begin(meta)
   }
 }
 
@@ -236,6 +374,13 @@ function readMetainfo(bytes: Uint8Array): Metainfo {
   throw rpcError(
     'badTorrent',
     'This torrent is v2-only (BEP 52), which Torrentino can show with inspect but cannot download yet.',
+  )
+}
+
+function wantedBytes(meta: Metainfo, unwanted: ReadonlySet<FileIndex>): number {
+  return meta.files.reduce(
+    (sum, file, index) => (file.pad || unwanted.has(index) ? sum : sum + file.length),
+    0,
   )
 }
 

@@ -26,7 +26,7 @@ export type SessionRoomInit = HandlerInit
 
 export interface SessionRoomPorts extends Omit<
   SessionPorts,
-  'tracker' | 'downLimit' | 'upLimit' | 'busy' | 'dialer' | 'listenPort'
+  'tracker' | 'downLimit' | 'upLimit' | 'busy' | 'dialer' | 'listenPort' | 'keepMetadata'
 > {
   readonly settings: LiveSettings
   readonly network: SessionNetwork
@@ -92,13 +92,14 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       listenPort,
       tracker: (row, asks, bulkhead) =>
         trackerOf({ peerId, key: trackerKey, port: listenPort }, ports, row, asks, bulkhead),
+      keepMetadata: (id, info) => adder.keepMetadata(id, info),
     },
   )
   const queries = new Queries({ session, store })
   const { disk, crashPoint = () => undefined } = ports
   const jobs = new Jobs({ clock, log, disk, store, session, queries, crashPoint })
   const commands = new Commands({ session, store, queries, jobs, log })
-  const adder = new Adder({
+  const adder: Adder = new Adder({
     clock,
     disk: ports.disk,
     store,

@@ -10,7 +10,7 @@ import type { Torrent } from '../swarm/torrent.js'
 import type { Job, JobPorts } from './job.js'
 import { type MoveArgs, MoveJob } from './move-job.js'
 import { noRoom, refusal } from './move-sentences.js'
-import type { Queries } from './queries.js'
+import { noMetadata, type Queries } from './queries.js'
 import { RemoveJob } from './remove-job.js'
 import { refuseSharedPaths, rootOf } from './shared-paths.js'
 
@@ -49,6 +49,7 @@ export class Jobs {
   /** Answers when the move has begun: everything that can be refused is refused before. */
   async move(params: Params<'torrent.move'>, caller: Caller): Promise<Result<'torrent.move'>> {
     const torrent = this.#ports.queries.one(params.id)
+    if (torrent.lacksMetadata) throw noMetadata(torrent)
     const busy = this.#busyWith(torrent.id)
     if (busy !== null) throw rpcError('wrongState', busy)
     this.#judging.add(torrent.id)

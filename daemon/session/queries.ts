@@ -69,6 +69,7 @@ export class Queries {
 
   async get(ref: TorrentRef): Promise<Result<'torrent.get'>> {
     const torrent = this.one(ref)
+    if (torrent.lacksMetadata) return bare(torrent)
     const [{ torrent: bytes }, { wishes }] = await Promise.all([
       this.#ports.store.metainfo(torrent.id),
       this.#ports.store.have(torrent.id),
@@ -109,6 +110,7 @@ export class Queries {
 
   async export(ref: TorrentRef): Promise<Result<'torrent.export'>> {
     const torrent = this.one(ref)
+    if (torrent.lacksMetadata) throw noMetadata(torrent)
     const { torrent: bytes } = await this.#ports.store.metainfo(torrent.id)
     return { metainfo: Buffer.from(bytes).toString('base64'), name: torrent.name }
   }
@@ -123,11 +125,36 @@ export class Queries {
 
 /** The torrent's data, loaded for this. */
 export async function loaded(torrent: Torrent): Promise<Live> {
+  if (torrent.lacksMetadata) throw noMetadata(torrent)
   const live = await new Promise<Live | null>((resolve) => {
     torrent.withLive(resolve)
   })
   if (live === null) throw rpcError('storeFailed', 'The database did not answer for this torrent; try again.')
   return live
+}
+
+/** What is known of a magnet link before its metadata are there. */
+function bare(torrent: Torrent): Result<'torrent.get'> {
+  return {
+    ...torrent.view(),
+    fileCount: 0,
+    wantedFileCount: 0,
+    comment: null,
+    createdBy: null,
+    createdAt: null,
+    trackers: torrent.trackers(),
+    webSeeds: [],
+    wasted: torrent.wasted,
+  }
+}
+
+/** For what needs the files of a magnet link before they are known. */
+export function noMetadata(torrent: Torrent): RpcError {
+  const { id } = torrent
+  return rpcError(
+    'noMetadata',
+    `Torrent ${String(id)} is a magnet link whose metadata have not come yet; "torrentinoctl show ${String(id)}" tells of its peers.`,
+  )
 }
 
 function project(view: TorrentView, fields: readonly (keyof TorrentView)[] | undefined): TorrentRow {

@@ -10,6 +10,7 @@ import type { Random } from '../ports/random.js'
 import type { Store, TorrentRow } from '../ports/store.js'
 import { Bulkhead } from '../swarm/bulkhead.js'
 import { type Greeting, Link } from '../swarm/link.js'
+import type { MetadataKeeper } from '../swarm/metadata-phase.js'
 import { SlotShare } from '../swarm/slot-share.js'
 import { Torrent } from '../swarm/torrent.js'
 import { UnchokeShare } from '../swarm/unchoke-share.js'
@@ -67,6 +68,7 @@ export interface SessionPorts {
   /** Our addresses in one line. */
   readonly addresses: () => string
   readonly tracker: (row: TorrentRow, asks: TrackerAsks, bulkhead: Bulkhead) => Tracker
+  readonly keepMetadata: MetadataKeeper
 }
 
 export class Session {
@@ -245,6 +247,7 @@ export class Session {
         budget: this.budget,
         listenPort,
         tracker: (asks) => tracker(row, asks, bulkhead),
+        keepMetadata: bulkhead.around('store', { keep: this.#ports.keepMetadata }).keep,
         listener: {
           changed: (changed) => {
             changed.rev = this.journal.bump()
@@ -286,7 +289,10 @@ export class Session {
 
   /** Where files of torrents lie, or will lie. */
   claims(): Claim[] {
-    return [...this.all().map((torrent) => torrent.claim), ...this.#reserved]
+    return [
+      ...this.all().flatMap((torrent) => (torrent.lacksMetadata ? [] : [torrent.claim])),
+      ...this.#reserved,
+    ]
   }
   /** The result gives it up. */
   reserve(claim: Claim): () => void {

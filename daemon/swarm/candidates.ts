@@ -4,7 +4,7 @@ import { addressKey, classOf, type PeerAddress } from '../base/address.js'
 import type { Random } from '../ports/random.js'
 
 /** Where we heard of a peer. */
-export type CandidateSource = 'tracker' | 'incoming' | 'resume' | 'user'
+export type CandidateSource = 'tracker' | 'incoming' | 'resume' | 'user' | 'magnet'
 
 export interface CandidatesInit {
   /** The most to keep. */
@@ -146,6 +146,11 @@ export class Candidates {
     candidate.useful = true
     candidate.failures = 0
     this.#idle(candidate, now + this.#jittered(RETURN_PAUSE))
+  }
+
+  /** Where we heard of it first. */
+  sourceOf(address: PeerAddress): CandidateSource {
+    return this.#known.get(addressKey(address))?.source ?? 'tracker'
   }
 
   /** It has everything. */

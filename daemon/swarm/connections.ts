@@ -5,17 +5,20 @@ import { addressKey, type PeerAddress } from '../base/address.js'
 import { ipBytes } from '../base/ip.js'
 import { type Log, stackOf } from '../base/log.js'
 import { allowedFastSet } from '../codec/allowed-fast.js'
-import { encodeExtensionHandshake } from '../codec/extension.js'
+import type { MetadataMessage } from '../codec/metadata.js'
 import * as out from '../codec/wire-writer.js'
+import type { WireParser } from '../codec/wire.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import type { Candidates } from './candidates.js'
 import type { ChokerDriver } from './choker-driver.js'
 import type { Content } from './content.js'
 import type { Downloader } from './download.js'
+import { introduce } from './introduction.js'
 import type { Greeting, Link } from './link.js'
+import type { Handover } from './metadata-peer.js'
+import type { MetadataServer } from './metadata-server.js'
 import { Peer, type PeerOwner } from './peer.js'
-import type { Uploader } from './upload.js'
-import { MAX_QUEUED_REQUESTS } from './upload.js'
+import { MAX_QUEUED_REQUESTS, type Uploader } from './upload.js'
 
 const TICK: Millis = 1000
 const HAVE_BATCH: Millis = 100
@@ -30,6 +33,8 @@ const USELESS_AFTER: Millis = 600_000
 const TAKES_NOTHING_AFTER: Millis = 120_000
 /** Dials begun in one tick. */
 const DIALS_PER_TICK = 30
+/** A peer that was told we have nothing is told of so many pieces one by one; else it is better met anew. */
+const MOST_HAVES_AT_ONCE = 5000
 /** Pieces a peer may take while choked, as long as it has fewer than that (BEP 6). */
 const ALLOWED_FAST = 10
 
@@ -46,6 +51,8 @@ export interface ConnectionsInit {
   /** Shown to peers as BEP 10 `v`. */
   readonly version: string
   readonly maxPeers: number
+  /** Bytes of the info dictionary (BEP 9). */
+  readonly metadataSize: Bytes
 }
 
 export interface ConnectionsPorts {
@@ -56,6 +63,7 @@ export interface ConnectionsPorts {
   readonly downloader: Downloader
   readonly uploader: Uploader
   readonly choker: ChokerDriver
+  readonly metadata: MetadataServer
   readonly budget: ConnectionBudget
   /** Payload came, `kept` bytes of it are not thrown away. */
   readonly received: (peer: Peer, bytes: Bytes, kept: Bytes) => void
@@ -182,6 +190,28 @@ export class Connections implements PeerOwner {
     this.#ports.changed()
   }
 
+  /** A connection of the time without metadata; it is in the budget already, and we said that we have nothing. */
+  adopt(given: Handover): void {
+    const { link, greeting, source } = given
+    const { have } = this.#ports.content
+    const told: PieceIndex[] = []
+    have.forEachSet((piece) => told.push(piece))
+    const much = told.length > MOST_HAVES_AT_ONCE ? 'knows-too-little' : null
+    const refusal = link.gone ? 'gone' : (much ?? this.#refusal(link, greeting))
+    if (refusal !== null) {
+      this.#ports.budget.give()
+      this.#ports.candidates.closed(link.transport.address, this.#ports.clock.now(), true)
+      return link.transport.close(refusal)
+    }
+    this.#ports.candidates.connected(link.transport.address)
+    const peer = this.#admit(link, greeting, source, given.parser)
+    link.pass(peer)
+    if (told.length > 0) peer.send(out.encodeHaves(told))
+    if (peer.extensions) peer.send(out.encodeExtended(0, this.#extension(peer)))
+    peer.replay(given.told)
+    this.#ports.changed()
+  }
+
   /** Either end may see it first; the one that was dialled knows the host, and its own port. */
   #knowSelf(address: PeerAddress): void {
     const { candidates, listenPort } = this.#ports
@@ -229,7 +259,7 @@ export class Connections implements PeerOwner {
     return (link.transport.direction === 'out') === weAreSmaller
   }
 
-  #admit(link: Link, greeting: Greeting, source: PeerView['source']): Peer {
+  #admit(link: Link, greeting: Greeting, source: PeerView['source'], parser?: WireParser): Peer {
     const { clock, content } = this.#ports
     const peer = new Peer(
       {
@@ -241,6 +271,7 @@ export class Connections implements PeerOwner {
         extensions: greeting.features.extension,
         source,
         now: clock.now(),
+        ...(parser === undefined ? {} : { parser }),
       },
       { owner: this, now: () => clock.now() },
     )
@@ -263,15 +294,12 @@ export class Connections implements PeerOwner {
   }
 
   #extension(peer: Peer): Uint8Array {
-    const seen = ipBytes(peer.transport.address.host)
-    const port = this.#ports.listenPort()
-    return encodeExtensionHandshake({
-      messages: {},
+    return introduce(peer.transport, {
       version: this.#init.version,
       reqq: MAX_QUEUED_REQUESTS,
-      ...(port > 0 ? { port } : {}),
-      ...(seen === null ? {} : { yourIp: seen }),
-      ...(this.#ports.content.complete ? { uploadOnly: true } : {}),
+      port: this.#ports.listenPort(),
+      metadataSize: this.#init.metadataSize,
+      uploadOnly: this.#ports.content.complete,
     })
   }
 
@@ -344,6 +372,10 @@ export class Connections implements PeerOwner {
 
   rejected(peer: Peer, piece: PieceIndex, begin: Bytes): void {
     this.#ports.downloader.rejected(peer, piece, begin)
+  }
+
+  metadata(peer: Peer, message: MetadataMessage): void {
+    this.#ports.metadata.message(peer, message)
   }
 
   listensOn(peer: Peer, port: number): void {
@@ -483,6 +515,7 @@ export class Connections implements PeerOwner {
   #tick(): void {
     const now = this.#ports.clock.now()
     this.#ports.downloader.tick(now)
+    this.#ports.metadata.tick(now)
     for (const peer of [...this.#peers.values()]) {
       peer.tick(now)
       this.#ports.uploader.tick(peer, now)

@@ -13,6 +13,8 @@ export type Fault =
   | { readonly kind: 'files'; readonly count: number; readonly example: string }
   /** Finished files were changed by somebody: they are neither served nor written over. */
   | { readonly kind: 'changed'; readonly count: number; readonly example: string }
+  /** What a magnet link names cannot be added; the sentence says why. */
+  | { readonly kind: 'metadata'; readonly reason: string }
   /** The store cannot commit. */
   | { readonly kind: 'store'; readonly code: string }
   /** A fault of our own in its handling. */
@@ -55,6 +57,8 @@ export function faultSentence(by: Fault): string {
       return `An internal fault of Torrentino stopped this torrent (${by.error}); it is tried again after ${formatDuration(by.retry / 1000)}, and the log says more.`
     case 'removal':
       return `It is being removed with its files and waits for the volume of ${by.dir}; "torrentinoctl remove" without --data forgets it at once.`
+    case 'metadata':
+      return by.reason
     case 'store':
       return `The database cannot be written (${by.code}); what is downloaded now is not recorded until it can.`
   }

@@ -136,6 +136,16 @@ export class Link implements TransportHandler {
     this.transport.resume()
   }
 
+  /** Another handler gets the bytes from now on; whoever took the transport over calls this. */
+  pass(handler: LinkHandler): void {
+    if (this.#phase === 'taken') this.#handler = handler
+  }
+
+  /** The connection ended, before or after somebody took it. */
+  get gone(): boolean {
+    return this.#phase === 'closed'
+  }
+
   close(reason: string): void {
     if (this.#phase === 'closed' || this.#phase === 'taken') return
     this.#phase = 'closed'

@@ -12,6 +12,7 @@ import type { Disk, DiskFault, Storage } from '../ports/disk.js'
 import type { Random } from '../ports/random.js'
 import type { Store, TorrentRow } from '../ports/store.js'
 import type { Candidates } from './candidates.js'
+import { MetadataServer } from './metadata-server.js'
 import { ChokerDriver } from './choker-driver.js'
 import { type ConnectionBudget, Connections } from './connections.js'
 import { Content } from './content.js'
@@ -144,6 +145,7 @@ export class Live {
         peerId: init.peerId,
         version: init.version,
         maxPeers: init.maxPeers,
+        metadataSize: this.meta.infoEnd - this.meta.infoStart,
       },
       {
         clock,
@@ -153,6 +155,7 @@ export class Live {
         downloader: this.downloader,
         uploader: this.uploader,
         choker,
+        metadata: this.#makeMetadataServer(init),
         budget: ports.budget,
         received: (peer, bytes, kept) => {
           this.#received(peer, bytes, kept)
@@ -301,6 +304,27 @@ export class Live {
         },
         wasted: (bytes) => {
           listener.wasted(bytes)
+        },
+      },
+    )
+  }
+
+  #makeMetadataServer(init: LiveInit): MetadataServer {
+    const { clock, store, log } = this.#ports
+    return new MetadataServer(
+      { size: this.meta.infoEnd - this.meta.infoStart },
+      {
+        now: () => clock.now(),
+        read: (done) => {
+          store.metainfo(init.row.id).then(
+            ({ torrent, infoStart, infoEnd }) => {
+              done(torrent.subarray(infoStart, infoEnd))
+            },
+            (error: unknown) => {
+              log.warn({ error: String(error) }, 'the metadata could not be read for a peer')
+              done(null)
+            },
+          )
         },
       },
     )

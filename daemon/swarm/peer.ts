@@ -8,10 +8,12 @@ import type { PeerView } from '../../shared/views.js'
 import { formatAddress, type PeerAddress } from '../base/address.js'
 import { RateMeter } from '../base/rate.js'
 import { decodeExtensionHandshake } from '../codec/extension.js'
+import { decodeMetadata, METADATA_EXTENSION, type MetadataMessage } from '../codec/metadata.js'
 import { clientName } from '../codec/peer-id.js'
 import * as out from '../codec/wire-writer.js'
 import { WireParser, type WireHandler } from '../codec/wire.js'
 import { Chatter, COST } from './chatter.js'
+import { OUR_METADATA_ID } from './introduction.js'
 import { PipelineDepth } from './requests.js'
 import type { LinkHandler } from './link.js'
 import { PeerUpload } from './peer-upload.js'
@@ -36,6 +38,8 @@ export interface PeerOwner {
   rejected(peer: Peer, piece: PieceIndex, begin: Bytes, length: Bytes): void
   /** The peer's own listening port (BEP 10 `p`). */
   listensOn(peer: Peer, port: number): void
+  /** Of the metadata extension (BEP 9). */
+  metadata(peer: Peer, message: MetadataMessage): void
   /** All that has come so far was told. */
   parsed(peer: Peer): void
   closed(peer: Peer, reason: string): void
@@ -55,6 +59,8 @@ export interface PeerInit {
   readonly extensions: boolean
   readonly source: PeerView['source']
   readonly now: Millis
+  /** Of a connection that is taken over: it may be in the middle of a message. */
+  readonly parser?: WireParser
 }
 
 /** Requests answered with a refusal before the peer is taken for hostile. */
@@ -134,6 +140,10 @@ export class Peer implements LinkHandler, WireHandler {
   listening: PeerAddress | null = null
   client: string
   closed = false
+  /** Blocks of metadata it asked for. */
+  metadataAsked = 0
+  /** The id it wants metadata messages under; 0: it does not speak of them. */
+  #metadataId = 0
   /** The owner's pieces arrive here when the peer is attached. */
   readonly #owner: PeerOwner
   readonly #parser: WireParser
@@ -177,7 +187,9 @@ export class Peer implements LinkHandler, WireHandler {
     this.up = new RateMeter()
     this.#owner = ports.owner
     this.#now = ports.now
-    this.#parser = new WireParser({ pieceCount: init.pieceCount }, this)
+    this.#parser = init.parser ?? new WireParser({ pieceCount: init.pieceCount }, this)
+    this.#parser.handTo(this)
+    this.#parser.setPieceCount(init.pieceCount)
   }
 
   get isSeed(): boolean {
@@ -204,6 +216,14 @@ export class Peer implements LinkHandler, WireHandler {
     this.#mutedAt = now
     this.#muted = true
     this.transport.pause()
+  }
+
+  /** What it told before it was ours, said again. */
+  replay(told: readonly ((handler: WireHandler) => void)[]): void {
+    for (const again of told) if (!this.closed) again(this)
+    if (this.closed) return
+    this.#settle()
+    this.#owner.parsed(this)
   }
 
   /** What all that came together amounts to. */
@@ -402,6 +422,7 @@ export class Peer implements LinkHandler, WireHandler {
   }
 
   extended(id: number, payload: Buffer): void {
+    if (id === OUR_METADATA_ID) return this.#metadata(payload)
     if (id !== 0) return this.#chatter.add(COST.idle)
     this.#chatter.add(COST.answered + payload.length / BYTES_PER_POINT)
     const told = decodeExtensionHandshake(payload)
@@ -409,10 +430,22 @@ export class Peer implements LinkHandler, WireHandler {
     if (told.reqq !== undefined) this.depth.setReqq(told.reqq)
     if (told.version !== undefined && told.version !== '') this.client = told.version
     if (told.uploadOnly !== undefined) this.uploadOnly = told.uploadOnly
+    this.#metadataId = told.messages.get(METADATA_EXTENSION) ?? this.#metadataId
     if (told.port !== undefined) this.#owner.listensOn(this, told.port)
   }
 
+  #metadata(payload: Buffer): void {
+    this.#chatter.add(COST.answered + payload.length / BYTES_PER_POINT)
+    const message = decodeMetadata(payload)
+    if (message !== null) this.#owner.metadata(this, message)
+  }
+
   // --- messages out
+
+  /** A message of BEP 9; nothing for a peer that does not speak of it. */
+  sendMetadata(payload: Uint8Array): void {
+    if (this.#metadataId > 0) this.send(out.encodeExtended(this.#metadataId, payload))
+  }
 
   send(bytes: Uint8Array): void {
     if (this.closed || this.#clogged) return

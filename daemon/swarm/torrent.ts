@@ -4,7 +4,7 @@
  */
 import { type Metainfo, parseMetainfo } from '../../shared/torrent/metainfo.js'
 import type { Bytes, FileIndex, Hashes, Millis, SwarmKey, TorrentId } from '../../shared/units.js'
-import { swarmKeys } from '../../shared/units.js'
+import { BLOCK_SIZE, swarmKeys } from '../../shared/units.js'
 import type { Desired, PeerView, TorrentView, TrackerView } from '../../shared/views.js'
 import type { PeerAddress } from '../base/address.js'
 import type { Limiter } from '../base/limiter.js'
@@ -23,6 +23,8 @@ import { dialPeer } from './dial.js'
 import type { Greeting, Link } from './link.js'
 import { LiveHolder } from './holder.js'
 import { Live } from './live.js'
+import type { Handover } from './metadata-peer.js'
+import { type MetadataKeeper, MetadataPhase } from './metadata-phase.js'
 import { Readiness, type Ruined } from './readiness.js'
 import type { SlotShare } from './slot-share.js'
 import { Totals } from './totals.js'
@@ -73,6 +75,7 @@ export interface TorrentPorts {
   readonly budget: ConnectionBudget
   readonly listenPort: () => number
   readonly tracker: (asks: TrackerAsks) => Tracker
+  readonly keepMetadata: MetadataKeeper
   readonly listener: TorrentListener
 }
 
@@ -96,6 +99,10 @@ export class Torrent {
   readonly #data: LiveHolder
   /** What the first load need not read; null from then on. */
   #fresh: Metainfo | null = null
+  /** While it is only a magnet link: the fetch of its metadata. */
+  #metadata: MetadataPhase | null = null
+  /** Connections of that time, until the data are ready for them. */
+  #handed: Handover[] = []
   /** What follows the stop under way. */
   #after: After | null = null
   /** Called when the stop under way is over. */
@@ -145,6 +152,7 @@ export class Torrent {
         ports.log.error({ torrent: this.id, error: String(error) }, 'a torrent could not be loaded')
       },
     })
+    if (init.row.pieceCount === 0) this.#metadata = this.#metadataPhase()
     this.#tracker = ports.tracker({
       stats: () => ({
         uploaded: this.#totals.uploaded,
@@ -168,7 +176,7 @@ export class Torrent {
   }
   /** A hybrid is in the swarm of its v1 hash alone: its v2 swarm has other pieces. */
   serves(key: SwarmKey): boolean {
-    return this.isRunning && key === this.keys[0]
+    return (this.isRunning || this.#state.kind === 'fetchingMetadata') && key === this.keys[0]
   }
   get name(): string {
     return this.#row.name
@@ -186,6 +194,14 @@ export class Torrent {
   get private(): boolean {
     return this.#row.private
   }
+  /** As the store has it, but for what changed since. */
+  get record(): TorrentRow {
+    return { ...this.#row, desired: this.#desired }
+  }
+  /** It is only a magnet link so far: it has no files, no pieces and no size. */
+  get lacksMetadata(): boolean {
+    return this.#metadata !== null
+  }
   /** Where its files lie: for the question who writes what. */
   get claim(): { readonly torrent: TorrentId; readonly dir: string; readonly root: string } {
     return { torrent: this.id, dir: this.#row.dir, root: this.#row.name }
@@ -194,7 +210,7 @@ export class Torrent {
     return this.#totals.wasted
   }
   get connected(): number {
-    return this.#data.live?.connections.size ?? 0
+    return this.#data.live?.connections.size ?? this.#metadata?.size ?? 0
   }
   /** Payload went in the last seconds. */
   get moving(): boolean {
@@ -211,6 +227,8 @@ export class Torrent {
     return this.#row.checked && this.#row.done >= this.#row.wanted
   }
   get #left(): Bytes {
+    // Not 0, which would say that we have it all.
+    if (this.#metadata !== null) return BLOCK_SIZE
     const content = this.#data.live?.content
     return content === undefined ? this.#row.wanted - this.#row.done : content.wantedBytes - content.doneBytes
   }
@@ -328,6 +346,20 @@ export class Torrent {
     })
   }
 
+  /** The metadata came by another way than from peers, and are recorded. */
+  learn(row: TorrentRow, meta: Metainfo): void {
+    if (this.#metadata === null) return
+    const fetching = this.#state.kind === 'fetchingMetadata'
+    this.#handed.push(...this.#metadata.handOver())
+    this.#metadata = null
+    const { desired } = this
+    this.#row = { ...row, desired }
+    this.#fresh = meta
+    this.#ports.listener.noted(this, 'metadata', { name: row.name })
+    if (!fetching) return this.#changed()
+    this.#begin()
+  }
+
   /** Another choice of files; `wishes` are already durable. Answers the wanted and done bytes. */
   select(wanted: (file: FileIndex) => boolean): void {
     const live = this.#data.live
@@ -372,12 +404,14 @@ export class Torrent {
 
   /** Calls `use` with the data loaded, loading them for it where needed; null where that failed. */
   withLive(use: (live: Live | null) => void): void {
+    if (this.#metadata !== null) return use(null)
     this.#data.use(use)
     if (!this.isRunning || this.connected === 0) this.#sleepSoon()
   }
 
   /** Deletes the files; the torrent is stopped. Null: done. */
   removeData(done: (fault: DiskFault | null) => void): void {
+    if (this.#metadata !== null) return done(null)
     this.#data.use((live) => {
       if (live === null) return done({ code: 'UNREADABLE', operation: 'read', path: this.#row.dir })
       const end = (fault: DiskFault | null): void => {
@@ -418,6 +452,8 @@ export class Torrent {
 
   /** An accepted connection for one of our swarms. */
   accept(link: Link, greeting: Greeting): void {
+    const fetch = this.#metadata?.fetch ?? null
+    if (fetch !== null) return fetch.attach(link, greeting, 'incoming')
     if (!this.isRunning) return link.close('not-running')
     const live = this.#data.live
     if (live !== null) return live.connections.attach(link, greeting, 'incoming')
@@ -432,6 +468,7 @@ export class Torrent {
     return torrentView({
       row: this.#row,
       live: this.#data.live,
+      fetching: this.#metadata?.size ?? null,
       state: this.#state,
       desired: this.#desired,
       totals: this.#totals,
@@ -441,7 +478,7 @@ export class Torrent {
   }
 
   peers(): PeerView[] {
-    return this.#data.live?.connections.views() ?? []
+    return this.#data.live?.connections.views() ?? this.#metadata?.views() ?? []
   }
   trackers(): TrackerView[] {
     return this.#tracker.views()
@@ -462,6 +499,11 @@ export class Torrent {
   }
 
   #goOn(): void {
+    if (this.#metadata !== null) {
+      this.#set({ kind: 'fetchingMetadata' })
+      this.#metadata.begin()
+      return this.#tracker.start()
+    }
     const asleep = this.#clean && this.#complete && !this.#acceptLoss && this.#data.empty
     if (asleep) return this.#run(null)
     this.#set({ kind: 'queued', for: this.#complete ? 'seed' : 'download' })
@@ -603,7 +645,51 @@ export class Torrent {
       if (live === null) link.close('not-running')
       else live.connections.attach(link, greeting, 'incoming')
     }
+    for (const given of this.#handed.splice(0)) {
+      if (live === null) this.#dropHanded(given)
+      else live.connections.adopt(given)
+    }
     live?.connections.dialMore()
+  }
+
+  #dropHanded(given: Handover): void {
+    this.#ports.budget.give()
+    given.link.transport.close('stopped')
+  }
+
+  #metadataPhase(): MetadataPhase {
+    const { clock, log, store, budget, listenPort, keepMetadata } = this.#ports
+    const key = this.keys[0]
+    if (key === undefined) throw new Error('a torrent without a hash')
+    const { peerId, version, maxPeers } = this.#init
+    return new MetadataPhase(
+      { id: this.id, key, peerId, version, maxPeers },
+      {
+        clock,
+        log: log.child({ torrent: this.id }),
+        store,
+        candidates: this.#candidates,
+        budget,
+        listenPort,
+        keeper: keepMetadata,
+        dial: (address) => this.#dial(address),
+        known: (row, meta) => {
+          this.learn(row, meta)
+        },
+        refused: (reason) => {
+          if (this.#state.kind === 'fetchingMetadata') this.#block({ kind: 'metadata', reason })
+        },
+        peerBroke: () => {
+          this.#ports.watch.contained('peer')
+        },
+        broke: (error) => {
+          this.fail(error)
+        },
+        changed: () => {
+          this.#changed()
+        },
+      },
+    )
   }
 
   #enterRun(live: Live | null): void {
@@ -696,6 +782,8 @@ export class Torrent {
     this.#sleepTimer?.()
     this.#sleepTimer = null
     for (const { link } of this.#waiting.splice(0)) link.close('stopped')
+    for (const given of this.#handed.splice(0)) this.#dropHanded(given)
+    this.#metadata?.end('stopped')
   }
 
   /** What is shown while the data are not loaded. */
@@ -823,7 +911,7 @@ export class Torrent {
   /** A download without peers starves; one with a full house, and a seed with one, want nobody. */
   #tellNeed(): void {
     const full = this.connected >= this.#init.maxPeers
-    const starving = this.#state.kind === 'downloading' && this.connected === 0
+    const starving = this.#state.kind !== 'seeding' && this.connected === 0
     const need = full ? 'none' : starving ? 'urgent' : 'some'
     if (need === this.#need) return
     this.#need = need
@@ -832,6 +920,7 @@ export class Torrent {
 
   #found(peers: readonly PeerAddress[]): void {
     for (const peer of peers) this.#candidates.add(peer, 'tracker')
+    this.#metadata?.fetch?.dialMore()
     if (!this.isRunning) return
     if (this.#data.live !== null) return this.#data.live.connections.dialMore()
     // Asleep and complete: only somebody who lacks something is worth waking for.
@@ -841,7 +930,7 @@ export class Torrent {
 
   #dial(address: PeerAddress): Cancel {
     const key = this.keys[0]
-    const connections = this.#data.live?.connections
+    const connections = this.#metadata?.fetch ?? this.#data.live?.connections
     if (key === undefined || connections === undefined) return () => undefined
     const { clock, watch, dialer } = this.#ports
     return dialPeer(
@@ -851,7 +940,7 @@ export class Torrent {
         watch,
         dialer,
         ready: (link, greeting) => {
-          connections.attach(link, greeting, 'tracker')
+          connections.attach(link, greeting, this.#candidates.sourceOf(address))
         },
         failed: () => {
           connections.dialFailed(address)
@@ -872,7 +961,7 @@ export class Torrent {
   }
 
   #changed(): void {
-    if (this.isRunning) this.#tellNeed()
+    if (this.isRunning || this.#state.kind === 'fetchingMetadata') this.#tellNeed()
     this.#ports.listener.changed(this)
   }
 }

@@ -46,6 +46,7 @@ function oneLine(error: unknown): string {
 export function retryDelay(by: Fault): Millis {
   if (by.kind === 'bug') return by.retry
   if (by.kind === 'folder' || by.kind === 'files' || by.kind === 'changed') return 5000
+  if (by.kind === 'metadata') return 60_000
   // The file is another one than it was: to be looked at again at once.
   if (by.kind === 'disk' && (by.fault.code === 'ESTALE' || by.fault.code === 'ENOENT')) return 1000
   if (by.kind === 'disk' && (by.fault.code === 'EMFILE' || by.fault.code === 'ENFILE')) return 1000

@@ -10,6 +10,8 @@ export interface Seen {
   /** What is known while the data are not loaded. */
   readonly row: TorrentRow
   readonly live: Live | null
+  /** Peers, while it is only a magnet link; null: it is more. */
+  readonly fetching: number | null
   readonly state: TorrentState
   readonly desired: Desired
   readonly totals: Totals
@@ -19,7 +21,7 @@ export interface Seen {
 }
 
 export function torrentView(seen: Seen): TorrentView {
-  const { row, live, state, desired, totals, now } = seen
+  const { row, live, fetching, state, desired, totals, now } = seen
   const wanted = live?.content.wantedBytes ?? row.wanted
   const done = Math.min(wanted, live?.content.doneBytes ?? row.done)
   const downRate = live?.down.rate(now) ?? 0
@@ -30,7 +32,7 @@ export function torrentView(seen: Seen): TorrentView {
     name: row.name,
     state: state.kind,
     desired,
-    progress: wanted === 0 ? 1 : done / wanted,
+    progress: fetching !== null ? 0 : wanted === 0 ? 1 : done / wanted,
     checkProgress: checkProgress(state),
     moveProgress: moveProgress(state),
     totalBytes: row.total,
@@ -41,7 +43,7 @@ export function torrentView(seen: Seen): TorrentView {
     downloaded: totals.downloaded,
     uploaded: totals.uploaded,
     ratio: totals.ratio(done),
-    peers: live?.connections.size ?? 0,
+    peers: live?.connections.size ?? fetching ?? 0,
     seeds: live?.connections.seeds ?? 0,
     eta: eta(wanted - done, downRate),
     dir: row.dir,

@@ -150,7 +150,7 @@ export const peerView = view<PeerView>({
   address: z.string(),
   client: z.string(),
   direction: z.enum(['in', 'out']),
-  source: z.enum(['tracker', 'incoming', 'resume', 'user']),
+  source: z.enum(['tracker', 'incoming', 'resume', 'user', 'magnet']),
   progress: fraction,
   downRate: count,
   upRate: count,
@@ -301,9 +301,10 @@ export const contract = {
     z.object({ events: z.array(eventView), more: z.boolean() }),
   ),
   'torrent.add': method(
-    'Adds a torrent from the bytes of its .torrent file (base64); a known one gets its trackers added.',
+    'Adds a torrent from the bytes of its .torrent file (base64) or from a magnet link; a known one gets its trackers added.',
     z.strictObject({
-      metainfo: base64.max(16_000_000),
+      metainfo: base64.max(16_000_000).optional(),
+      magnet: z.string().max(65_536).optional(),
       dir: path.optional(),
       select: z.array(fileIndex).min(1).max(200_000).optional(),
       paused: z.boolean().optional(),

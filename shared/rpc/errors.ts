@@ -47,6 +47,8 @@ export const ERRORS = {
   pathTaken: { code: 1024, exit: EXIT.fault },
   /** The verb cannot be done in the torrent's present state. */
   wrongState: { code: 1025, exit: EXIT.fault },
+  /** A magnet link whose metadata have not come yet. */
+  noMetadata: { code: 1026, exit: EXIT.fault },
   /** An unknown key, or a value the key does not take. */
   badSetting: { code: 1030, exit: EXIT.usage },
   /** The daemon could not make it durable (its disk is full, I/O error). */

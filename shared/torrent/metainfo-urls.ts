@@ -42,12 +42,16 @@ export function readWebSeeds(root: BNode, source: Uint8Array, multiFile: boolean
   const node = dictGet(root, 'url-list')
   const seeds = new Set<string>()
   for (const entry of asList(node) ?? (node === undefined ? [] : [node])) {
-    const text = (asText(entry, source) ?? '').trim().replaceAll(' ', '%20')
-    const url = usableUrl(text, ['http:', 'https:'])
+    const url = usableWebSeed(asText(entry, source) ?? '')
     if (url === null || seeds.size >= MAX_URLS) continue
     seeds.add(multiFile && !url.endsWith('/') ? `${url}/` : url)
   }
   return [...seeds]
+}
+
+/** The URL, trimmed and its spaces escaped, where it is one that data can be fetched from; else null (BEP 19). */
+export function usableWebSeed(text: string): string | null {
+  return usableUrl(text.trim().replaceAll(' ', '%20'), ['http:', 'https:'])
 }
 
 function usableUrl(text: string, schemes: readonly string[]): string | null {

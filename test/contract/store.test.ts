@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -97,6 +98,40 @@ describe.each([
     expect(await store.eventsSince(0, 10)).toEqual([])
     expect(await store.lastSeq()).toBe(0)
     expect(await store.getMeta('port')).toBeNull()
+  })
+
+  it('takes the metainfo of a magnet link later, once, and knows whether it is the right one', async () => {
+    const empty = { pieceLength: 0, pieceCount: 0, total: 0, wanted: 0, info: new Uint8Array(), infoStart: 0 }
+    const link = Buffer.from('magnet:?xt=urn:btih:x')
+    const info = Buffer.from('d6:lengthi1ee')
+    const v1 = createHash('sha1').update(info).digest('hex') as InfoHashV1
+    const id = await store.add(newTorrent(1, { ...empty, torrent: link, hashes: { v1 } }))
+    expect(Buffer.from((await store.metainfo(id)).torrent)).toEqual(link)
+    expect(await store.verifyInfo(id, info)).toBe(true)
+    expect(await store.verifyInfo(id, Buffer.from('de'))).toBe(false)
+    expect(await store.verifyInfo(NOBODY, info)).toBe(false)
+    const torrent = Buffer.concat([Buffer.from('d4:info'), info, Buffer.from('e')])
+    const known = {
+      name: 'known',
+      private: true,
+      pieceLength: 16_384,
+      pieceCount: 3,
+      total: 40_000,
+      wanted: 30_000,
+      info,
+      infoStart: 7,
+      torrent,
+      wishes: [{ file: 2, priority: 0 }],
+    }
+    expect(await codeOf(store.setMetainfo(id, { ...known, infoStart: 8 }))).toBe('INVALID')
+    await store.setMetainfo(id, known)
+    expect(await codeOf(store.setMetainfo(id, known))).toBe('INVALID')
+    expect(await codeOf(store.setMetainfo(NOBODY, known))).toBe('NOT_FOUND')
+    store = await subject.reopen(store)
+    const { name, pieceCount, total, wanted } = known
+    expect(await store.torrents()).toMatchObject([{ id, name, private: true, pieceCount, total, wanted }])
+    expect(await store.metainfo(id)).toMatchObject({ infoStart: 7, infoEnd: 7 + info.length })
+    expect((await store.have(id)).wishes).toEqual([{ file: 2, priority: 0 }])
   })
 
   it('gives back the whole row, after a restart too', async () => {

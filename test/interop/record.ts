@@ -20,7 +20,13 @@ const HEAD = `# Interoperability
 Written by the tests in \`test/interop\` when they run with \`TORRENTINO_WRITE_DOCS=1\`. Each client runs on an
 address of its own in a network of its own, with the tracker opentracker; content is compared by SHA-256.
 `
-const SECTIONS = ['Downloads from', 'Uploads to', 'A swarm whose seed leaves', 'Restarts'] as const
+const SECTIONS = [
+  'Downloads from',
+  'Uploads to',
+  'Magnet links',
+  'A swarm whose seed leaves',
+  'Restarts',
+] as const
 
 export type Section = (typeof SECTIONS)[number]
 

@@ -187,8 +187,10 @@ export class FakeSession {
       const events = later.slice(0, limit ?? 100)
       return { events, more: later.length > events.length }
     },
-    'torrent.add': async (params) =>
-      this.add(params.metainfo, params.dir ?? '/data/torrents', params.paused === true),
+    'torrent.add': async ({ metainfo, magnet, dir, paused }) => {
+      if (magnet !== undefined) throw rpcError('badTorrent', 'The magnet link names no torrent.')
+      return this.add(metainfo ?? '', dir ?? '/data/torrents', paused === true)
+    },
     'torrent.list': async ({ ids, after, limit }) => {
       const chosen = ids === undefined ? [...this.torrents.values()] : this.resolveAll(ids)
       const rest = chosen.filter((torrent) => torrent.id > (after ?? 0))

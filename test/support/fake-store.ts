@@ -2,6 +2,7 @@
  * The store in memory, with the semantics of daemon/db (test/contract/store.test.ts runs over both) and faults on
  * command. Every call does its work at once and answers in a microtask.
  */
+import { createHash } from 'node:crypto'
 import { assemble, chunkBytes } from '../../daemon/db/chunks.js'
 import {
   StoreFault,
@@ -11,6 +12,7 @@ import {
   type HaveRound,
   type JobRow,
   type NewJob,
+  type KnownMetainfo,
   type NewTorrent,
   type Relocation,
   type Store,
@@ -133,6 +135,30 @@ export class FakeStore implements Store {
     return this.read('metainfo', () => {
       const { torrent, infoStart, infoEnd } = this.entry(id)
       return { torrent: torrent.slice(), infoStart, infoEnd }
+    })
+  }
+
+  verifyInfo(id: TorrentId, info: Uint8Array): Promise<boolean> {
+    return this.read('verifyInfo', () => {
+      const hashes = this.tables.torrents.get(id)?.row.hashes
+      const is = (algorithm: string, hash: string | undefined): boolean =>
+        hash === undefined || createHash(algorithm).update(info).digest('hex') === hash
+      return hashes !== undefined && is('sha1', hashes.v1) && is('sha256', hashes.v2)
+    })
+  }
+
+  setMetainfo(id: TorrentId, known: KnownMetainfo): Promise<void> {
+    return this.write('setMetainfo', () => {
+      const entry = this.entry(id)
+      if (entry.row.pieceCount > 0) throw new StoreFault('INVALID', 'the torrent has its metainfo')
+      const { info, infoStart, torrent, wishes, ...facts } = known
+      if (!Buffer.from(torrent.subarray(infoStart, infoStart + info.length)).equals(info))
+        throw new StoreFault('INVALID', 'info does not lie in the torrent at infoStart')
+      entry.row = { ...entry.row, ...facts }
+      entry.torrent = torrent.slice()
+      entry.infoStart = infoStart
+      entry.infoEnd = infoStart + info.length
+      entry.wishes = sparse(wishes)
     })
   }
 

@@ -4,6 +4,7 @@ import { type PeerAddress, makeAddress } from '../../daemon/base/address.js'
 import { Limiter } from '../../daemon/base/limiter.js'
 import type { Cancel, Clock } from '../../daemon/ports/clock.js'
 import type { NewTorrent } from '../../daemon/ports/store.js'
+import { Adder } from '../../daemon/session/add.js'
 import { Session } from '../../daemon/session/session.js'
 import type { Torrent } from '../../daemon/swarm/torrent.js'
 import type { Need, TrackerAsks } from '../../daemon/swarm/tracker-port.js'
@@ -168,6 +169,7 @@ export class Node {
   store: FakeStore
   clock: OwnClock
   session: Session
+  adder: Adder
   downLimit: Limiter
   upLimit: Limiter
   readonly trackers = new Map<TorrentId, KitTracker>()
@@ -190,6 +192,7 @@ export class Node {
     this.downLimit = new Limiter({ rate: init.down ?? null }, { clock: this.clock })
     this.upLimit = new Limiter({ rate: init.up ?? null }, { clock: this.clock })
     this.session = this.begin()
+    this.adder = this.makeAdder()
   }
 
   /** Registers a torrent; `have` puts its content on the disk first. */
@@ -311,6 +314,7 @@ export class Node {
     this.upLimit = new Limiter({ rate: this.init.up ?? null }, { clock: this.clock })
     this.trackers.clear()
     this.session = this.begin()
+    this.adder = this.makeAdder()
     await this.session.restore((gap) => {
       this.session.woke(gap)
     })
@@ -330,6 +334,11 @@ export class Node {
       free = Math.max(free, now) + (this.init.slow?.() ?? 0)
       this.clock.after(free - now, run)
     }
+  }
+
+  private makeAdder(): Adder {
+    const { clock, disk, store, session } = this
+    return new Adder({ clock, disk, store, session, downloadDir: () => '/data' })
   }
 
   private begin(): Session {
@@ -358,6 +367,7 @@ export class Node {
           this.trackers.set(row.id, tracker)
           return tracker
         },
+        keepMetadata: (id, info) => this.adder.keepMetadata(id, info),
       },
     )
     this.unlisten = this.swarm.network.listen(this.address, (transport) => {

@@ -10,6 +10,7 @@ import { hostAddress } from './raw-peer.js'
 export const BLOCK = 16_384
 const nothing = (): void => undefined
 export const owner: PeerOwner = {
+  metadata: () => undefined,
   piecesKnown: nothing,
   pieceGained: nothing,
   gained: nothing,

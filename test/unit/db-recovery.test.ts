@@ -13,10 +13,11 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { setDesired } from '../../daemon/db/torrents.js'
-import { hashOf } from '../../daemon/db/rebuild.js'
+import { listTorrents, readMetainfo, setDesired, setMetainfo } from '../../daemon/db/torrents.js'
+import type { NewTorrent } from '../../daemon/ports/store.js'
+import { hashOf, saveCopy } from '../../daemon/db/rebuild.js'
 import { stageRestore } from '../../daemon/db/recovery.js'
-import type { FileIndex, TorrentId } from '../../shared/units.js'
+import type { FileIndex, InfoHashV1, TorrentId } from '../../shared/units.js'
 import { markWriting, recordRound } from '../../daemon/db/records.js'
 import {
   add,
@@ -142,6 +143,51 @@ describe.each([
       truncateSync(file, 0)
     })
     expect(list).toEqual(all)
+  })
+})
+
+describe('a magnet link', () => {
+  const HASH = 'c'.repeat(40) as InfoHashV1
+  const link = (hash: InfoHashV1): NewTorrent => ({
+    ...realTorrent('link'),
+    hashes: { v1: hash },
+    name: 'wanted',
+    pieceLength: 0,
+    pieceCount: 0,
+    total: 0,
+    wanted: 0,
+    info: new Uint8Array(),
+    infoStart: 0,
+    torrent: Buffer.from(`magnet:?xt=urn:btih:${hash}&dn=wanted&tr=udp://t:1`),
+  })
+
+  it('comes back from its copy as the link that it was', () => {
+    kit.with(home, (opened) => {
+      add(opened, link(HASH))
+      saveCopies(opened)
+    })
+    writeFileSync(databaseOf(home), 'garbage')
+    kit.with(home, (opened) => {
+      expect(listTorrents(opened.sql)).toMatchObject([
+        { id: 1, name: 'wanted', pieceCount: 0, hashes: { v1: HASH } },
+      ])
+      expect(Buffer.from(readMetainfo(opened.sql, 1 as TorrentId).torrent).toString()).toMatch(/^magnet:/)
+    })
+  })
+
+  it('whose metadata came comes back with them', () => {
+    const known = realTorrent('known')
+    kit.with(home, (opened) => {
+      add(opened, link(known.hashes.v1 ?? HASH))
+      saveCopies(opened)
+      setMetainfo(opened.sql, 1 as TorrentId, known)
+      saveCopy(opened.sql, opened.tools.copies, 1 as TorrentId)
+    })
+    writeFileSync(databaseOf(home), 'garbage')
+    kit.with(home, (opened) => {
+      const { name, pieceCount, total, hashes } = known
+      expect(listTorrents(opened.sql)).toMatchObject([{ id: 1, name, pieceCount, total, hashes }])
+    })
   })
 })
 

@@ -13,6 +13,7 @@ interface Row {
   readonly uploadLength: string
   readonly verifiedLength?: string
   readonly errorMessage?: string
+  readonly followedBy?: readonly string[]
 }
 
 /** aria2c as a JSON-RPC server. */
@@ -38,6 +39,8 @@ export async function startAria2(host: Host): Promise<Client> {
     `--dir=${host.dir}`,
   ])
   const ids = new Map<string, string>()
+  /** Hashes of what was added by a link. */
+  const links = new Set<string>()
 
   async function call(method: string, params: readonly unknown[] = []): Promise<unknown> {
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: `aria2.${method}`, params })
@@ -59,11 +62,21 @@ export async function startAria2(host: Host): Promise<Client> {
     add: async (torrent: MadeTorrent, init: AddInit) => {
       const options: Record<string, string> = { dir: init.dir }
       if (init.uploadLimit !== undefined) options['max-upload-limit'] = String(init.uploadLimit)
-      const id = await call('addTorrent', [readFileSync(torrent.file).toString('base64'), [], options])
+      const id =
+        init.magnet === undefined
+          ? await call('addTorrent', [readFileSync(torrent.file).toString('base64'), [], options])
+          : await call('addUri', [[init.magnet], options])
       ids.set(torrent.infoHash, String(id))
+      if (init.magnet !== undefined) links.add(torrent.infoHash)
     },
     transfer: async (torrent) => {
-      const row = (await call('tellStatus', [ids.get(torrent.infoHash)])) as Row
+      const first = (await call('tellStatus', [ids.get(torrent.infoHash)])) as Row
+      // A magnet link is a download of its own, done when the metadata are, which the torrent follows.
+      const next = first.followedBy?.[0]
+      if (links.has(torrent.infoHash) && next === undefined) {
+        return { progress: 0, seeding: false, downloaded: 0, uploaded: 0, error: first.errorMessage ?? '' }
+      }
+      const row = next === undefined ? first : ((await call('tellStatus', [next])) as Row)
       const total = Number(row.totalLength)
       const done = Number(row.completedLength)
       const checking = row.verifiedLength !== undefined

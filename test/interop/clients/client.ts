@@ -25,6 +25,8 @@ export interface AddInit {
   readonly dir: string
   /** Bytes a second this torrent may send. */
   readonly uploadLimit?: number
+  /** Added by this link, without the file. */
+  readonly magnet?: string
 }
 
 export interface Client {

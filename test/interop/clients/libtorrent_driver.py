@@ -28,8 +28,11 @@ session = lt.session(
 
 
 def add(ask):
-    params = lt.add_torrent_params()
-    params.ti = lt.torrent_info(ask["file"])
+    if "magnet" in ask:
+        params = lt.parse_magnet_uri(ask["magnet"])
+    else:
+        params = lt.add_torrent_params()
+        params.ti = lt.torrent_info(ask["file"])
     params.save_path = ask["dir"]
     params.flags &= ~lt.torrent_flags.auto_managed
     params.flags &= ~lt.torrent_flags.paused

@@ -41,10 +41,11 @@ interface Row {
 
 type PeerRows = Readonly<Record<string, { ip: string; downloaded: number; uploaded: number }>>
 
-function form(fields: Readonly<Record<string, string>>, torrent: Uint8Array): Buffer {
+function form(fields: Readonly<Record<string, string>>, torrent: Uint8Array | null): Buffer {
   const parts = Object.entries(fields).map(
     ([name, value]) => `--${BOUNDARY}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
   )
+  if (torrent === null) return Buffer.from(`${parts.join('')}--${BOUNDARY}--\r\n`)
   const file =
     `--${BOUNDARY}\r\ncontent-disposition: form-data; name="torrents"; filename="t.torrent"\r\n` +
     'content-type: application/x-bittorrent\r\n\r\n'
@@ -83,7 +84,10 @@ export async function startQbittorrent(host: Host): Promise<Client> {
         method: 'POST',
         path: '/api/v2/torrents/add',
         headers: { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` },
-        body: form(fields, readFileSync(torrent.file)),
+        body:
+          init.magnet === undefined
+            ? form(fields, readFileSync(torrent.file))
+            : form({ ...fields, urls: init.magnet }, null),
       })
       if (!answer.body.toString().startsWith('Ok')) {
         throw new Error(`qbittorrent add: ${answer.status} ${answer.body.toString()}`)

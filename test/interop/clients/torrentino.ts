@@ -82,7 +82,7 @@ export class Torrentino implements Client {
   }
 
   async add(torrent: MadeTorrent, init: AddInit): Promise<void> {
-    await this.run('add', torrent.file, '--dir', init.dir, '--json')
+    await this.run('add', init.magnet ?? torrent.file, '--dir', init.dir, '--json')
     this.#listing = undefined
   }
 

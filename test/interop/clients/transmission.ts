@@ -74,7 +74,9 @@ export async function startTransmission(host: Host): Promise<Client> {
     address: host.address,
     add: async (torrent: MadeTorrent, init: AddInit) => {
       await call('torrent-add', {
-        metainfo: readFileSync(torrent.file).toString('base64'),
+        ...(init.magnet === undefined
+          ? { metainfo: readFileSync(torrent.file).toString('base64') }
+          : { filename: init.magnet }),
         'download-dir': init.dir,
       })
       if (init.uploadLimit !== undefined) {

@@ -161,6 +161,7 @@ export class SimNode {
         listenPort: () => this.address.port,
         addresses: () => '',
         tracker: (_row, asks) => new SimTracker(world, this, asks),
+        keepMetadata: () => Promise.resolve({ refused: 'no magnets in this world' }),
       },
     )
   }
