@@ -1,6 +1,7 @@
 /** What a verb knows of its surroundings: where the daemon is, how to write, whether a person reads. */
 import { homedir } from 'node:os'
 import { type Home, resolveHome } from '../shared/home.js'
+import { jsonText } from '../shared/text.js'
 import type { ExitStatus } from './exit.js'
 import type { Style } from './render/style.js'
 
@@ -40,7 +41,7 @@ export function createContext({ json, home: folder }: Globals): Context {
     live: stdout.isTTY && env['TERM'] !== 'dumb',
     interactive: stdin.isTTY && stderr.isTTY && !json,
     out,
-    outJson: (value) => out(JSON.stringify(value) + '\n'),
+    outJson: (value) => out(jsonText(value) + '\n'),
     note: (text) => void stderr.write(text),
   }
 }

@@ -1,7 +1,7 @@
 /** Follows torrents until they are complete: bars on a terminal, lines in a pipe. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TorrentId } from '../shared/units.js'
-import { escapeText } from '../shared/text.js'
+import { escapeText, jsonText } from '../shared/text.js'
 import type { TorrentView } from '../shared/views.js'
 import type { Client } from './client.js'
 import type { Context } from './context.js'
@@ -97,7 +97,7 @@ class Lines implements Painter {
   paint(torrents: readonly TorrentView[]): void {
     for (const torrent of torrents) {
       const key = `${torrent.state} ${isComplete(torrent)} ${torrent.error ?? ''}`
-      const line = this.#context.json ? JSON.stringify(torrent) + '\n' : renderProgressLine(torrent)
+      const line = this.#context.json ? jsonText(torrent) + '\n' : renderProgressLine(torrent)
       const last = this.#last.get(torrent.id)
       const due = last === undefined || Date.now() - last.at >= LINE_EVERY
       if (last?.key === key && (!due || last.line === line)) continue

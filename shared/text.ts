@@ -14,6 +14,13 @@ function escapeCharacter(character: string): string {
   return code.length <= 2 ? `\\x${code.padStart(2, '0')}` : `\\u${code.padStart(4, '0')}`
 }
 
+/** JSON of `value` in which those characters are escaped too: a pipe may end at a terminal. Line ends of an indent stay. */
+export function jsonText(value: unknown, indent = 0): string {
+  return JSON.stringify(value, null, indent).replace(HARMFUL, (character) =>
+    character === '\n' ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
+
 const NARROW = /^[\x20-\x7e]*$/
 /** Marks on the character before, and characters without a shape. */
 const ZERO = /^[\p{Mn}\p{Me}\p{Cf}\u1160-\u11ff]$/u

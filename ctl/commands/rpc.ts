@@ -1,6 +1,7 @@
 /** `rpc`: any method of the contract, as JSON. */
 import { text } from 'node:stream/consumers'
 import type { Argv } from 'yargs'
+import { jsonText } from '../../shared/text.js'
 import { type Globals, verb } from '../context.js'
 import { EXIT, Failure } from '../exit.js'
 import { withDaemon } from '../owner.js'
@@ -18,7 +19,7 @@ export function rpcCommand(cli: Argv<Globals>): Argv<Globals> {
       return withDaemon(context, 'never', async (client) => {
         const result = await client.callByName(argv.method, params)
         if (context.json || !context.live) context.outJson(result)
-        else context.out(JSON.stringify(result, null, 2) + '\n')
+        else context.out(jsonText(result, 2) + '\n')
         return EXIT.ok
       })
     }),

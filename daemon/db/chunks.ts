@@ -24,11 +24,11 @@ export function chunkBytes(pieceCount: number, chunk: number): number {
  * length that cannot be (an edited database), which makes every bit doubtful.
  */
 export function assemble(pieceCount: number, rows: readonly Chunk[]): Uint8Array | null {
-  if (rows.length === 0) return null
+  // Before any memory is taken: the count may be what was edited.
+  const fits = ({ chunk, bits }: Chunk): boolean =>
+    bits.length > 0 && bits.length === chunkBytes(pieceCount, chunk)
+  if (rows.length === 0 || !rows.every(fits)) return null
   const bits = new Uint8Array(bitfieldBytes(pieceCount))
-  for (const row of rows) {
-    if (row.bits.length !== chunkBytes(pieceCount, row.chunk) || row.bits.length === 0) return null
-    bits.set(row.bits, row.chunk * CHUNK_BYTES)
-  }
+  for (const row of rows) bits.set(row.bits, row.chunk * CHUNK_BYTES)
   return bits
 }

@@ -128,8 +128,18 @@ export function eventsSince(sql: Sql, seq: number, limit: number): EventRow[] {
     torrent: torrent_id,
     kind,
     caller,
-    data: JSON.parse(data) as EventRow['data'],
+    data: readData(data),
   }))
+}
+
+/** What was noted; nothing where somebody edited it. */
+function readData(text: string): EventRow['data'] {
+  try {
+    const data: unknown = JSON.parse(text)
+    return typeof data === 'object' && data !== null && !Array.isArray(data) ? (data as EventRow['data']) : {}
+  } catch {
+    return {}
+  }
 }
 
 /** Of AUTOINCREMENT's own table: it knows the number also after the event was pruned. */

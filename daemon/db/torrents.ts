@@ -207,6 +207,8 @@ export function readMetainfo(
   const row = sql.get('SELECT info, info_start, rest FROM metainfo WHERE torrent_id = ?', id) as
     { info: Uint8Array; info_start: number; rest: Uint8Array } | undefined
   if (row === undefined) throw new StoreFault('NOT_FOUND', `no torrent ${id} in the store`)
+  if (row.info_start < 0 || row.info_start > row.rest.length)
+    throw new StoreFault('INVALID', `the metainfo of torrent ${id} was damaged`)
   const infoEnd = row.info_start + row.info.length
   const torrent = new Uint8Array(row.rest.length + row.info.length)
   torrent.set(row.rest.subarray(0, row.info_start))

@@ -562,13 +562,20 @@ export class Torrent {
     const fresh = this.#fresh
     this.#fresh = null
     const stored = (): Promise<Metainfo> =>
-      store.metainfo(this.id).then(({ torrent }) => parseMetainfo(torrent))
+      store.metainfo(this.id).then(({ torrent }) => this.#own(parseMetainfo(torrent)))
     const metainfo = fresh === null ? stored() : Promise.resolve(fresh)
     return Promise.all([metainfo, store.have(this.id)]).then(([meta, have]) => {
       // A record that claims a check and holds no bits was tampered with: look again.
       if (have.bits === null) this.#row = { ...this.#row, checked: false }
       return this.#assemble(meta, have)
     })
+  }
+
+  /** Records that were edited name another torrent: none of its pieces would be right. */
+  #own(meta: Metainfo): Metainfo {
+    if (swarmKeys(meta.hashes)[0] !== this.keys[0] || meta.pieceCount !== this.#row.pieceCount)
+      throw new Error('its records contradict each other')
+    return meta
   }
 
   #assemble(meta: Metainfo, have: Awaited<ReturnType<Store['have']>>): Live {

@@ -6,6 +6,7 @@ import {
   formatDuration,
   formatPercent,
   formatRate,
+  jsonText,
   padCells,
   truncateCells,
   truncateMiddle,
@@ -21,6 +22,17 @@ describe('escapeText', () => {
     ['\ud800x', '\\ud800x'],
   ])('%j', (text, shown) => {
     expect(escapeText(text)).toBe(shown)
+  })
+})
+
+describe('jsonText', () => {
+  const value = { a: '\x1b\x7f\u0085\u009b2J\u202e\u2028\ufeff\n\u00e9', b: [1, null] }
+
+  it.each([0, 2])('escapes what harms a terminal and is the same value (indent %i)', (indent) => {
+    const text = jsonText(value, indent)
+    expect(text).not.toMatch(/[\0-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e\ufeff]/)
+    expect(text).toContain('\u00e9')
+    expect(JSON.parse(text)).toEqual(value)
   })
 })
 
