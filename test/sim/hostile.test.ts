@@ -550,6 +550,22 @@ describe('a download among liars', () => {
     expect(node.torrent.wasted).toBe(50 * BLOCK)
   })
 
+  it('never overwrites a piece it has', async () => {
+    const swarm = new Swarm()
+    const node = swarm.node()
+    await node.add(source, { have: true })
+    await swarm.until(() => node.torrent.isRunning)
+    const peer = raw.rawPeer(swarm, node, source, '10.1.0.1').send(raw.HAVE_NONE, raw.UNCHOKE)
+    await swarm.settle()
+    for (let begin = 0; begin < 65_536; begin += BLOCK) {
+      peer.send(peer.block({ piece: 0, begin, length: BLOCK }, (bytes) => bytes.fill(9)))
+    }
+    await swarm.run(5000)
+    expect(node.torrent.wasted).toBe(65_536)
+    expect(node.hasAll(source)).toBe(true)
+    expect(node.torrent.state.kind).toBe('seeding')
+  })
+
   it('keeps the first copy of a block in the endgame', async () => {
     const small = makeSource({ files: 65_536 })
     const swarm = new Swarm()
