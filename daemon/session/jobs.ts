@@ -95,7 +95,7 @@ export class Jobs {
       return this.#outcome(running)
     }
     await this.clear(torrent.id)
-    const hadData = torrent.done > 0
+    const hadData = torrent.view().doneBytes > 0
     const { store } = this.#ports
     // What a kill in the middle goes on with. The two calls share a commit.
     const desired = store.setDesired([torrent.id], 'removedWithData')
@@ -150,7 +150,7 @@ export class Jobs {
 
   #resumeRemoval(torrent: Torrent, rows: readonly JobRow[]): void {
     const row = rows.find((each) => each.torrent === torrent.id && each.kind === 'remove')
-    const hadData = row === undefined ? torrent.done > 0 : row.args['hadData'] === true
+    const hadData = row === undefined ? torrent.view().doneBytes > 0 : row.args['hadData'] === true
     const id = row?.id ?? (this.#unnumbered -= 1)
     this.#startRemoval({ id, torrent, step: 'files', hadData, caller: row?.caller ?? '' })
   }

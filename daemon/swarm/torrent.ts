@@ -188,9 +188,6 @@ export class Torrent {
   get volume(): string {
     return this.#row.volume
   }
-  get done(): Bytes {
-    return this.#row.done
-  }
   get private(): boolean {
     return this.#row.private
   }

@@ -475,6 +475,41 @@ describe.each([
     expect(await store.getMeta('a')).toBe('b')
   })
 
+  it('keeps jobs and their steps until they end, and never uses a number twice', async () => {
+    const id = await store.add(newTorrent(1))
+    const other = await store.add(newTorrent(2))
+    const move = { torrent: id, kind: 'move', step: 'copy', args: { to: '/new', copied: 0 }, caller: 'ctl' }
+    const first = await store.addJob(move)
+    const second = await store.addJob({ ...move, torrent: other })
+    await store.setJob(first, 'name', { to: '/new', copied: 7 })
+    store = await subject.reopen(store)
+    expect(await store.jobs()).toEqual([
+      { ...move, id: first, step: 'name', args: { to: '/new', copied: 7 } },
+      { ...move, id: second, torrent: other },
+    ])
+    await store.endJob(first)
+    await store.remove(other)
+    expect(await store.jobs()).toEqual([])
+    expect(await store.addJob(move)).toBeGreaterThan(second)
+    expect(await codeOf(store.addJob({ ...move, torrent: NOBODY }))).toBe('NOT_FOUND')
+    expect(await codeOf(store.setJob(first, 'clean', {}))).toBe('NOT_FOUND')
+  })
+
+  it('switches folder, volume, facts and step together, or none of them', async () => {
+    const id = await store.add(newTorrent(1))
+    const job = await store.addJob({ torrent: id, kind: 'move', step: 'name', args: {}, caller: '' })
+    const file = { file: 0, size: 5, mtimeNs: '1700000000123456789', ino: '77', writing: false }
+    const place = { torrent: id, dir: '/new', volume: '9', files: [file], step: 'clean', args: { kept: 1 } }
+    expect(await codeOf(store.relocate({ ...place, job: job + 1 }))).toBe('NOT_FOUND')
+    expect((await store.torrents())[0]).not.toMatchObject({ dir: '/new' })
+    expect((await store.have(id)).files).toEqual([])
+    await store.relocate({ ...place, job })
+    store = await subject.reopen(store)
+    expect((await store.torrents())[0]).toMatchObject({ dir: '/new', volume: '9' })
+    expect((await store.have(id)).files).toEqual([file])
+    expect(await store.jobs()).toMatchObject([{ id: job, step: 'clean', args: { kept: 1 } }])
+  })
+
   it('refuses every call after close, and closes twice', async () => {
     const last = store.setMeta('a', 'b')
     await store.close()

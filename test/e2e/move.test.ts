@@ -1,9 +1,19 @@
 /** A torrent's files go to another folder, whatever stops it in the middle; and removals with data go on. */
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import type { Daemon } from '../support/daemon.js'
+import { type Daemon, refusal } from '../support/daemon.js'
 import { expectSameFiles, type MadeTorrent, makeTorrent } from '../support/make-torrent.js'
 import { metainfoOf, useStage } from '../support/stage.js'
 
@@ -130,4 +140,58 @@ describe('kill -9 in a move', () => {
       expect((await again.call('job.list', {})).jobs).toMatchObject([{ state: 'done', progress: 1 }])
     })
   }
+})
+
+describe('a move that is not done', () => {
+  it('is refused before anything, or fails and leaves all where it was', async () => {
+    const daemon = await stage.daemon('home')
+    const to = join(otherVolume(), 'new')
+    const { torrent, from, id } = await seeding(daemon, to)
+    expect(await daemon.call('torrent.move', { id, dir: `${from}/` })).toMatchObject({ job: null })
+    const inside = await refusal(daemon.call('torrent.move', { id, dir: join(from, 'tree/sub') }))
+    expect(inside).toMatchObject({ code: 1022, data: { reason: 'INSIDE' } })
+    expect((await refusal(daemon.call('job.get', { id: 4711 }))).code).toBe(1012)
+    // A byte goes bad behind our back, with the time of before.
+    const path = join(from, 'tree/one.bin')
+    const bytes = readFileSync(path)
+    bytes[MIB] = (bytes[MIB] ?? 0) ^ 1
+    writeFileSync(path, bytes)
+    const { job } = await daemon.call('torrent.move', { id, dir: to })
+    expect(await ended(daemon, job?.id ?? 0)).toContain('does not read as it was recorded')
+    expect((await daemon.torrent(id)).dir).toBe(from)
+    expect(entries(to)).toEqual([])
+    expect(entries(from)).toHaveLength(entries(torrent.dir).length)
+  })
+})
+
+describe('a removal with data', () => {
+  it.each(['remove.stored', 'remove.stopped', 'remove.cleared', 'remove.deleted'])(
+    'that is killed at %s is ended by the next start',
+    async (point) => {
+      const daemon = await stage.daemon('home', { env: { TORRENTINO_CRASH_AT: point } })
+      const { from, id } = await seeding(daemon, '')
+      writeFileSync(join(from, 'tree/mine'), 'not of the torrent')
+      await daemon.call('torrent.remove', { ids: [id], data: true }).catch(() => undefined)
+      expect((await daemon.ended).signal).toBe('SIGKILL')
+      const again = await stage.daemon('home')
+      for (let left = 1; left > 0;) {
+        await delay(20)
+        left = (await again.call('torrent.list', {})).torrents.length
+      }
+      expect(entries(from).sort()).toEqual(['tree', 'tree/mine'])
+    },
+  )
+
+  it('waits for a folder that is away, and goes on when it is back', async () => {
+    const daemon = await stage.daemon('home')
+    const { from, id } = await seeding(daemon, '')
+    renameSync(from, `${from} away`)
+    const { results } = await daemon.call('torrent.remove', { ids: [id], data: true })
+    expect(results).toMatchObject([{ ok: true, torrent: { state: 'blocked' } }])
+    expect((await daemon.call('job.list', {})).jobs).toMatchObject([{ kind: 'remove', state: 'waiting' }])
+    renameSync(`${from} away`, from)
+    await daemon.call('torrent.remove', { ids: [id], data: true })
+    expect((await daemon.call('torrent.list', {})).torrents).toEqual([])
+    expect(entries(from)).toEqual([])
+  })
 })

@@ -4,6 +4,7 @@
  * borne out by what is left, every torrent must be there, and in the end the download comes whole.
  */
 import { Commands } from '../../daemon/session/commands.js'
+import { Jobs } from '../../daemon/session/jobs.js'
 import { Queries } from '../../daemon/session/queries.js'
 import type { PieceIndex } from '../../shared/units.js'
 import { FakeRandom } from '../support/fake-random.js'
@@ -123,8 +124,10 @@ class Run implements RunFigures {
   }
 
   private commands(): Commands {
-    const { session, store, log } = this.node
-    return new Commands({ session, store, queries: new Queries({ session, store }), log })
+    const { session, store, log, clock, disk } = this.node
+    const queries = new Queries({ session, store })
+    const jobs = new Jobs({ clock, log, disk, store, session, queries, crashPoint: () => undefined })
+    return new Commands({ session, store, queries, jobs, log })
   }
 
   /** The power fails and comes back. */
