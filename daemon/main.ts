@@ -94,7 +94,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
       onBug,
       onWork: () => watch.enter('disk'),
     },
-    { clock, turn: watch.later('disk') },
+    { clock, turn: watch.later('disk'), reserve: () => settings.values['disk.reserve'] },
   )
   const network = createNetwork(
     {

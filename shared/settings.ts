@@ -16,6 +16,7 @@ export interface Settings {
   readonly 'peers.max': number
   readonly 'peers.perTorrent': number
   readonly 'memory.buffer': number
+  readonly 'disk.reserve': number
   readonly 'limits.down': number
   readonly 'limits.up': number
 }
@@ -103,6 +104,16 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<Settings[K]> } = {
     applies: 'restart',
     min: 16 * 1024 * 1024,
     max: 4 * 1024 * 1024 * 1024,
+    units: true,
+  }),
+  'disk.reserve': integer({
+    default: 64 * 1024 * 1024,
+    kind: 'bytes',
+    summary:
+      'Room that downloads leave free on each volume, in bytes, or as text with a unit ("1 GiB"); never more than a twentieth of it.',
+    applies: 'now',
+    min: 0,
+    max: 1024 * 1024 * 1024 * 1024,
     units: true,
   }),
   'limits.down': rate('Payload received, all torrents together'),

@@ -1,9 +1,8 @@
 /** Lane jobs that look at what is there: checks of pieces, and the cheap look after a kill. */
 import { BLOCK_SIZE, type FileIndex, type PieceIndex } from '../../shared/units.js'
-import { faultOf, refuse, unless } from './fault.js'
+import { closing, faultOf, refuse, unless } from './fault.js'
 import { type Files, readFully, writeFully } from './files.js'
 import type { Answer, LaneJobs, LoadAsk, LoadPart } from './jobs.js'
-import { closing } from './make.js'
 
 /** A file that is not there, or not all of it, is no fault of the disk: its pieces are bad. */
 const ABSENT = ['ENOENT', 'ENOTDIR', 'EOF']

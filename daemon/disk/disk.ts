@@ -40,6 +40,8 @@ export interface DiskPorts {
   readonly clock: Clock
   /** Runs `fn` after the events that wait have had their turn: setImmediate. */
   readonly turn: (fn: () => void) => void
+  /** Bytes that are to stay free on every volume; none without it. */
+  readonly reserve?: () => Bytes
 }
 
 /** Idle memory is given back so often. */
@@ -64,8 +66,10 @@ class ThreadedDisk implements Disk {
   /** The last key given; see StorageKey. */
   private lastKey = 0
   private readonly stopTrimming: () => void
+  private readonly reserve: () => Bytes
 
-  constructor(init: DiskInit, { clock, turn }: DiskPorts) {
+  constructor(init: DiskInit, { clock, turn, reserve = () => 0 }: DiskPorts) {
+    this.reserve = reserve
     this.slab = new SharedSlab({ slots: init.slots }, (tight) => {
       this.assembly.press(tight)
     })
@@ -114,11 +118,15 @@ class ThreadedDisk implements Disk {
   }
 
   prepareDir(dir: string): Promise<SpaceView | DiskFault> {
-    return this.lanes.of(dir).ask('prepareDir', { dir })
+    return this.lanes.of(dir).ask('prepareDir', { dir, reserve: this.reserve() })
   }
 
   space(dir: string): Promise<SpaceView | DiskFault> {
-    return this.lanes.of(dir).ask('space', { dir })
+    return this.lanes.of(dir).ask('space', { dir, reserve: this.reserve() })
+  }
+
+  mark(dir: string, id: string): Promise<DiskFault | null> {
+    return this.lanes.of(dir).ask('mark', { dir, id })
   }
 
   pressure(): DiskPressure {

@@ -1,4 +1,5 @@
 /** Refused system calls as values. Worker side. */
+import * as fs from 'node:fs'
 import type { DiskFault } from '../ports/disk.js'
 
 export type Operation = 'open' | 'read' | 'write' | 'sync' | 'rename' | 'mkdir' | 'unlink' | 'stat'
@@ -50,4 +51,12 @@ export function unless<T>(codes: readonly string[], run: () => T): T | null {
 function codeOf(error: unknown): string | null {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return null
   return error.code.startsWith('ERR_') ? null : error.code
+}
+
+export function closing<T>(fd: number, use: (fd: number) => T): T {
+  try {
+    return use(fd)
+  } finally {
+    fs.closeSync(fd)
+  }
 }

@@ -133,6 +133,8 @@ export class Files {
   private readonly suffix: string
   /** What `folders` answers, by the path of the innermost one below `dir`. */
   private readonly chains = new Map<string, readonly string[]>()
+  /** What volume `dir` must lie on, st_dev; null: not known here. */
+  private volume: bigint | null = null
   /** Folders that the job under way has looked at, and whether each is one; null outside of `inOneJob`. */
   private seen: Map<string, boolean> | null = null
 
@@ -146,6 +148,10 @@ export class Files {
     this.digests = ask.digests
     this.layout = new Layout(ask.files, ask.pieceLength)
     this.suffix = partSuffix(ask.files.filter(({ pad }) => !pad).map(({ path }) => path))
+  }
+
+  bind(volume: string): void {
+    this.volume = BigInt(volume)
   }
 
   /** The final name. */
@@ -326,10 +332,11 @@ export class Files {
     return made
   }
 
-  /** Refuses where `dir` itself is not there: nothing is made instead of it. */
+  /** Refuses where `dir` itself is not there, or lies on another volume: nothing is made instead of it. */
   checkDir(): void {
     if (this.seen?.get(this.dir) === true) return
-    attempt('stat', this.dir, () => fs.statSync(this.dir))
+    const { dev } = attempt('stat', this.dir, () => fs.statSync(this.dir, { bigint: true }))
+    if (this.volume !== null && dev !== this.volume) refuse('ENODEV', 'stat', this.dir)
     this.seen?.set(this.dir, true)
   }
 
@@ -354,6 +361,7 @@ export class Files {
   }
 
   private openAt(file: FileIndex, path: string, flags: number): number {
+    if (this.volume !== null) this.checkDir()
     this.checkFolders(file)
     const fd = this.descriptors.opening(() => attempt('open', path, () => fs.openSync(path, flags | SAFE)))
     if (fs.fstatSync(fd).isFile()) return fd

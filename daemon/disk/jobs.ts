@@ -124,6 +124,12 @@ export interface DigestJobs {
   stop: { ask: null; answer: null }
 }
 
+export interface SpaceAsk {
+  readonly dir: string
+  /** To be kept free, on a small volume less. */
+  readonly reserve: number
+}
+
 export interface FilesAsk {
   readonly key: StorageKey
   readonly files: readonly FileIndex[]
@@ -216,8 +222,10 @@ interface MoveJobs {
 export interface LaneJobs extends HashJobs, MoveJobs {
   /** st_dev, in decimal, of a folder or of the nearest one above it that exists; '' when nothing could be found. */
   device: { ask: { readonly dir: string }; answer: string }
-  space: { ask: { readonly dir: string }; answer: SpaceView | DiskFault }
-  prepareDir: { ask: { readonly dir: string }; answer: SpaceView | DiskFault }
+  space: { ask: SpaceAsk; answer: SpaceView | DiskFault }
+  prepareDir: { ask: SpaceAsk; answer: SpaceView | DiskFault }
+  mark: { ask: { readonly dir: string; readonly id: string }; answer: DiskFault | null }
+  bind: { ask: { readonly key: StorageKey; readonly volume: string }; answer: null }
   survey: { ask: { readonly key: StorageKey; readonly again: boolean }; answer: FileFound[] }
   /** Folders and zero-length files. */
   prepare: { ask: FilesAsk; answer: Made }

@@ -6,10 +6,11 @@ import { faultOf } from './fault.js'
 import { Descriptors, type Files } from './files.js'
 import { FrameReader } from './frames.js'
 import type { LaneJobs, StorageKey } from './jobs.js'
-import { deviceOf, makeFiles, prepareDir, prepareFiles, spaceOf } from './make.js'
+import { makeFiles, prepareDir, prepareFiles } from './make.js'
 import { type PassingPieces, passingPieces, readPart, writePart } from './move-copy.js'
 import { cleanFiles, linkFiles, nameTemps, undoFiles } from './move-files.js'
 import { lookAtAll, orFault, placeOf, siteOf } from './move-site.js'
+import { deviceOf, markVolume, spaceOf } from './volume.js'
 import { serve } from './serve.js'
 import { finishFiles, removeFiles, surveyFiles, syncFiles } from './settle.js'
 
@@ -42,8 +43,13 @@ serve<LaneJobs>({
     })
     return device
   },
-  space: ({ dir }) => spaceOf(dir),
-  prepareDir: ({ dir }) => prepareDir(dir),
+  space: spaceOf,
+  prepareDir,
+  mark: ({ dir, id }) => markVolume(dir, id),
+  bind: ({ key, volume }) => {
+    filesOf(key).bind(volume)
+    return null
+  },
   survey: ({ key, again }) => surveyFiles(filesOf(key), again),
   prepare: ({ key, files }) => prepareFiles(filesOf(key), files),
   make: ({ key, files }) => makeFiles(filesOf(key), files),

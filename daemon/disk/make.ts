@@ -1,13 +1,13 @@
 /** Lane jobs that make things: folders, empty files, `.part` files. Nothing is ever made above or instead of `dir`. */
 import * as fs from 'node:fs'
-import { dirname } from 'node:path/posix'
 import { makeFolders as makeParents } from '../../shared/folders.js'
 import type { FileIndex } from '../../shared/units.js'
 import type { DiskFault, SpaceView } from '../ports/disk.js'
-import { attempt, faultOf, refuse, unless } from './fault.js'
+import { attempt, closing, faultOf, refuse, unless } from './fault.js'
 import type { Files } from './files.js'
-import type { Made } from './jobs.js'
+import type { Made, SpaceAsk } from './jobs.js'
 import { moveName } from './move-name.js'
+import { spaceOf, syncEntry } from './volume.js'
 
 /** The folders above the files, and the zero-length ones among these. */
 export function prepareFiles(files: Files, wanted: readonly FileIndex[]): Made {
@@ -30,7 +30,8 @@ export function makeFiles(files: Files, wanted: readonly FileIndex[]): Made {
 }
 
 /** Makes a download folder with its parents, to stay, and looks whether we may write in it. */
-export function prepareDir(dir: string): SpaceView | DiskFault {
+export function prepareDir(ask: SpaceAsk): SpaceView | DiskFault {
+  const { dir } = ask
   const made: string[] = []
   const fault = faultOf(() => {
     attempt('mkdir', dir, () => {
@@ -48,22 +49,7 @@ export function prepareDir(dir: string): SpaceView | DiskFault {
       fs.accessSync(dir, fs.constants.W_OK | fs.constants.X_OK)
     })
   })
-  return fault ?? spaceOf(dir)
-}
-
-/** Makes the name of a new folder last, by a sync of the one above, where that may be read and knows of fsync. */
-function syncEntry(folder: string): void {
-  const above = dirname(folder)
-  unless(['EACCES', 'EINVAL', 'ENOTSUP'], () => {
-    const fd = attempt('open', above, () =>
-      fs.openSync(above, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY),
-    )
-    closing(fd, () => {
-      attempt('sync', above, () => {
-        fs.fsyncSync(fd)
-      })
-    })
-  })
+  return fault ?? spaceOf(ask)
 }
 
 /** What cannot be looked at is taken for missing: making it then says why. */
@@ -72,27 +58,6 @@ function isFolder(path: string): boolean {
     return fs.statSync(path).isDirectory()
   } catch {
     return false
-  }
-}
-
-export function spaceOf(dir: string): SpaceView | DiskFault {
-  let view: SpaceView = { freeBytes: 0, volume: '' }
-  const fault = faultOf(() => {
-    const space = attempt('stat', dir, () => fs.statfsSync(dir))
-    const volume = attempt('stat', dir, () => fs.statSync(dir, { bigint: true })).dev
-    view = { freeBytes: space.bavail * space.bsize, volume: String(volume) }
-  })
-  return fault ?? view
-}
-
-/** st_dev of a folder, or of the nearest one above it that exists. */
-export function deviceOf(dir: string): string {
-  for (let path = dir; ; path = path.slice(0, path.lastIndexOf('/'))) {
-    const stat = unless(['ENOENT', 'ENOTDIR'], () =>
-      attempt('stat', path, () => fs.statSync(path === '' ? '/' : path, { bigint: true })),
-    )
-    if (stat !== null) return String(stat.dev)
-    if (path === '' || !path.includes('/')) return ''
   }
 }
 
@@ -172,12 +137,4 @@ function stretch(fd: number, length: number, path: string): string {
     })
   }
   return String(stat.ino)
-}
-
-export function closing<T>(fd: number, use: (fd: number) => T): T {
-  try {
-    return use(fd)
-  } finally {
-    fs.closeSync(fd)
-  }
 }

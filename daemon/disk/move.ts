@@ -63,7 +63,7 @@ export class DiskMover implements Mover {
   }
 
   private async linkAll(how: 'link' | 'rename', progress: (files: number) => void): Promise<Carried> {
-    const made = await this.to.ask('prepareDir', { dir: this.init.to })
+    const made = await this.to.ask('prepareDir', { dir: this.init.to, reserve: 0 })
     if (isFault(made)) return { files: [], before: [], fault: made }
     const found = how === 'link' ? carried(await this.survey()) : await this.eitherSide()
     return this.inBatches(found, progress, (files) =>
@@ -77,7 +77,7 @@ export class DiskMover implements Mover {
   }
 
   private async copyAll({ first, recorded }: CopyAsk, events: CopyEvents): Promise<DiskFault | null> {
-    const made = await this.to.ask('prepareDir', { dir: this.init.to })
+    const made = await this.to.ask('prepareDir', { dir: this.init.to, reserve: 0 })
     if (isFault(made)) return made
     this.before = carried(await this.survey())
     let bytes = this.before.reduce((sum, { file, size }) => sum + (file < first ? size : 0), 0)

@@ -2,10 +2,9 @@
 import * as fs from 'node:fs'
 import type { FileIndex } from '../../shared/units.js'
 import type { DiskFault, FileFound } from '../ports/disk.js'
-import { attempt, faultOf, refuse, unless } from './fault.js'
+import { attempt, closing, faultOf, refuse, unless } from './fault.js'
 import type { Files } from './files.js'
 import type { Ask, LaneJobs } from './jobs.js'
-import { closing } from './make.js'
 import { dropName, moveName } from './move-name.js'
 
 interface Settled {
@@ -34,6 +33,7 @@ export function surveyFiles(files: Files, again: boolean): FileFound[] {
     Array.from({ length: files.layout.fileCount }, (_, file) => {
       let found: FileFound = { file, name: 'missing', size: 0, mtimeNs: '0', ino: '0' }
       faultOf(() => {
+        files.checkDir()
         found = again ? files.lookAgain(file) : files.note(file)
       })
       return found
@@ -50,6 +50,7 @@ export function finishFiles(files: Files, wanted: readonly FileIndex[]): Settled
   const folders = new Set<string>()
   const fault = faultOf(() => {
     files.inOneJob(() => {
+      files.checkDir()
       for (const file of wanted) {
         if (files.layout.isPad(file)) continue
         if (finishFile(files, file)) folders.add(files.folder(file))
@@ -72,6 +73,7 @@ export function removeFiles(files: Files): DiskFault | null {
   const count = files.layout.fileCount
   const folders = new Set<string>()
   return faultOf(() => {
+    files.checkDir()
     for (let file = 0; file < count; file += 1) {
       const found = files.look(file)
       for (const folder of files.folders(file)) folders.add(folder)

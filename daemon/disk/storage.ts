@@ -149,6 +149,10 @@ export class DiskStorage implements Storage, Owner {
     return found
   }
 
+  bind(volume: string): void {
+    if (!this.closed) this.request('bind', { key: this.init.key, volume }, () => undefined)
+  }
+
   async prepare(files: readonly FileIndex[]): Promise<DiskFault | null> {
     if (this.closed) return this.cancelled('mkdir')
     const made = await this.ask('prepare', { key: this.init.key, files })

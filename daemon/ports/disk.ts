@@ -139,6 +139,11 @@ export interface Storage {
    */
   survey(again?: boolean): Promise<FileFound[]>
   /**
+   * The volume that the folder lies on was looked at, and is this one (st_dev): another one under its path is refused
+   * from now on with ENODEV, and nothing is made there.
+   */
+  bind(volume: string): void
+  /**
    * Makes the folders and zero-length files that `files` need; `.part` files are made by the first write. Refuses a
    * symbolic link on the way.
    */
@@ -180,9 +185,16 @@ export interface Storage {
 
 export interface SpaceView {
   readonly freeBytes: Bytes
+  /** So much of it is to stay free. */
+  readonly reserve: Bytes
   /** st_dev in decimal. */
   readonly volume: string
+  /** What stands in the folder's mark, 32 hex digits; null: it has none. */
+  readonly marker: string | null
 }
+
+/** The file in a download folder by which its volume is known again. */
+export const VOLUME_MARK = '.torrentino-volume'
 
 /** Jobs waiting or under way, and the memory of payload that is not in the slab. */
 export interface DiskPressure {
@@ -294,6 +306,8 @@ export interface Disk {
   prepareDir(dir: string): Promise<SpaceView | DiskFault>
   /** Space of the volume of a folder that exists. */
   space(dir: string): Promise<SpaceView | DiskFault>
+  /** Puts the mark of its volume into a folder, durably; refuses where there is one. */
+  mark(dir: string, id: string): Promise<DiskFault | null>
   pressure(): DiskPressure
   /** Stops every thread after the jobs under way. */
   stop(): Promise<void>

@@ -10,14 +10,12 @@ import type { Clock } from '../ports/clock.js'
 import type { Disk, SpaceView } from '../ports/disk.js'
 import { type NewTorrent, type Store, StoreFault, type TorrentRow, type TrackerRow } from '../ports/store.js'
 import { fileAround, linkIn, magnetRow, readMagnet } from './add-magnet.js'
+import { faultSentence } from '../swarm/lifecycle.js'
 import { neighbours } from './claims.js'
 import type { Kept } from '../swarm/metadata-phase.js'
 import type { Torrent } from '../swarm/torrent.js'
 import type { Session } from './session.js'
 import { refuseSharedPaths, rootOf } from './shared-paths.js'
-
-/** Room that is left free on a volume whatever is asked. */
-const KEEP_FREE = 64 * 1024 * 1024
 
 interface Recording {
   readonly keys: readonly SwarmKey[]
@@ -287,6 +285,8 @@ export class Adder {
   }
 
   async #folder(dir: string): Promise<SpaceView> {
+    const away = await this.#ports.session.volumes.away(dir)
+    if (away !== null) throw rpcError('badFolder', faultSentence(away), { dir, reason: 'ENODEV' })
     const space = await this.#ports.disk.prepareDir(dir)
     if (!('code' in space)) return space
     throw rpcError('badFolder', `Cannot write to ${dir} (${space.code}); choose another folder with --dir.`, {
@@ -302,10 +302,10 @@ export class Adder {
     wanted: number,
     space: SpaceView,
   ): Promise<void> {
-    if (wanted + KEEP_FREE <= space.freeBytes) return
+    if (wanted + space.reserve <= space.freeBytes) return
     const present = await this.#present(dir, meta, unwanted)
     const needed = wanted - present
-    if (needed <= space.freeBytes) return
+    if (needed === 0 || needed + space.reserve <= space.freeBytes) return
     throw rpcError(
       'noSpace',
       `Not enough space in ${dir}: ${formatBytes(needed)} needed, ${formatBytes(space.freeBytes)} free; free some, choose --dir, or take part of it with --select.`,

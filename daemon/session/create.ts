@@ -80,6 +80,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       maxConnections: values['peers.max'],
       maxSockets: ports.maxSockets,
       maxPeers: values['peers.perTorrent'],
+      home: init.home,
     },
     {
       ...ports,

@@ -20,6 +20,7 @@ import { Budget, Turnstile } from './budget.js'
 import type { Claim } from './claims.js'
 import { type CrashVerdict, Crashes } from './crashes.js'
 import { Journal } from './events.js'
+import { Volumes } from './volumes.js'
 
 /** Totals are saved this often, where they moved. */
 const SAVE_TOTALS: Millis = 60_000
@@ -50,6 +51,8 @@ export interface SessionInit {
   /** Sockets for peers that the system allows; without it, as many as are wanted. */
   readonly maxSockets?: number
   readonly maxPeers: number
+  /** The folder of the daemon's own state: what lies on its volume needs no mark. */
+  readonly home: string
 }
 
 export interface SessionPorts {
@@ -75,6 +78,7 @@ export class Session {
   readonly journal: Journal
   readonly budget: Budget
   readonly #crashes: Crashes
+  readonly volumes: Volumes
   readonly #init: SessionInit
   readonly #ports: SessionPorts
   readonly #gate = new Turnstile()
@@ -101,6 +105,7 @@ export class Session {
     const { maxConnections, maxSockets = Infinity } = init
     this.#mostGreeting = Math.max(1, Math.min(MOST_GREETING, Math.floor(maxSockets * GREETING_SHARE)))
     this.budget = new Budget({ max: Math.min(maxConnections, maxSockets - this.#mostGreeting) })
+    this.volumes = new Volumes({ home: init.home }, ports)
     const { clock, store, log } = ports
     this.journal = new Journal({ clock, store, log, changesSince: (rev) => this.changesSince(rev) })
     this.#crashes = new Crashes({ clock, store })
@@ -244,6 +249,7 @@ export class Session {
         store: bulkhead.around('store', store),
         dialer: bulkhead.around('peer', dialer),
         gate: bulkhead.around('disk', this.#gate),
+        place: bulkhead.around('disk', this.volumes),
         budget: this.budget,
         listenPort,
         tracker: (asks) => tracker(row, asks, bulkhead),

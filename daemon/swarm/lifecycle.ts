@@ -1,6 +1,6 @@
 /** What is true of a torrent now. What the user wants (`desired`) is kept apart, in the store and the session. */
-import type { Millis } from '../../shared/units.js'
-import { formatDuration } from '../../shared/text.js'
+import { formatBytes, formatDuration } from '../../shared/text.js'
+import type { Bytes, Millis } from '../../shared/units.js'
 import type { DiskFault } from '../ports/disk.js'
 
 /** Why a torrent cannot go on though it should. Each recovers by itself: see `Torrent`'s retry. */
@@ -11,6 +11,10 @@ export type Fault =
   | { readonly kind: 'folder'; readonly dir: string }
   /** Recorded files are not where they were. */
   | { readonly kind: 'files'; readonly count: number; readonly example: string }
+  /** Its volume is not there, or another one is in its place. */
+  | { readonly kind: 'volume'; readonly dir: string }
+  /** No room for what is missing; null: it is not known how much. */
+  | { readonly kind: 'space'; readonly dir: string; readonly missing: Bytes | null }
   /** Finished files were changed by somebody: they are neither served nor written over. */
   | { readonly kind: 'changed'; readonly count: number; readonly example: string }
   /** What a magnet link names cannot be added; the sentence says why. */
@@ -51,6 +55,10 @@ export function faultSentence(by: Fault): string {
       return `The folder ${by.dir} is not there; the download goes on by itself when it comes back.`
     case 'files':
       return `${by.count === 1 ? 'A file is' : `${String(by.count)} files are`} missing or shorter than recorded (${by.example}); put it back, or run "torrentinoctl verify" to fetch it again.`
+    case 'volume':
+      return `The volume of ${by.dir} is not there, or another one is in its place; the torrent goes on by itself when it is back, or with what is there now after "torrentinoctl verify".`
+    case 'space':
+      return `No space left in ${by.dir}${by.missing === null ? '' : `: ${formatBytes(by.missing)} more are needed`}; the download goes on by itself when there is room.`
     case 'changed':
       return `${by.count === 1 ? 'A finished file was' : `${String(by.count)} finished files were`} changed by another program (${by.example}); put the old content back, or run "torrentinoctl verify" to fetch it again over the change.`
     case 'bug':
@@ -66,14 +74,14 @@ export function faultSentence(by: Fault): string {
 
 function diskSentence(fault: DiskFault): string {
   switch (fault.code) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return `No space left for ${fault.path}; the download goes on by itself when there is room.`
+    case 'EMFILE':
+    case 'ENFILE':
+      return `Too many files are open to ${fault.operation} ${fault.path}; it is tried again by itself.`
     case 'EACCES':
     case 'EPERM':
-      return `No permission to ${fault.operation} ${fault.path}.`
+      return `No permission to ${fault.operation} ${fault.path}; change that and the torrent goes on by itself.`
     case 'EROFS':
-      return `The volume of ${fault.path} is read-only.`
+      return `The volume of ${fault.path} is read-only; the download goes on by itself when it can be written to.`
     case 'ESTALE':
       return `${fault.path} was changed by another program; it is checked again.`
     case 'EEXIST':
@@ -81,6 +89,6 @@ function diskSentence(fault: DiskFault): string {
     case 'ELOOP':
       return `A symbolic link is in the way of ${fault.path}; Torrentino does not write through links.`
     default:
-      return `The disk failed to ${fault.operation} ${fault.path} (${fault.code}).`
+      return `The disk failed to ${fault.operation} ${fault.path} (${fault.code}); it is tried again by itself, and should be looked at if that does not help.`
   }
 }

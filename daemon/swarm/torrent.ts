@@ -11,7 +11,7 @@ import type { Limiter } from '../base/limiter.js'
 import { type Log, stackOf } from '../base/log.js'
 import type { Watch } from '../base/watch.js'
 import type { Cancel, Clock } from '../ports/clock.js'
-import type { Disk, DiskFault } from '../ports/disk.js'
+import type { Disk, DiskFault, SpaceView } from '../ports/disk.js'
 import type { Random } from '../ports/random.js'
 import type { Store, TorrentRow, TotalsRow, TrackerRow } from '../ports/store.js'
 import type { Bulkhead } from './bulkhead.js'
@@ -25,11 +25,12 @@ import { LiveHolder } from './holder.js'
 import { Live } from './live.js'
 import type { Handover } from './metadata-peer.js'
 import { type MetadataKeeper, MetadataPhase } from './metadata-phase.js'
+import { type Place, shortOf } from './place.js'
 import { Readiness, type Ruined } from './readiness.js'
 import type { SlotShare } from './slot-share.js'
 import { Totals } from './totals.js'
 import type { Need, Tracker, TrackerAsks } from './tracker-port.js'
-import { isFull, retryDelay, Trouble } from './trouble.js'
+import { faultOfDisk, retryDelay, Trouble } from './trouble.js'
 import { torrentView } from './view.js'
 import type { Dialer } from './transport.js'
 import type { UnchokeShare } from './unchoke-share.js'
@@ -38,8 +39,6 @@ import type { UnchokeShare } from './unchoke-share.js'
 const DORMANT_AFTER: Millis = 60_000
 /** Links that wait while the torrent wakes. */
 const MAX_WAITING = 32
-/** A full disk is tried again once so much is free. */
-const ROOM_TO_GO_ON: Bytes = 32 * 1024 * 1024
 
 export interface TorrentListener {
   /** Something that is shown changed. */
@@ -72,6 +71,7 @@ export interface TorrentPorts {
   readonly store: Store
   readonly dialer: Dialer
   readonly gate: CheckGate
+  readonly place: Place
   readonly budget: ConnectionBudget
   readonly listenPort: () => number
   readonly tracker: (asks: TrackerAsks) => Tracker
@@ -382,7 +382,7 @@ export class Torrent {
     storage.prepare(content.wantedFiles()).then(
       (fault) => {
         if (fault !== null && epoch === this.#epoch && this.#after === null)
-          this.#block({ kind: 'disk', fault })
+          this.#block(faultOfDisk(fault, this.#row.dir))
       },
       () => undefined,
     )
@@ -513,9 +513,26 @@ export class Torrent {
     this.withLive((live) => {
       if (epoch !== this.#epoch || this.#after !== null) return
       if (live === null) return this.#block({ kind: 'store', code: 'unreadable' })
-      this.#readiness?.cancel()
-      this.#readiness = this.#makeReady(live)
+      this.#look((space) => {
+        live.storage.bind(space.volume)
+        this.#readiness?.cancel()
+        this.#readiness = this.#makeReady(live)
+      })
     })
+  }
+
+  /** Whether its place is there; blocks where it is not, and goes on where nothing else came first. */
+  #look(then: (space: SpaceView) => void): void {
+    const epoch = this.#epoch
+    this.#ports.place.look(this.#row.dir, this.#acceptLoss).then(
+      (seen) => {
+        if (epoch !== this.#epoch || this.#after !== null) return
+        if ('kind' in seen) this.#block(seen)
+        else then(seen)
+      },
+      // A rejection is a bug of the disk's threads, told already.
+      () => undefined,
+    )
   }
 
   #makeReady(live: Live): Readiness {
@@ -536,14 +553,16 @@ export class Torrent {
         },
         ready: (completes) => {
           this.#ruined = null
-          this.#run(live)
-          if (completes && this.#state.kind === 'seeding') this.#completed(live)
+          this.#withRoom(() => {
+            this.#run(live)
+            if (completes && this.#state.kind === 'seeding') this.#completed(live)
+          })
         },
         lost: (count, first) => {
           this.#lostFiles(live, count, first)
         },
         refused: (fault) => {
-          this.#block({ kind: 'disk', fault })
+          this.#block(faultOfDisk(fault, this.#row.dir))
         },
         ruined: (seen) => {
           this.#ruined = seen
@@ -552,6 +571,16 @@ export class Torrent {
         },
       },
     )
+  }
+
+  /** Goes on where there is room for what is missing; one that only seeds needs none. */
+  #withRoom(then: () => void): void {
+    if (this.#left === 0 || this.#desired === 'paused') return then()
+    this.#look((space) => {
+      const short = shortOf(this.#row.dir, space, this.#left)
+      if (short === null) then()
+      else this.#block(short)
+    })
   }
 
   #load(): Promise<Live> {
@@ -613,7 +642,7 @@ export class Torrent {
             this.#totals.wasted += bytes
           },
           diskFault: (fault) => {
-            this.#block({ kind: 'disk', fault })
+            this.#block(faultOfDisk(fault, this.#row.dir))
           },
           pieceLost: () => {
             this.#pieceLost()
@@ -713,8 +742,17 @@ export class Torrent {
       live.connections.completed()
       this.#sleepSoon()
       if (before === null) this.#completed(live)
-    }
+    } else if (this.#state.kind === 'downloading') this.#keepReserve()
     this.#changed()
+  }
+
+  /** After each round: what others write must not leave the volume full, nor must we. */
+  #keepReserve(): void {
+    this.#look((space) => {
+      if (this.#state.kind !== 'downloading' || space.freeBytes > space.reserve) return
+      const short = shortOf(this.#row.dir, space, this.#left)
+      if (short !== null) this.#block(short)
+    })
   }
 
   /** Recorded, named and committed, and not so before: the person and the trackers are told. */
@@ -812,15 +850,9 @@ export class Torrent {
   // --- trouble
 
   #lostFiles(live: Live, count: number, first: FileIndex): void {
-    const epoch = this.#epoch
-    this.#ports.disk.space(this.#row.dir).then(
-      (space) => {
-        if (epoch !== this.#epoch || this.#after !== null) return
-        if ('code' in space) this.#block({ kind: 'folder', dir: this.#row.dir })
-        else this.#block({ kind: 'files', count, example: live.content.files[first]?.path ?? '' })
-      },
-      () => undefined,
-    )
+    this.#look(() => {
+      this.#block({ kind: 'files', count, example: live.content.files[first]?.path ?? '' })
+    })
   }
 
   #block(by: Fault): void {
@@ -836,10 +868,7 @@ export class Torrent {
       this.#ports.listener.noted(this, 'blocked', { reason: faultSentence(by) })
     }
     this.#data.close('blocked', () => undefined)
-    this.#retry = this.#ports.clock.after(retryDelay(by), () => {
-      this.#retry = null
-      this.#tryAgain()
-    })
+    this.#retryLater(by)
   }
 
   /**
@@ -892,22 +921,28 @@ export class Torrent {
     if (state.kind !== 'blocked') return
     this.#retry?.()
     const epoch = ++this.#epoch
-    this.#ports.disk.space(this.#row.dir).then(
-      (space) => {
+    this.#ports.place.look(this.#row.dir, this.#acceptLoss).then(
+      (seen) => {
         if (epoch !== this.#epoch) return
-        const still =
-          'code' in space || (isFull(state.by) && space.freeBytes < Math.min(ROOM_TO_GO_ON, this.#left))
-        if (!still) {
+        const by = 'kind' in seen ? seen : shortOf(this.#row.dir, seen, this.#left)
+        if (by === null) {
           this.#clean = false
           return this.#begin()
         }
-        this.#retry = this.#ports.clock.after(retryDelay(state.by), () => {
-          this.#retry = null
-          this.#tryAgain()
-        })
+        if (faultSentence(by) !== faultSentence(state.by)) {
+          this.#set({ ...state, by, retryAt: this.#ports.clock.now() + retryDelay(by) })
+        }
+        this.#retryLater(by)
       },
       () => undefined,
     )
+  }
+
+  #retryLater(by: Fault): void {
+    this.#retry = this.#ports.clock.after(retryDelay(by), () => {
+      this.#retry = null
+      this.#tryAgain()
+    })
   }
 
   // --- peers

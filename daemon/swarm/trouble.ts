@@ -1,5 +1,6 @@
 /** What keeps a torrent from going on: since when, and when to try again. */
 import type { Millis } from '../../shared/units.js'
+import type { DiskFault } from '../ports/disk.js'
 import { type Fault, faultSentence } from './lifecycle.js'
 
 /** The same trouble again so soon is the old one still. */
@@ -21,7 +22,8 @@ export class Trouble {
 
   /** When this trouble began: a retry that fails alike goes on with it, and is no news. */
   since(by: Fault, now: Millis): Millis {
-    const reason = faultSentence(by)
+    // How much room is missing changes all the time.
+    const reason = faultSentence(by.kind === 'space' ? { ...by, missing: null } : by)
     const last = this.#last
     const same = last !== null && last.reason === reason && now - last.at < SAME_TROUBLE
     const since = same ? last.since : now
@@ -45,15 +47,17 @@ function oneLine(error: unknown): string {
 /** Until the next look. */
 export function retryDelay(by: Fault): Millis {
   if (by.kind === 'bug') return by.retry
-  if (by.kind === 'folder' || by.kind === 'files' || by.kind === 'changed') return 5000
   if (by.kind === 'metadata') return 60_000
+  if (by.kind !== 'disk' && by.kind !== 'store') return 5000
   // The file is another one than it was: to be looked at again at once.
   if (by.kind === 'disk' && (by.fault.code === 'ESTALE' || by.fault.code === 'ENOENT')) return 1000
   if (by.kind === 'disk' && (by.fault.code === 'EMFILE' || by.fault.code === 'ENFILE')) return 1000
-  return isFull(by) ? 5000 : 15_000
+  return 15_000
 }
 
-/** No room on the volume. */
-export function isFull(by: Fault): boolean {
-  return by.kind === 'disk' && (by.fault.code === 'ENOSPC' || by.fault.code === 'EDQUOT')
+/** The same, as it concerns the torrent: no room is no fault of one file, nor is a volume that is away. */
+export function faultOfDisk(fault: DiskFault, dir: string): Fault {
+  if (fault.code === 'ENOSPC' || fault.code === 'EDQUOT') return { kind: 'space', dir, missing: null }
+  if (fault.code === 'ENODEV') return { kind: 'volume', dir }
+  return { kind: 'disk', fault }
 }

@@ -215,6 +215,7 @@ describe('reading any text', () => {
       ['listen.host', fc.oneof(fc.ipV4(), fc.ipV6())],
       ['log.level', fc.constantFrom('trace', 'error')],
       ['memory.buffer', fc.integer({ min: 16 * 1024 * 1024, max: 2 ** 32 })],
+      ['disk.reserve', fc.integer({ min: 0, max: 2 ** 40 })],
       ['limits.up', fc.oneof(fc.constant(0), fc.integer({ min: 1024, max: 2 ** 40 }))],
     ]
     for (const [name, arbitrary] of good)

@@ -41,7 +41,6 @@ async function arrives({ swarm, seed, leecher, source }: Pair): Promise<void> {
   }, 900_000)
   await swarm.settle()
   expect(leecher.hasAll(source)).toBe(true)
-  expect(leecher.torrent.wasted).toBe(0)
 }
 
 describe('a finished file that somebody changes under a seed', () => {
@@ -77,6 +76,7 @@ describe('a finished file that somebody changes under a seed', () => {
     seed.disk.fs.touch(file)
     await swarm.until(() => state(seed) === 'seeding')
     await arrives(all)
+    expect(leecher.torrent.wasted).toBe(0)
   })
 
   it('is still not fetched again after a restart, and is when the user says so', async () => {
@@ -176,5 +176,126 @@ describe('a download that ends', () => {
     expect(leecher.torrent.view().completedAt).not.toBeNull()
     expect(leecher.tracker.told.filter((word) => word === 'completed')).toHaveLength(1)
     expect(leecher.hasAll(source)).toBe(true)
+  })
+})
+
+describe('a volume', () => {
+  /** The leecher's folder lies on a volume of its own. */
+  async function foreign(): Promise<Pair & { readonly away: () => () => void }> {
+    const swarm = new Swarm()
+    const source = makeSource({ files: 1_000_000 })
+    const seed = swarm.node()
+    const leecher = swarm.node()
+    let device = '7'
+    const settle = (): void => {
+      leecher.disk.volumeOf = (dir) => (dir === '/data' ? device : '1')
+    }
+    settle()
+    swarm.network.limit(seed.init.host, 200_000, swarm.clock)
+    await seed.add(source, { have: true })
+    await leecher.add(source)
+    await swarm.until(() => state(seed) === 'seeding' && state(leecher) === 'downloading')
+    const away = (): (() => void) => {
+      const { nodes } = leecher.disk.fs
+      const kept = [...nodes].filter(([path]) => path.startsWith('/data/'))
+      for (const [path] of kept) nodes.delete(path)
+      device = '1'
+      return () => {
+        for (const [path, node] of kept) nodes.set(path, node)
+        // Mounted anew it has another number.
+        device = '8'
+      }
+    }
+    return { swarm, source, seed, leecher, away }
+  }
+  const mark = '/data/.torrentino-volume'
+
+  it('of its own gets a mark, that of the home none', async () => {
+    const { seed, leecher } = await foreign()
+    expect(leecher.disk.fs.content(mark)?.toString()).toMatch(/^[0-9a-f]{32}/)
+    expect(seed.disk.fs.get(mark)).toBeNull()
+  })
+
+  it.each(['downloads', 'is paused', 'seeds'])(
+    'that goes while the torrent %s blocks it, nothing is made, and it goes on',
+    async (when) => {
+      const all = await foreign()
+      const { swarm, seed, leecher } = all
+      leecher.meet(seed)
+      await swarm.until(() => leecher.torrent.view().progress > 0.3)
+      if (when === 'seeds') await swarm.until(() => state(leecher) === 'seeding', 120_000)
+      if (when !== 'downloads') {
+        leecher.torrent.pause()
+        await swarm.until(() => state(leecher) === 'paused')
+      }
+      const back = all.away()
+      if (when !== 'downloads') leecher.torrent.start()
+      await swarm.until(() => state(leecher) === 'blocked')
+      await swarm.run(15_000)
+      expect(leecher.torrent.view().error).toBe(
+        'The volume of /data is not there, or another one is in its place; the torrent goes on by itself when it is back, or with what is there now after "torrentinoctl verify".',
+      )
+      await swarm.run(120_000)
+      expect(state(leecher)).toBe('blocked')
+      expect([...leecher.disk.fs.nodes.keys()].filter((path) => path.startsWith('/data/'))).toEqual([])
+      const hashed = verified(leecher)
+      back()
+      await swarm.until(() => state(leecher) !== 'blocked', 15_000)
+      await swarm.until(() => leecher.torrent.isRunning)
+      if (when !== 'downloads') expect(verified(leecher)).toBe(hashed)
+      await arrives(all)
+    },
+  )
+
+  it('that is another one is left alone, until the user takes it', async () => {
+    const all = await foreign()
+    const { swarm, seed, leecher } = all
+    leecher.torrent.pause()
+    await swarm.until(() => state(leecher) === 'paused')
+    leecher.disk.fs.writeFile(mark, Buffer.from('0'.repeat(32)))
+    leecher.torrent.start()
+    await swarm.until(() => state(leecher) === 'blocked')
+    await swarm.run(60_000)
+    expect(leecher.disk.fs.content(mark)?.toString()).toBe('0'.repeat(32))
+    leecher.torrent.verify()
+    await swarm.until(() => state(leecher) === 'downloading')
+    leecher.meet(seed)
+    await arrives(all)
+  })
+})
+
+describe('room', () => {
+  it('that is too little keeps a download from starting, says how much is missing, and lets it start', async () => {
+    const all = await pair()
+    const { swarm, leecher } = all
+    leecher.torrent.pause()
+    await swarm.until(() => state(leecher) === 'paused')
+    leecher.disk.reserve = 500_000
+    leecher.disk.freeBytes = 1_000_000
+    leecher.torrent.start()
+    await swarm.until(() => state(leecher) === 'blocked')
+    expect(leecher.torrent.view().error).toBe(
+      'No space left in /data: 488 KiB more are needed; the download goes on by itself when there is room.',
+    )
+    leecher.disk.freeBytes = 1_400_000
+    await swarm.run(10_000)
+    expect(leecher.torrent.view().error).toContain('97.7 KiB more')
+    leecher.disk.freeBytes = 1_500_000
+    await swarm.until(() => state(leecher) === 'downloading', 60_000)
+    await arrives(all)
+  })
+
+  it('that goes below the reserve while it downloads blocks it, before the volume is full', async () => {
+    const all = await pair()
+    const { swarm, seed, leecher } = all
+    swarm.network.limit(seed.init.host, 100_000, swarm.clock)
+    leecher.meet(seed)
+    await swarm.until(() => leecher.torrent.view().progress > 0.1)
+    leecher.disk.reserve = 500_000
+    leecher.disk.freeBytes = 400_000
+    await swarm.until(() => state(leecher) === 'blocked')
+    expect(leecher.torrent.view().error).toMatch(/^No space left in \/data: \S+ [KM]iB more are needed;/)
+    leecher.disk.freeBytes = 10_000_000
+    await arrives(all)
   })
 })

@@ -3,6 +3,7 @@
  * `flush()` in the order it was asked, or in microtasks with `auto`. Faults and delays are put in by the test.
  */
 import { SharedSlab } from '../../daemon/disk/slab.js'
+import { VOLUME_MARK } from '../../daemon/ports/disk.js'
 import type {
   Disk,
   DiskFault,
@@ -46,6 +47,9 @@ export class FakeDisk implements Disk {
   /** Frames given out and not released: 0 at the end of a test. */
   pinned = 0
   freeBytes = 1_000_000_000_000
+  reserve = 0
+  /** Of a folder: what volume it lies on. */
+  volumeOf: (dir: string) => string = () => '1'
   /** Slots are short: nothing waits in one. */
   tight = false
   /** Asked and not done, oldest first. */
@@ -130,8 +134,23 @@ export class FakeDisk implements Disk {
         if (this.fs.get(dir)?.kind === 'file') throw new FakeFileError('EEXIST', 'mkdir', dir)
         this.fs.mkdirs(dir)
       })
-      return fault ?? { freeBytes: this.freeBytes, volume: '1' }
+      return fault ?? this.view(dir)
     })
+  }
+
+  mark(dir: string, id: string): Promise<DiskFault | null> {
+    return this.ask('write', () =>
+      faultOf(() => {
+        this.check('open', `${dir}/${VOLUME_MARK}`)
+        this.fs.writeFile(`${dir}/${VOLUME_MARK}`, Buffer.from(id))
+      }),
+    )
+  }
+
+  private view(dir: string): SpaceView {
+    const { freeBytes, reserve } = this
+    const marker = this.fs.content(`${dir}/${VOLUME_MARK}`)?.toString().slice(0, 32) ?? null
+    return { freeBytes, reserve, volume: this.volumeOf(dir), marker }
   }
 
   space(dir: string): Promise<SpaceView | DiskFault> {
@@ -140,7 +159,7 @@ export class FakeDisk implements Disk {
         this.check('stat', dir)
         if (this.fs.get(dir)?.kind !== 'folder') throw new FakeFileError('ENOENT', 'stat', dir)
       })
-      return fault ?? { freeBytes: this.freeBytes, volume: '1' }
+      return fault ?? this.view(dir)
     })
   }
 

@@ -86,6 +86,12 @@ export class FakeStorage implements Storage {
   }
 
   readonly short = false
+  /** The volume it is bound to, or null. */
+  volume: string | null = null
+
+  bind(volume: string): void {
+    this.volume = volume
+  }
 
   read(run: ReadRun, done: (frame: Frame | null, fault: DiskFault | null) => void): () => void {
     let cancelled = false
@@ -467,6 +473,8 @@ export class FakeStorage implements Storage {
   }
 
   private makeParents(file: FileIndex): void {
+    if (this.volume !== null && this.disk.volumeOf(this.spec.dir) !== this.volume)
+      throw new FakeFileError('ENODEV', 'stat', this.spec.dir)
     if (this.disk.fs.get(this.spec.dir)?.kind !== 'folder')
       throw new FakeFileError('ENOENT', 'mkdir', this.spec.dir)
     const link = this.linkAbove(file)

@@ -188,6 +188,7 @@ export class Node {
     this.clock = new OwnClock(swarm.clock)
     this.disk = this.makeDisk()
     this.disk.fs.mkdirs('/data')
+    this.disk.fs.mkdirs('/home')
     this.store = init.slow === undefined ? new FakeStore() : new LateStore(this.queue())
     this.downLimit = new Limiter({ rate: init.down ?? null }, { clock: this.clock })
     this.upLimit = new Limiter({ rate: init.up ?? null }, { clock: this.clock })
@@ -348,6 +349,7 @@ export class Node {
         client: 'Kit/1',
         maxConnections: this.init.maxConnections ?? 500,
         maxPeers: this.init.maxPeers ?? 80,
+        home: '/home',
       },
       {
         watch: this.watch,

@@ -198,6 +198,7 @@ describe('what holds', () => {
       'peers.max': 500,
       'peers.perTorrent': 80,
       'memory.buffer': 33_554_432,
+      'disk.reserve': 67_108_864,
       'limits.down': 0,
       'limits.up': 0,
     })

@@ -171,11 +171,14 @@ export class SimDisk implements Disk {
     throw new Error('nothing is moved in the virtual world')
   }
 
+  mark(): Promise<null> {
+    return Promise.resolve(null)
+  }
   prepareDir(): Promise<SpaceView | DiskFault> {
     return this.space()
   }
   space(): Promise<SpaceView | DiskFault> {
-    return this.ask(() => ({ freeBytes: 1e12, volume: '1' }))
+    return this.ask(() => ({ freeBytes: 1e12, volume: '1', reserve: 0, marker: null }))
   }
   pressure(): DiskPressure {
     return {
@@ -210,6 +213,9 @@ class SimStorage implements Storage {
   ) {}
 
   makeReady(): void {
+    return undefined
+  }
+  bind(): void {
     return undefined
   }
 

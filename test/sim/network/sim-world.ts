@@ -146,6 +146,7 @@ export class SimNode {
         client: 'Sim/1',
         maxConnections: 500,
         maxPeers: this.init.maxPeers ?? 80,
+        home: '/',
       },
       {
         watch: fakeWatch(),
