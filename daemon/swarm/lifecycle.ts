@@ -76,7 +76,7 @@ function diskSentence(fault: DiskFault): string {
   switch (fault.code) {
     case 'EMFILE':
     case 'ENFILE':
-      return `Too many files are open to ${fault.operation} ${fault.path}; it is tried again by itself.`
+      return `Too many files are open, and ${fault.path} cannot be; it is tried again by itself.`
     case 'EACCES':
     case 'EPERM':
       return `No permission to ${fault.operation} ${fault.path}; change that and the torrent goes on by itself.`
