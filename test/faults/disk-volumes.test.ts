@@ -124,8 +124,9 @@ describe.skipIf(!canEnter)('a volume', () => {
     const { port } = (await daemon.call('session.status', {})).listen
     const down = stage.folder('down')
     const url = await stage.trackerOf(port)
-    const got = await leech.call('torrent.add', { metainfo: done.metainfo, dir: down, trackers: [url] })
-    done.seeder.close()
+    // Without the tracker that knows the first seed.
+    const alone = makeTorrent(stage.folder('again'), { name: 'done.bin', content: MIB, pieceLength: 65_536 })
+    const got = await leech.call('torrent.add', { metainfo: metainfoOf(alone), dir: down, trackers: [url] })
     await leech.seeds(got.id)
     expectContent(done.torrent, down)
     inside(daemon, 'mount', '-o', 'remount,rw', dir)
