@@ -140,6 +140,7 @@ export default defineConfig(
       'daemon/main.ts',
       'daemon/bin.ts',
       'daemon/program.ts',
+      'daemon/restore.ts',
       // Code of threads of their own.
       'daemon/disk/{hash-worker,check-worker,lane,serve}.ts',
       'daemon/db/thread.ts',

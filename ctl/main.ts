@@ -4,6 +4,7 @@ import yargs, { type Argv } from 'yargs'
 import { escapeText } from '../shared/text.js'
 import { VERSION } from '../shared/version.js'
 import { addCommand, type AddArguments, addOptions, runAdd } from './commands/add.js'
+import { backupCommand } from './commands/backup.js'
 import { configCommand } from './commands/config.js'
 import { daemonCommand } from './commands/daemon.js'
 import { exportCommand } from './commands/export.js'
@@ -15,6 +16,7 @@ import { moveCommand } from './commands/move.js'
 import { pauseCommand } from './commands/pause.js'
 import { peersCommand } from './commands/peers.js'
 import { removeCommand } from './commands/remove.js'
+import { restoreCommand } from './commands/restore.js'
 import { resumeCommand } from './commands/resume.js'
 import { rpcCommand } from './commands/rpc.js'
 import { selectCommand } from './commands/select.js'
@@ -47,6 +49,8 @@ const COMMANDS: readonly ((cli: Argv<Globals>) => Argv<Globals>)[] = [
   waitCommand,
   exportCommand,
   inspectCommand,
+  backupCommand,
+  restoreCommand,
   statusCommand,
   daemonCommand,
   (cli) => cli.command(serviceCommand),

@@ -107,7 +107,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
   const room = createSession(
     { version: VERSION, pid: process.pid, home: home.state, owner: init.owner },
     {
-      ...{ watch, clock, random, log, disk, store, settings, network },
+      ...{ watch, clock, random, log, disk, store, database: store, settings, network },
       maxSockets: socketsWithin(descriptorLimit()),
       addresses: networkAddresses,
       memory: () => process.memoryUsage.rss(),

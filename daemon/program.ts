@@ -85,9 +85,15 @@ function refuse(error: unknown, home: Home): void {
     const place = error.line > 0 ? `, line ${String(error.line)}, column ${String(error.column)}` : ''
     return end(EXIT.usage, `${home.config}${place}: ${error.message}`)
   }
-  if (error instanceof StoreFault) return end(EXIT.fault, `The database ${home.database}: ${error.message}`)
+  if (error instanceof StoreFault)
+    return end(EXIT.fault, `The database ${home.database}: ${storeSentence(error)}`)
   if (error instanceof SocketPlaceError) return end(EXIT.fault, error.message)
   bug(error instanceof Error ? error : new Error(String(error)))
+}
+
+function storeSentence({ code, message }: StoreFault): string {
+  const full = /^(SQLITE_FULL|ENOSPC|EDQUOT)$/.test(code)
+  return full ? 'its volume is full; make room and start torrentinod again' : message
 }
 
 async function stop(status = EXIT.ok): Promise<void> {

@@ -165,6 +165,12 @@ export interface DaemonView {
     readonly checks: number
     readonly oldest: Millis
   }
+  readonly database: {
+    /** One sentence while it cannot be written as it should be, or null. */
+    readonly problem: string | null
+    /** One sentence for a day after it was recovered or restored, or null. */
+    readonly notice: string | null
+  }
   /** How long the disk and the database took: the last time, and the slowest of the last minute; null without one. */
   readonly latency: {
     /** A part of a piece, from its hand-over to its hash and its place in the page cache. */

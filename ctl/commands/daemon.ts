@@ -68,7 +68,7 @@ async function runStop(context: Context): Promise<ExitStatus> {
 }
 
 /** The connection goes first, then the process. */
-async function hasEnded(client: Client, pid: number): Promise<boolean> {
+export async function hasEnded(client: Client, pid: number): Promise<boolean> {
   const until = Date.now() + STOP_WITHIN
   const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms).unref())
   await Promise.race([client.gone, pause(STOP_WITHIN)])

@@ -14,7 +14,7 @@ export function renderStatusLine(daemon: DaemonView, style: Style): string {
     `up ${formatRate(daemon.upRate)}`,
   ]
   const line = parts.join(', ') + '\n'
-  return daemon.listen.error === null ? line : line + portLine(daemon, style)
+  return line + databaseLines(daemon, style) + (daemon.listen.error === null ? '' : portLine(daemon, style))
 }
 
 export function renderStatus(daemon: DaemonView, style: Style): string {
@@ -54,7 +54,12 @@ export function renderStatus(daemon: DaemonView, style: Style): string {
       `Torrentino's own: ${plural(faults.peers, 'connection')} ended, ${plural(faults.torrents, 'torrent')} blocked; see the log`,
     ])
   const problem = daemon.listen.error === null ? '' : portLine(daemon, style)
-  return renderPairs(pairs, style) + problem
+  return renderPairs(pairs, style) + databaseLines(daemon, style) + problem
+}
+
+function databaseLines({ database: { problem, notice } }: DaemonView, style: Style): string {
+  const said = [problem, notice].filter((sentence) => sentence !== null)
+  return said.map((sentence) => paint(escapeText(sentence), 'yellow', style) + '\n').join('')
 }
 
 function buffers({ slab, slabLimit, frames, checks }: DaemonView['buffers']): string {

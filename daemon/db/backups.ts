@@ -5,7 +5,15 @@ import { basename, dirname, join } from 'node:path'
 import type { Millis } from '../../shared/units.js'
 import { type BackupMade, StoreFault } from '../ports/store.js'
 import { damageOf } from './examine.js'
-import { makePrivateFolder, namesIn, removeDatabase, sizeOf, syncFile, syncFolder } from './files.js'
+import {
+  createPrivate,
+  makePrivateFolder,
+  namesIn,
+  removeDatabase,
+  sizeOf,
+  syncFile,
+  syncFolder,
+} from './files.js'
 import { freeName, stamp, stampedAt } from './places.js'
 import { type Connection, openDraft } from './sqlite.js'
 
@@ -57,6 +65,7 @@ export function nextBackupPath(dir: string, now: Millis, ending = ''): string {
 export function backupNow(db: Connection, path: string): void {
   const part = `${path}.tmp`
   removeDatabase(part)
+  createPrivate(part)
   db.prepare('VACUUM INTO ?').run(part)
   syncFile(part)
   linkSync(part, path)
@@ -74,9 +83,11 @@ export async function backupAside(
   tools: { readonly steps: readonly string[]; readonly abandoned: () => boolean; readonly now: () => Millis },
 ): Promise<BackupMade> {
   if (existsSync(path)) throw taken(path)
+  if (sizeOf(dirname(path)) < 0) throw new StoreFault('ENOENT', `there is no folder ${dirname(path)}`)
   const part = `${path}.tmp`
   removeDatabase(part)
   try {
+    createPrivate(part)
     await copyPages(db, part, tools)
     finishCopy(part)
     if (sizeOf(part) <= CHECKED_AT_ONCE) refuseDamage(part, tools.steps)

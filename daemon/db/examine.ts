@@ -82,9 +82,13 @@ function firstLine(db: Connection, pragma: string): string {
   return String(db.pragma(pragma, { simple: true }))
 }
 
+/** Names and kinds, and not the text: a comment may change. */
 function shapeOf(db: Connection): string {
-  const rows = db.prepare('SELECT type, name, sql FROM sqlite_schema ORDER BY type, name').all()
-  return JSON.stringify(rows)
+  const rows = db.prepare(
+    `SELECT s.type, s.name AS holder, c.name, c.type AS kind, c."notnull", c.pk
+       FROM sqlite_schema AS s LEFT JOIN pragma_table_info(s.name) AS c ORDER BY s.name, c.cid`,
+  )
+  return JSON.stringify(rows.all())
 }
 
 /** How the tables of a version look. */

@@ -32,6 +32,11 @@ export function makePrivate(file: string): void {
   if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, 0o600)
 }
 
+/** An empty file that nobody else may read; throws where there is one. */
+export function createPrivate(file: string): void {
+  closeSync(openSync(file, 'wx', 0o600))
+}
+
 /** Bytes of a file; -1: there is none. */
 export function sizeOf(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? -1

@@ -14,13 +14,26 @@ export class Health {
   #damaged = false
   /** The bytes kept for a full volume are there. */
   #reserve = true
+  #listener: () => void = () => undefined
 
   constructor(file: string) {
     this.#file = file
   }
 
+  /** The last write failed. */
+  get failing(): boolean {
+    return this.#code !== null
+  }
+
+  /** Called when trouble begins, and at once where it has begun. */
+  watch(listener: () => void): void {
+    this.#listener = listener
+    if (this.problem() !== null) listener()
+  }
+
   state({ reserve }: StoreState): void {
     this.#reserve = reserve
+    if (!reserve) this.#listener()
   }
 
   /** True when this is the first damage that was met. */
@@ -32,7 +45,10 @@ export class Health {
     if (!TROUBLE.test(fault.code)) return false
     const first = DAMAGE.test(fault.code) && !this.#damaged
     if (DAMAGE.test(fault.code)) this.#damaged = true
-    if (write) this.#code = fault.code
+    if (write) {
+      this.#code = fault.code
+      this.#listener()
+    }
     return first
   }
 

@@ -29,6 +29,8 @@ export type ToThread =
   /** Null: into the folder of backups. Answers BackupMade. */
   | { readonly kind: 'backup'; readonly id: number; readonly path: string | null }
   | { readonly kind: 'restore'; readonly id: number; readonly path: string }
+  /** Looks whether the reserve can be made again; answers nothing but the state. */
+  | { readonly kind: 'restock'; readonly id: number }
   | { readonly kind: 'close' }
 
 /** What is told when it changes. */

@@ -11,6 +11,7 @@ import { newestGood } from './backups.js'
 import type { Copies } from './copies.js'
 import { unfitToRestore } from './examine.js'
 import {
+  createPrivate,
   makePrivateFolder,
   namesIn,
   removeDatabase,
@@ -24,7 +25,7 @@ import { dateOf, freeName, type Places, stamp, stampedAt } from './places.js'
 import { addMissing, applySince, fitToToday, knownHashes, type Rebuilt } from './rebuild.js'
 import { appendEvent, setMeta } from './records.js'
 import type { Sql } from './sql.js'
-import { cachedSql, migratable, openDraft, openToLook } from './sqlite.js'
+import { cachedSql, faultOf, isDamage, migratable, openDraft, openToLook } from './sqlite.js'
 
 /** The folder of an exchange that is under way ends with this. */
 const MOVING = '.moving'
@@ -144,19 +145,31 @@ export function stageRestore(tools: RecoveryTools, from: string): void {
   const unfit = unfitToRestore(from, tools.steps)
   if (unfit !== null) throw new StoreFault('BAD_BACKUP', unfit)
   removeDatabase(places.draft)
-  const source = openToLook(from)
-  try {
-    // With what its log holds, and without touching it.
-    source.prepare('VACUUM INTO ?').run(places.draft)
-  } finally {
-    source.close()
-  }
+  copyWithLog(from, places.draft)
   fillDraft(tools, (sql) => {
+    // Who restores a list wants what was removed since.
+    for (const { hash } of knownHashes(sql)) tools.copies.forgetRemoval(hash)
     const count = knownHashes(sql).length
     const sentence = `The list was restored from ${from}, with ${torrents(count)}; the database before it lies in ${places.aside}.`
     tell(sql, tools.now(), 'restored', sentence, { from, count })
   })
   promote(tools)
+}
+
+/** With what its log holds, and without touching it. */
+function copyWithLog(from: string, to: string): void {
+  const source = openToLook(from)
+  try {
+    createPrivate(to)
+    source.prepare('VACUUM INTO ?').run(to)
+  } catch (error) {
+    const { code, message } = faultOf(error)
+    if (isDamage(code))
+      throw new StoreFault('BAD_BACKUP', `${from} is damaged (${message}); choose an older backup.`)
+    throw error
+  } finally {
+    source.close()
+  }
 }
 
 /** To open a file of the live database and close it again would take away SQLite's locks on it. */

@@ -90,6 +90,7 @@ export class Server {
     }
     this.#run(requests)
     if (message?.kind === 'close') void this.#finish()
+    else if (message?.kind === 'restock') this.#restock(message.id)
     else if (message?.kind === 'backup') this.#backUp(message.id, message.path)
     else if (message?.kind === 'restore') this.#restore(message.id, message.path)
   }
@@ -219,6 +220,12 @@ export class Server {
     } catch (error) {
       failed(error)
     }
+  }
+
+  #restock(id: number): void {
+    this.#tools.reserve.restock()
+    this.#tellState()
+    this.#port.post({ kind: 'answer', id, value: undefined })
   }
 
   #backUp(id: number, path: string | null): void {

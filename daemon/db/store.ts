@@ -117,6 +117,12 @@ class Thread {
     return this.ask(false, (id) => ({ kind: 'backup', id, path })) as Promise<BackupMade>
   }
 
+  async probe(): Promise<boolean> {
+    if (this.health.failing) await this.call('setMeta', 'probe', 'tried')
+    else await this.ask(false, (id) => ({ kind: 'restock', id }))
+    return this.health.problem() === null
+  }
+
   restore(path: string): Promise<void> {
     return this.ask(false, (id) => ({ kind: 'restore', id, path })) as Promise<void>
   }
@@ -208,6 +214,10 @@ function storeOver(thread: Thread, facts: OpenFacts, notice: Notice | null): Ope
     facts,
     notice,
     problem: () => thread.health.problem(),
+    watch: (listener) => {
+      thread.health.watch(listener)
+    },
+    probe: () => thread.probe(),
     backup: (path) => thread.backup(path),
     restore: (path) => thread.restore(path),
     torrents: () => thread.call('torrents'),

@@ -37,6 +37,10 @@ export interface Database {
   problem(): string | null
   /** Of the last recovery or restore, however old. */
   readonly notice: Notice | null
+  /** Called when trouble begins. */
+  watch(listener: () => void): void
+  /** Tries whether the trouble is over: one small write, or a look at the free room. */
+  probe(): Promise<boolean>
   /** Null: into the folder of backups. Rejects with StoreFault; EEXIST: the file is there already. */
   backup(path: string | null): Promise<BackupMade>
   /** The file is the database of the next start. Rejects with StoreFault; BAD_BACKUP carries a sentence for people. */

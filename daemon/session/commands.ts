@@ -1,5 +1,4 @@
 /** One function per verb of the user. What is wanted becomes durable first; then the torrent acts on it. */
-import type { TorrentId } from '../../shared/units.js'
 import type { Desired } from '../../shared/views.js'
 import type { Caller, Params, PerTorrent, Result, TorrentRefs } from '../../shared/rpc/contract.js'
 import { rpcError } from '../../shared/rpc/errors.js'
@@ -49,7 +48,7 @@ export class Commands {
     const changing = picked.flatMap((each) =>
       'torrent' in each && each.torrent.desired !== desired ? [each.torrent] : [],
     )
-    const reason = await this.#makeDurable(
+    const reason = await this.#ports.session.durability.intend(
       changing.map((torrent) => torrent.id),
       desired,
     )
@@ -63,18 +62,6 @@ export class Commands {
     }
     for (const each of picked) if ('torrent' in each) act(each.torrent)
     return { results: picked.map(answer), durable: reason === null, reason }
-  }
-
-  /** Null when the intent is stored; else why it holds only until the daemon stops. */
-  async #makeDurable(ids: readonly TorrentId[], desired: Desired): Promise<string | null> {
-    if (ids.length === 0) return null
-    try {
-      await this.#ports.store.setDesired(ids, desired)
-      return null
-    } catch (error) {
-      if (!(error instanceof StoreFault)) throw error
-      return faultSentence({ kind: 'store', code: error.code })
-    }
   }
 
   verify(refs: TorrentRefs): Result<'torrent.verify'> {

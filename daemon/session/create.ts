@@ -9,7 +9,7 @@ import { LoopDelay } from '../base/loop-delay.js'
 import { Announcer } from '../tracker/announcer.js'
 import { makePeerId } from '../codec/peer-id.js'
 import type { Random } from '../ports/random.js'
-import type { Store, TorrentRow } from '../ports/store.js'
+import type { Database, Store, TorrentRow } from '../ports/store.js'
 import { type Millis, swarmKeys } from '../../shared/units.js'
 import type { Bulkhead } from '../swarm/bulkhead.js'
 import type { Tracker, TrackerAsks } from '../swarm/tracker-port.js'
@@ -32,6 +32,7 @@ export interface SessionRoomPorts extends Omit<
   readonly network: SessionNetwork
   /** Sockets for peers that the system allows. */
   readonly maxSockets: number
+  readonly database: Database
   readonly memory: () => number
   readonly shutdown: () => void
   /** Kills the daemon in a test; without it, nothing. */
@@ -96,6 +97,10 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       keepMetadata: (id, info) => adder.keepMetadata(id, info),
     },
   )
+  session.durability.probe = () => ports.database.probe()
+  ports.database.watch(() => {
+    session.durability.begin()
+  })
   const queries = new Queries({ session, store })
   const { disk, crashPoint = () => undefined } = ports
   const jobs = new Jobs({ clock, log, disk, store, session, queries, crashPoint })

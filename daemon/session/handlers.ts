@@ -8,8 +8,10 @@ import type { LoopDelay } from '../base/loop-delay.js'
 import type { Watch } from '../base/watch.js'
 import type { Clock } from '../ports/clock.js'
 import type { Disk } from '../ports/disk.js'
+import type { Database } from '../ports/store.js'
 import type { Adder } from './add.js'
 import type { Commands } from './commands.js'
+import { backUp, databaseView, stageRestore } from './database.js'
 import type { Jobs } from './jobs.js'
 import type { Queries } from './queries.js'
 import type { Session } from './session.js'
@@ -25,6 +27,7 @@ export interface HandlerInit {
 export interface HandlerPorts {
   readonly clock: Clock
   readonly disk: Disk
+  readonly database: Database
   readonly loop: LoopDelay
   readonly watch: Watch
   readonly storeLatency: Latency
@@ -79,6 +82,8 @@ export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers
     'job.get': ({ id }) => attempt(() => jobs.get(id)),
     'job.cancel': ({ id }) => jobs.cancel(id),
     'torrent.export': ({ id }) => queries.export(id),
+    'database.backup': (params) => backUp(ports.database, params),
+    'database.restore': (params) => stageRestore(ports.database, params),
     'config.get': ({ key }) => attempt(() => settings.get(key)),
     'config.set': ({ key, value }) => settings.set(key, value),
     'config.list': () => now({ settings: settings.list() }),
@@ -126,6 +131,7 @@ function status(init: HandlerInit, ports: HandlerPorts, startedAt: number): Daem
     latency: { write, sync, store: ports.storeLatency.read() },
     stalls: { ...stalls, longest: Math.round(stalls.longest) },
     faults,
+    database: databaseView(ports.database, clock.wall()),
   }
 }
 

@@ -19,6 +19,7 @@ import type { Dialer, Transport } from '../swarm/transport.js'
 import { Budget, Turnstile } from './budget.js'
 import type { Claim } from './claims.js'
 import { type CrashVerdict, Crashes } from './crashes.js'
+import { Durability } from './durability.js'
 import { Journal } from './events.js'
 import { Volumes } from './volumes.js'
 
@@ -79,6 +80,7 @@ export class Session {
   readonly budget: Budget
   readonly #crashes: Crashes
   readonly volumes: Volumes
+  readonly durability: Durability
   readonly #init: SessionInit
   readonly #ports: SessionPorts
   readonly #gate = new Turnstile()
@@ -107,6 +109,7 @@ export class Session {
     this.budget = new Budget({ max: Math.min(maxConnections, maxSockets - this.#mostGreeting) })
     this.volumes = new Volumes({ home: init.home }, ports)
     const { clock, store, log } = ports
+    this.durability = new Durability({ clock, store, log })
     this.journal = new Journal({ clock, store, log, changesSince: (rev) => this.changesSince(rev) })
     this.#crashes = new Crashes({ clock, store })
     this.#slots = new SlotShare(ports.disk.slab)
@@ -210,6 +213,7 @@ export class Session {
       ),
     )
     this.#saver?.()
+    await this.durability.end()
     try {
       await this.#saveTotals()
       await this.#ports.store.setMeta('clean', 'yes')

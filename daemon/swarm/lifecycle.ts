@@ -68,8 +68,14 @@ export function faultSentence(by: Fault): string {
     case 'metadata':
       return by.reason
     case 'store':
-      return `The database cannot be written (${by.code}); what is downloaded now is not recorded until it can.`
+      return `${storeSentence(by.code)}; what is done now is not recorded until it can be.`
   }
+}
+
+function storeSentence(code: string): string {
+  if (/^(SQLITE_FULL|ENOSPC|EDQUOT)$/.test(code)) return 'The volume of the database is full: make room on it'
+  if (code === 'SQLITE_BUSY') return 'Another program holds the database: end it'
+  return `The database cannot be written (${code})`
 }
 
 function diskSentence(fault: DiskFault): string {

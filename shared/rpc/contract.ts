@@ -197,6 +197,7 @@ export const daemonView = view<DaemonView>({
   latency: z.object({ write: took, sync: took, store: took }),
   stalls: z.object({ count, longest: count, phase: z.string().nullable() }),
   faults: z.object({ peers: count, torrents: count }),
+  database: z.object({ problem: z.string().nullable(), notice: z.string().nullable() }),
 })
 
 export const torrentDetail = view<TorrentDetail>({
@@ -388,6 +389,16 @@ export const contract = {
     'The .torrent file as it was added (base64), passkeys included.',
     one,
     z.object({ metainfo: base64, name: z.string() }),
+  ),
+  'database.backup': method(
+    'Copies the database as it is now to a new file, by default a dated one in the home; nothing waits for it.',
+    z.strictObject({ path: path.optional() }),
+    z.object({ path: z.string(), bytes: count }),
+  ),
+  'database.restore': method(
+    'Checks a backup and makes it the database of the next start; the present one is then kept aside.',
+    z.strictObject({ path }),
+    z.object({ path: z.string() }),
   ),
   'config.get': method('One setting.', z.strictObject({ key: z.string().max(64) }), settingView),
   'config.set': method(

@@ -53,6 +53,10 @@ export const ERRORS = {
   badSetting: { code: 1030, exit: EXIT.usage },
   /** The daemon could not make it durable (its disk is full, I/O error). */
   storeFailed: { code: 1040, exit: EXIT.fault },
+  /** A file that was to be made is there already. */
+  fileTaken: { code: 1041, exit: EXIT.fault },
+  /** Not a database of Torrentino, a damaged one, or one of a later version. */
+  badBackup: { code: 1042, exit: EXIT.usage },
 } as const
 
 export type ErrorName = keyof typeof ERRORS

@@ -320,7 +320,7 @@ describe('trouble', () => {
     const before = leecher.torrent.view()
     await swarm.run(5000)
     expect(state(leecher)).toBe('downloading')
-    expect(leecher.torrent.view().error).toContain('SQLITE_FULL')
+    expect(leecher.torrent.view().error).toContain('The volume of the database is full')
     expect(leecher.torrent.view().downloaded).toBeGreaterThan(before.downloaded)
     let paused = false
     leecher.torrent.pause(() => (paused = true))

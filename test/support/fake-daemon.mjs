@@ -34,6 +34,7 @@ const status = {
   downloadDir: '/data',
   scope: 'loopback',
   rssBytes: 1,
+  database: { problem: null, notice: null },
 }
 const answers = {
   'session.hello': hello,

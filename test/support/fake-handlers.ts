@@ -177,6 +177,7 @@ export class FakeSession {
       },
       stalls: { count: 0, longest: 0, phase: null },
       faults: { peers: 0, torrents: 0 },
+      database: { problem: null, notice: null },
     }),
     'session.shutdown': async () => {
       setImmediate(this.onShutdown)
@@ -262,6 +263,11 @@ export class FakeSession {
       const torrent = resolveRef(id, this.torrents.values())
       return { metainfo: this.metainfo.get(torrent.id) ?? 'ZGU6', name: torrent.name }
     },
+    'database.backup': async ({ path }) => ({
+      path: path ?? '/h/backups/torrentino-20261122-100000.db',
+      bytes: 4096,
+    }),
+    'database.restore': async ({ path }) => ({ path }),
     'config.get': async ({ key }) => this.setting(key),
     'config.set': async ({ key, value }) => {
       const setting: SettingView = { ...this.setting(key), value, source: 'file' }

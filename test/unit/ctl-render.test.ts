@@ -114,6 +114,7 @@ const daemon: DaemonView = {
   },
   stalls: { count: 2, longest: 412, phase: 'disk' },
   faults: { peers: 1, torrents: 2 },
+  database: { problem: null, notice: null },
 }
 
 function lines(text: string): string[] {

@@ -527,7 +527,10 @@ describe('a restore', () => {
     saveCopies(opened)
     stageRestore(opened.tools, join(home, 'backups', 'torrentino-20261122-100000.db'))
     opened.db.close()
-    expect(kit.names(home)).toEqual(['one', 'two'])
+    kit.with(home, (again) => {
+      expect(names(again)).toEqual(['one', 'two'])
+      expect(again.sql.all('SELECT DISTINCT desired FROM torrent')).toEqual([{ desired: 'running' }])
+    })
     expect(aside()).toEqual(['20261122-100000-replaced'])
   })
 })

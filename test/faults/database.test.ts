@@ -1,0 +1,307 @@
+/** What can happen to the database under a whole daemon: full, held, damaged, put back. Nobody has to help. */
+import Database from 'better-sqlite3'
+import { spawnSync } from 'node:child_process'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { join, resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { type Daemon, refusal, spawnDaemon } from '../support/daemon.js'
+import { expectContent, makeTorrent } from '../support/make-torrent.js'
+import { canMount, seenBy, withVolume } from '../support/own-mounts.js'
+import { slowSeeder } from '../support/slow-seeder.js'
+import { metainfoOf, useStage } from '../support/stage.js'
+
+const stage = useStage()
+const MIB = 1024 * 1024
+const ROOT = resolve(import.meta.dirname, '../..')
+const CTL = join(ROOT, 'dist/ctl/torrentinoctl.js')
+
+beforeAll(() => {
+  expect(spawnSync(process.execPath, [join(ROOT, '.ci/bundle-ctl.mjs')], { cwd: ROOT }).status).toBe(0)
+})
+
+async function eventually<T>(
+  ask: () => T | Promise<T>,
+  is: (value: T) => boolean,
+  within = 90_000,
+): Promise<T> {
+  const end = performance.now() + within
+  for (;;) {
+    const value = await ask()
+    if (is(value)) return value
+    if (performance.now() > end) throw new Error(`not within ${String(within)} ms: ${JSON.stringify(value)}`)
+    await delay(100)
+  }
+}
+
+async function problemOf(daemon: Daemon): Promise<string | null> {
+  return (await daemon.call('session.status', {})).database.problem
+}
+
+/** Adds torrents whose data lie there already. */
+async function seeding(daemon: Daemon, ...files: string[]): Promise<void> {
+  for (const name of files) {
+    const torrent = makeTorrent(stage.folder('made'), { name, content: 200_000 })
+    const { id } = await daemon.call('torrent.add', { metainfo: metainfoOf(torrent), dir: torrent.dir })
+    await daemon.seeds(id)
+  }
+}
+
+function ctl(home: string, ...words: string[]): { status: number | null; said: string } {
+  const env = { PATH: process.env['PATH'], HOME: home, TORRENTINO_NET: 'loopback' }
+  const { status, stdout, stderr } = spawnSync(process.execPath, [CTL, '--home', home, ...words], {
+    encoding: 'utf8',
+    env,
+  })
+  return { status, said: stdout + stderr }
+}
+
+describe.skipIf(!canMount)('a full volume of the database', () => {
+  it('stops no download; what is wanted is recorded as soon as there is room', async () => {
+    const home = join(stage.dir, 'home')
+    mkdirSync(home)
+    const begin =
+      'mkdir -p "$0/logs" && printf "[listen]\\nhost = \\"127.0.0.1\\"\\n" > "$0/config.toml" && exec "$@"'
+    const daemon = await stage.daemon('home', {
+      under: [...withVolume(home, 'size=8m,mode=700'), 'sh', '-c', begin, home],
+      socket: (pid) => seenBy(pid, join(home, 'torrentino.sock')),
+    })
+    const inside = (name: string): string => seenBy(daemon.pid, join(home, name))
+    await eventually(() => existsSync(inside('torrentino.db.reserve')), Boolean)
+    expect(statSync(inside('torrentino.db.reserve')).blocks * 512).toBeGreaterThan(MIB / 2)
+    await seeding(daemon, 'idle.bin')
+
+    const made = { name: 'big.bin', content: 8 * MIB }
+    const seeder = await slowSeeder({ torrent: makeTorrent(stage.folder('made2'), made), rate: 0.75 * MIB })
+    stage.after(() => {
+      seeder.close()
+    })
+    const trackers = [[await stage.trackerOf(seeder.port)]]
+    const torrent = makeTorrent(stage.folder('made2'), { ...made, trackers })
+    const dir = stage.folder('down')
+    const { id } = await daemon.call('torrent.add', { metainfo: metainfoOf(torrent), dir })
+    await daemon.until(id, (view) => view.doneBytes > 0)
+
+    // The reserve goes first; whoever fills the volume takes that, too.
+    const filler = inside('filler')
+    const fill = (): void => {
+      fillUp(filler)
+    }
+    let flips = 0
+    const fillAndAsk = async (): Promise<string | null> => {
+      fill()
+      await daemon.call(flips++ % 2 === 0 ? 'torrent.verify' : 'torrent.pause', { ids: [1] })
+      await daemon.call('torrent.resume', { ids: [1] })
+      return problemOf(daemon)
+    }
+    await eventually(fillAndAsk, (problem) => problem !== null)
+    await eventually(fillAndAsk, (problem) => problem?.includes('is full') === true)
+    expect(existsSync(inside('torrentino.db.reserve'))).toBe(false)
+    expect(await problemOf(daemon)).toBe(
+      `The volume of ${home} is full: make room for the database; nothing is recorded until then, and it goes on by itself.`,
+    )
+    const paused = await daemon.call('torrent.pause', { ids: [1] })
+    expect(paused).toMatchObject({
+      durable: false,
+      reason:
+        'The volume of the database is full: make room on it; what is done now is not recorded until it can be.',
+    })
+    // It goes on in memory, says so, and claims nothing.
+    const view = await daemon.until(id, ({ error }) => error?.includes('database is full') === true, 60_000)
+    expect(view.state).toBe('downloading')
+    const { downloaded, doneBytes } = view
+    await daemon.until(id, (later) => later.downloaded > downloaded)
+    expect((await daemon.torrent(id)).doneBytes).toBe(doneBytes)
+    expect((await daemon.call('torrent.list', {})).torrents).toHaveLength(2)
+
+    rmSync(filler)
+    await eventually(
+      () => problemOf(daemon),
+      (problem) => problem === null,
+    )
+    await daemon.seeds(id, 90_000)
+    expectContent(torrent, dir)
+    // As a start would find it.
+    const copy = stage.folder('copy')
+    for (const name of ['torrentino.db', 'torrentino.db-wal']) copyFileSync(inside(name), join(copy, name))
+    const db = new Database(join(copy, 'torrentino.db'), { readonly: true })
+    expect(db.prepare('SELECT desired FROM torrent ORDER BY id').all()).toEqual([
+      { desired: 'paused' },
+      { desired: 'running' },
+    ])
+    db.close()
+  }, 240_000)
+})
+
+/** Down to the last page. */
+function fillUp(file: string): void {
+  for (const size of [MIB, 64 * 1024, 4096]) {
+    for (let n = 0; n < 20; n += 1) {
+      try {
+        writeFileSync(file, Buffer.alloc(size, 'x'), { flag: 'a' })
+      } catch {
+        break
+      }
+    }
+  }
+}
+
+describe('a foreign program that holds the database', () => {
+  function hold(home: string): Database.Database {
+    const stranger = new Database(join(home, 'torrentino.db'))
+    stranger.exec('BEGIN EXCLUSIVE')
+    return stranger
+  }
+
+  it('stops neither answers nor the daemon; it is named, and what waited is recorded when it lets go', async () => {
+    const daemon = await stage.daemon('home')
+    await seeding(daemon, 'one.bin')
+    const stranger = hold(daemon.home)
+    const paused = await daemon.call('torrent.pause', { ids: [1] })
+    expect(paused).toMatchObject({
+      durable: false,
+      reason: expect.stringMatching(/^Another program holds/) as string,
+    })
+    expect(await problemOf(daemon)).toBe(
+      `Another program holds ${daemon.home}/torrentino.db: end it; nothing is recorded until then, and it goes on by itself.`,
+    )
+    expect((await daemon.torrent(1)).desired).toBe('paused')
+    expect(ctl(daemon.home, 'status').said).toContain('Another program holds')
+    stranger.exec('ROLLBACK')
+    stranger.close()
+    await eventually(
+      () => problemOf(daemon),
+      (problem) => problem === null,
+    )
+    await daemon.kill9()
+    const again = await stage.daemon('home')
+    expect((await again.torrent(1)).desired).toBe('paused')
+  }, 120_000)
+
+  it('is waited for at the start, not for ever, and then named', async () => {
+    const first = await stage.daemon('home')
+    await seeding(first, 'one.bin')
+    await first.stop()
+    const stranger = hold(first.home)
+    const run = spawnDaemon({ home: first.home })
+    expect((await run.ended).code).toBe(1)
+    expect(run.said()).toBe(
+      `The database ${first.home}/torrentino.db: another program holds ${first.home}/torrentino.db: end it (a shell of sqlite3, a backup program) and start torrentinod again\n`,
+    )
+    stranger.close()
+    const again = await stage.daemon('home')
+    expect((await again.call('torrent.list', {})).torrents).toHaveLength(1)
+  }, 60_000)
+})
+
+describe('damage', () => {
+  it('found at the start is told of, and every torrent is there and seeds', async () => {
+    const first = await stage.daemon('home')
+    await seeding(first, 'one.bin', 'two.bin')
+    await first.call('torrent.pause', { ids: [2] })
+    await first.stop()
+    const file = join(first.home, 'torrentino.db')
+    truncateSync(file, statSync(file).size / 2)
+    const daemon = await stage.daemon('home')
+    await daemon.seeds(1)
+    expect(await daemon.torrent(2)).toMatchObject({ desired: 'paused', state: 'paused' })
+    const { database } = await daemon.call('session.status', {})
+    expect(database.problem).toBeNull()
+    expect(database.notice).toMatch(
+      /^The database could not be used \(.*\) and lies in .*-damaged: there was no good backup, and 2 torrents came back/,
+    )
+    expect(ctl(daemon.home, 'status').said).toContain('2 torrents came back')
+    const { events } = await daemon.call('events.since', { seq: 0 })
+    expect(events.find(({ kind }) => kind === 'recovered')?.data['sentence']).toBe(database.notice)
+    expect(readFileSync(join(daemon.home, 'logs/torrentinod.log'), 'utf8')).toContain('2 torrents came back')
+  }, 60_000)
+
+  it('met at work ends claims and the daemon in order, and the next start recovers', async () => {
+    const first = await stage.daemon('home')
+    await seeding(first, 'one.bin', 'two.bin')
+    await first.call('database.backup', {})
+    await first.stop()
+    const daemon = await stage.daemon('home')
+    const file = join(daemon.home, 'torrentino.db')
+    const { size } = statSync(file)
+    // In place: SQLite has not read all of it yet.
+    writeFileSync(file, Buffer.alloc(size - 4096, 0xff), { flag: 'r+' })
+    const db = readFileSync(file)
+    expect(db[100]).toBe(0xff)
+    const answer = refusal(daemon.call('torrent.export', { id: 2 }))
+    expect((await answer).message).not.toBe('')
+    expect((await daemon.ended).code).toBe(1)
+    expect(readFileSync(join(daemon.home, 'logs/torrentinod.log'), 'utf8')).toContain(
+      'the database is damaged',
+    )
+    const again = await stage.daemon('home')
+    for (const id of [1, 2]) await again.seeds(id)
+    expect((await again.call('session.status', {})).database.notice).toContain('came back')
+  }, 60_000)
+})
+
+describe('torrentinoctl', () => {
+  it('makes a backup, refuses what is there, and puts it back with the daemon at work', async () => {
+    const daemon = await stage.daemon('home')
+    await seeding(daemon, 'one.bin')
+    const file = join(stage.dir, 'list.db')
+    expect(ctl(daemon.home, 'backup', file)).toEqual({ status: 0, said: `${file}\n` })
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    expect(ctl(daemon.home, 'backup', file)).toEqual({
+      status: 1,
+      said: `error: ${file} is there already; name another file.\n`,
+    })
+    expect(ctl(daemon.home, 'backup', join(stage.dir, 'nowhere', 'x.db')).status).toBe(1)
+    const usual = ctl(daemon.home, 'backup').said.trim()
+    expect(usual).toMatch(/\/home\/backups\/torrentino-\d{8}-\d{6}\.db$/)
+    await daemon.call('torrent.remove', { ids: [1], data: false })
+    expect(readdirSync(join(daemon.home, 'torrents'))).toHaveLength(1)
+
+    const wrong = ctl(daemon.home, 'restore', CTL)
+    expect(wrong).toEqual({ status: 2, said: `error: ${CTL} is no database of Torrentino.\n` })
+    const restored = ctl(daemon.home, 'restore', file)
+    expect(restored.said).toMatch(
+      /^torrentinod was started anew with 1 torrent\. The list was restored from /,
+    )
+    expect(restored.status).toBe(0)
+    const again = await pidOf(daemon.home)
+    expect(again).not.toBe(daemon.pid)
+    expect(readdirSync(join(daemon.home, 'aside'))).toEqual([expect.stringMatching(/-replaced$/)])
+    expect(ctl(daemon.home, 'daemon', 'stop').status).toBe(0)
+  }, 120_000)
+
+  it('puts a backup in place for the next start where no daemon runs', async () => {
+    const first = await stage.daemon('home')
+    await seeding(first, 'one.bin')
+    const { path } = await first.call('database.backup', {})
+    await first.call('torrent.remove', { ids: [1], data: false })
+    await first.stop()
+    expect(ctl(first.home, 'restore', CTL).status).toBe(2)
+    expect(ctl(first.home, 'restore', path)).toEqual({
+      status: 0,
+      said: `torrentinod takes ${path} when it starts next.\n`,
+    })
+    const again = await stage.daemon('home')
+    await again.seeds(1)
+    expect((await again.call('session.status', {})).database.notice).toContain(`restored from ${path}`)
+  }, 60_000)
+})
+
+async function pidOf(home: string): Promise<number> {
+  const { said } = ctl(home, 'rpc', 'session.status', '{}')
+  const { pid } = JSON.parse(said) as { pid: number }
+  stage.after(() => {
+    ctl(home, 'daemon', 'stop')
+  })
+  return Promise.resolve(pid)
+}

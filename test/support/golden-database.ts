@@ -1,0 +1,161 @@
+/**
+ * Databases of released versions, as SQL text: what a home out there holds. A text is never edited; a new version gets
+ * a new one. Every table has rows.
+ */
+import Database from 'better-sqlite3'
+
+/** The tables of version 1. */
+const TABLES_1 = `
+-- AUTOINCREMENT: a number that was shown to somebody never comes to mean another torrent.
+CREATE TABLE torrent (
+  id           INTEGER PRIMARY KEY AUTOINCREMENT,
+  hash_v1      TEXT UNIQUE CHECK (length(hash_v1) = 40),
+  hash_v2      TEXT UNIQUE CHECK (length(hash_v2) = 64),
+  name         TEXT    NOT NULL,
+  dir          TEXT    NOT NULL,
+  volume       TEXT    NOT NULL,
+  private      INTEGER NOT NULL CHECK (private IN (0, 1)),
+  piece_length INTEGER NOT NULL,
+  piece_count  INTEGER NOT NULL,
+  total        INTEGER NOT NULL,
+  wanted       INTEGER NOT NULL,
+  done         INTEGER NOT NULL DEFAULT 0,
+  desired      TEXT    NOT NULL,
+  checked      INTEGER NOT NULL DEFAULT 0 CHECK (checked IN (0, 1)),
+  queue_rank   INTEGER,
+  added_at     INTEGER NOT NULL,
+  completed_at INTEGER,
+  fault        TEXT,
+  CHECK (hash_v1 IS NOT NULL OR hash_v2 IS NOT NULL)
+) STRICT;
+
+-- The .torrent is rest with info put back in at info_start: the raw span is what the info hash is taken of.
+CREATE TABLE metainfo (
+  torrent_id INTEGER PRIMARY KEY REFERENCES torrent (id) ON DELETE CASCADE,
+  info       BLOB    NOT NULL,
+  info_start INTEGER NOT NULL,
+  rest       BLOB    NOT NULL
+) STRICT;
+
+-- BEP 52, by the root of a file's pieces.
+CREATE TABLE piece_layers (
+  torrent_id  INTEGER NOT NULL REFERENCES torrent (id) ON DELETE CASCADE,
+  pieces_root BLOB    NOT NULL CHECK (length(pieces_root) = 32),
+  layer       BLOB    NOT NULL,
+  PRIMARY KEY (torrent_id, pieces_root)
+) STRICT;
+
+CREATE TABLE have (
+  torrent_id INTEGER NOT NULL REFERENCES torrent (id) ON DELETE CASCADE,
+  chunk      INTEGER NOT NULL CHECK (chunk >= 0),
+  bits       BLOB    NOT NULL CHECK (length(bits) BETWEEN 1 AND 2048),
+  PRIMARY KEY (torrent_id, chunk)
+) STRICT;
+
+-- mtime_ns and ino are decimal strings: neither fits a double.
+CREATE TABLE file_stat (
+  torrent_id INTEGER NOT NULL REFERENCES torrent (id) ON DELETE CASCADE,
+  idx        INTEGER NOT NULL CHECK (idx >= 0),
+  size       INTEGER NOT NULL,
+  mtime_ns   TEXT    NOT NULL,
+  ino        TEXT    NOT NULL,
+  writing    INTEGER NOT NULL CHECK (writing IN (0, 1)),
+  PRIMARY KEY (torrent_id, idx)
+) STRICT, WITHOUT ROWID;
+
+-- Sparse: a file that is wanted as usual under its own name has no row.
+CREATE TABLE file_wish (
+  torrent_id INTEGER NOT NULL REFERENCES torrent (id) ON DELETE CASCADE,
+  idx        INTEGER NOT NULL CHECK (idx >= 0),
+  priority   INTEGER NOT NULL DEFAULT 1,
+  path       TEXT,
+  PRIMARY KEY (torrent_id, idx)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE totals (
+  torrent_id     INTEGER PRIMARY KEY REFERENCES torrent (id) ON DELETE CASCADE,
+  downloaded     INTEGER NOT NULL DEFAULT 0,
+  uploaded       INTEGER NOT NULL DEFAULT 0,
+  wasted         INTEGER NOT NULL DEFAULT 0,
+  downloading_ms INTEGER NOT NULL DEFAULT 0,
+  seeding_ms     INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE tracker (
+  torrent_id INTEGER NOT NULL REFERENCES torrent (id) ON DELETE CASCADE,
+  tier       INTEGER NOT NULL,
+  pos        INTEGER NOT NULL,
+  url        TEXT    NOT NULL,
+  source     TEXT    NOT NULL,
+  PRIMARY KEY (torrent_id, tier, pos)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE job (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  torrent_id INTEGER REFERENCES torrent (id) ON DELETE CASCADE,
+  kind       TEXT NOT NULL,
+  step       TEXT NOT NULL,
+  args       TEXT NOT NULL,
+  caller     TEXT NOT NULL
+) STRICT;
+CREATE INDEX job_torrent ON job (torrent_id);
+
+-- torrent_id refers to nothing: what happened to a torrent outlives it.
+CREATE TABLE event (
+  seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+  at         INTEGER NOT NULL,
+  torrent_id INTEGER,
+  kind       TEXT    NOT NULL,
+  caller     TEXT    NOT NULL,
+  data       TEXT    NOT NULL
+) STRICT;
+
+CREATE TABLE volume (
+  id      TEXT PRIMARY KEY,
+  root    TEXT NOT NULL,
+  marker  TEXT,
+  seen_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE label (
+  torrent_id INTEGER NOT NULL REFERENCES torrent (id) ON DELETE CASCADE,
+  name       TEXT    NOT NULL,
+  PRIMARY KEY (torrent_id, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE meta (
+  key   TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 1;
+`
+
+const ROWS_1 = `
+INSERT INTO torrent (id, hash_v1, hash_v2, name, dir, volume, private, piece_length, piece_count, total, wanted, done,
+    desired, checked, queue_rank, added_at, completed_at, fault) VALUES
+  (3, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', NULL, 'three', '/data', '2049', 0, 16384, 2, 30000, 30000, 30000,
+    'running', 1, NULL, 1700000000000, 1700000001000, NULL),
+  (7, 'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb', NULL, 'seven', '/more', '2050', 1, 16384, 2, 30000, 20000, 0,
+    'paused', 0, NULL, 1700000002000, NULL, 'no space');
+INSERT INTO metainfo VALUES (3, x'64656e616d65', 1, x'6465'), (7, x'6465', 1, x'6465');
+INSERT INTO piece_layers VALUES (3, zeroblob(32), x'01');
+INSERT INTO have VALUES (3, 0, x'c0');
+INSERT INTO file_stat VALUES (3, 0, 30000, '1700000000123456789', '42', 0), (7, 0, 0, '0', '0', 1);
+INSERT INTO file_wish VALUES (7, 1, 0, NULL);
+INSERT INTO totals (torrent_id, downloaded, uploaded, wasted) VALUES (3, 30000, 60000, 7);
+INSERT INTO tracker VALUES (3, 0, 0, 'http://127.0.0.1:1/announce', 'metainfo');
+INSERT INTO job (torrent_id, kind, step, args, caller) VALUES (3, 'test', 'begun', '{}', 'ctl');
+INSERT INTO event (at, torrent_id, kind, caller, data) VALUES (1700000000000, 3, 'added', 'ctl', '{"name":"three"}');
+INSERT INTO volume VALUES ('2049', '/data', NULL, 1700000000000);
+INSERT INTO label VALUES (3, 'films');
+INSERT INTO meta VALUES ('listen.port', '12345'), ('clean', 'yes');
+`
+
+/** Writes it as the program of that time left it after an end in order. */
+export function writeGolden(file: string, _version: 1): void {
+  const db = new Database(file)
+  db.pragma('journal_mode = WAL')
+  db.exec(TABLES_1)
+  db.exec(ROWS_1)
+  db.close()
+}
