@@ -91,6 +91,13 @@ export class Copies {
     truncateSync(grave, 0)
   }
 
+  /** It is added again. Durable when it returns: to be done before the row is there. */
+  revive(hash: string): void {
+    if (!existsSync(this.#path(hash, 'removed'))) return
+    this.forgetRemoval(hash)
+    this.sync()
+  }
+
   forgetRemoval(hash: string): void {
     rmSync(this.#path(hash, 'removed'), { force: true })
   }

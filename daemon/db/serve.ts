@@ -125,6 +125,7 @@ export class Server {
     const run = (): unknown => {
       if (write && this.#damage !== null) throw this.#damage
       if (request.method === 'remove') this.#retire(request as Request<'remove'>)
+      if (request.method === 'add') this.#revive(request as Request<'add'>)
       if (request.method === 'metainfo')
         return readGoodMetainfo(sql, tools.copies, ...(request as Request<'metainfo'>).args)
       return perform(sql, request)
@@ -138,6 +139,13 @@ export class Server {
     const hash = hashOf(this.#opened.sql, id)
     if (hash !== null) this.#opened.tools.copies.retire(hash)
     this.#stale.delete(id)
+  }
+
+  /** A row beside the trace of an earlier removal would be removed again by the next start. */
+  #revive(request: Request<'add'>): void {
+    const { v1, v2 } = request.args[0].hashes
+    const hash = v1 ?? v2
+    if (hash !== undefined) this.#opened.tools.copies.revive(hash)
   }
 
   #answer(id: number, outcome: Outcome): void {

@@ -1,6 +1,6 @@
 /** What can happen to the database under a whole daemon: full, held, damaged, put back. Nobody has to help. */
 import Database from 'better-sqlite3'
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import {
   copyFileSync,
   existsSync,
@@ -57,13 +57,14 @@ async function seeding(daemon: Daemon, ...files: string[]): Promise<void> {
   }
 }
 
-function ctl(home: string, ...words: string[]): { status: number | null; said: string } {
+/** Not in one go with this process: a daemon of ours that ends is there until we have seen it end. */
+function ctl(home: string, ...words: string[]): Promise<{ status: number | null; said: string }> {
   const env = { PATH: process.env['PATH'], HOME: home, TORRENTINO_NET: 'loopback' }
-  const { status, stdout, stderr } = spawnSync(process.execPath, [CTL, '--home', home, ...words], {
-    encoding: 'utf8',
-    env,
+  return new Promise((done) => {
+    execFile(process.execPath, [CTL, '--home', home, ...words], { env }, (error, stdout, stderr) => {
+      done({ status: error === null ? 0 : Number(error.code), said: stdout + stderr })
+    })
   })
-  return { status, said: stdout + stderr }
 }
 
 describe.skipIf(!canMount)('a full volume of the database', () => {
@@ -176,7 +177,7 @@ describe('a foreign program that holds the database', () => {
       `Another program holds ${daemon.home}/torrentino.db: end it; nothing is recorded until then, and it goes on by itself.`,
     )
     expect((await daemon.torrent(1)).desired).toBe('paused')
-    expect(ctl(daemon.home, 'status').said).toContain('Another program holds')
+    expect((await ctl(daemon.home, 'status')).said).toContain('Another program holds')
     stranger.exec('ROLLBACK')
     stranger.close()
     await eventually(
@@ -220,7 +221,7 @@ describe('damage', () => {
     expect(database.notice).toMatch(
       /^The database could not be used \(.*\) and lies in .*-damaged: there was no good backup, and 2 torrents came back/,
     )
-    expect(ctl(daemon.home, 'status').said).toContain('2 torrents came back')
+    expect((await ctl(daemon.home, 'status')).said).toContain('2 torrents came back')
     const { events } = await daemon.call('events.since', { seq: 0 })
     expect(events.find(({ kind }) => kind === 'recovered')?.data['sentence']).toBe(database.notice)
     expect(readFileSync(join(daemon.home, 'logs/torrentinod.log'), 'utf8')).toContain('2 torrents came back')
@@ -255,21 +256,21 @@ describe('torrentinoctl', () => {
     const daemon = await stage.daemon('home')
     await seeding(daemon, 'one.bin')
     const file = join(stage.dir, 'list.db')
-    expect(ctl(daemon.home, 'backup', file)).toEqual({ status: 0, said: `${file}\n` })
+    expect(await ctl(daemon.home, 'backup', file)).toEqual({ status: 0, said: `${file}\n` })
     expect(statSync(file).mode & 0o777).toBe(0o600)
-    expect(ctl(daemon.home, 'backup', file)).toEqual({
+    expect(await ctl(daemon.home, 'backup', file)).toEqual({
       status: 1,
       said: `error: ${file} is there already; name another file.\n`,
     })
-    expect(ctl(daemon.home, 'backup', join(stage.dir, 'nowhere', 'x.db')).status).toBe(1)
-    const usual = ctl(daemon.home, 'backup').said.trim()
+    expect((await ctl(daemon.home, 'backup', join(stage.dir, 'nowhere', 'x.db'))).status).toBe(1)
+    const usual = (await ctl(daemon.home, 'backup')).said.trim()
     expect(usual).toMatch(/\/home\/backups\/torrentino-\d{8}-\d{6}\.db$/)
     await daemon.call('torrent.remove', { ids: [1], data: false })
     expect(readdirSync(join(daemon.home, 'torrents'))).toHaveLength(1)
 
-    const wrong = ctl(daemon.home, 'restore', CTL)
+    const wrong = await ctl(daemon.home, 'restore', CTL)
     expect(wrong).toEqual({ status: 2, said: `error: ${CTL} is no database of Torrentino.\n` })
-    const restored = ctl(daemon.home, 'restore', file)
+    const restored = await ctl(daemon.home, 'restore', file)
     expect(restored.said).toMatch(
       /^torrentinod was started anew with 1 torrent\. The list was restored from /,
     )
@@ -277,7 +278,7 @@ describe('torrentinoctl', () => {
     const again = await pidOf(daemon.home)
     expect(again).not.toBe(daemon.pid)
     expect(readdirSync(join(daemon.home, 'aside'))).toEqual([expect.stringMatching(/-replaced$/)])
-    expect(ctl(daemon.home, 'daemon', 'stop').status).toBe(0)
+    expect((await ctl(daemon.home, 'daemon', 'stop')).status).toBe(0)
   }, 120_000)
 
   it('puts a backup in place for the next start where no daemon runs', async () => {
@@ -286,8 +287,8 @@ describe('torrentinoctl', () => {
     const { path } = await first.call('database.backup', {})
     await first.call('torrent.remove', { ids: [1], data: false })
     await first.stop()
-    expect(ctl(first.home, 'restore', CTL).status).toBe(2)
-    expect(ctl(first.home, 'restore', path)).toEqual({
+    expect((await ctl(first.home, 'restore', CTL)).status).toBe(2)
+    expect(await ctl(first.home, 'restore', path)).toEqual({
       status: 0,
       said: `torrentinod takes ${path} when it starts next.\n`,
     })
@@ -298,10 +299,8 @@ describe('torrentinoctl', () => {
 })
 
 async function pidOf(home: string): Promise<number> {
-  const { said } = ctl(home, 'rpc', 'session.status', '{}')
+  const { said } = await ctl(home, 'rpc', 'session.status', '{}')
   const { pid } = JSON.parse(said) as { pid: number }
-  stage.after(() => {
-    ctl(home, 'daemon', 'stop')
-  })
-  return Promise.resolve(pid)
+  stage.after(() => ctl(home, 'daemon', 'stop'))
+  return pid
 }

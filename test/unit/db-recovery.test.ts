@@ -15,6 +15,9 @@ import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { listTorrents, readMetainfo, setDesired, setMetainfo } from '../../daemon/db/torrents.js'
 import type { NewTorrent } from '../../daemon/ports/store.js'
+import type { Args, FromThread, Method, ToThread } from '../../daemon/db/protocol.js'
+import { Reserve } from '../../daemon/db/reserve.js'
+import { Server, type ThreadPort } from '../../daemon/db/serve.js'
 import { hashOf, saveCopy } from '../../daemon/db/rebuild.js'
 import { stageRestore } from '../../daemon/db/recovery.js'
 import type { FileIndex, InfoHashV1, TorrentId } from '../../shared/units.js'
@@ -143,6 +146,44 @@ describe.each([
       truncateSync(file, 0)
     })
     expect(list).toEqual(all)
+  })
+})
+
+describe('a torrent that is removed and added again', () => {
+  it('is there after a kill that came before its new copy was written', () => {
+    const opened = kit.open(home)
+    const told: FromThread[] = []
+    let tell: (message: ToThread) => void = () => undefined
+    const port: ThreadPort = {
+      post: (message) => told.push(message),
+      next: () => undefined,
+      onMessage: (listener) => (tell = listener),
+      end: () => undefined,
+    }
+    const reserve = new Reserve(join(home, 'reserve'), () => 0)
+    const tools = {
+      lock: opened.db,
+      reserve,
+      elapsed: () => 0,
+      soon: () => undefined,
+      after: () => () => undefined,
+    }
+    new Server(port, opened, tools).begin()
+    const call = <M extends Method>(id: number, method: M, ...args: Args<M>): void => {
+      tell({ kind: 'call', request: { id, method, args } })
+    }
+    const torrent = realTorrent('one')
+    call(1, 'add', torrent)
+    saveCopies(opened)
+    call(2, 'remove', 1 as TorrentId)
+    call(3, 'add', torrent)
+    expect(told.map(({ kind }) => kind)).toEqual(['answer', 'answer', 'answer'])
+    const killed = kit.folder()
+    copyUnclosed(home, killed)
+    opened.db.close()
+    kit.with(killed, ({ sql }) => {
+      expect(listTorrents(sql)).toMatchObject([{ name: 'one', desired: 'running' }])
+    })
   })
 })
 
