@@ -15,6 +15,7 @@ import { ConfigFile } from './io/config-file.js'
 import { descriptorLimit, socketsWithin } from './io/descriptors.js'
 import { readDownloadDir } from './io/download-dir.js'
 import { createLog } from './io/log.js'
+import { residentMemory } from './io/memory.js'
 import { createNetwork, networkAddresses } from './io/net.js'
 import { systemRandom } from './io/random.js'
 import { createWatch } from './io/watch.js'
@@ -110,7 +111,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
       ...{ watch, clock, random, log, disk, store, database: store, settings, network },
       maxSockets: socketsWithin(descriptorLimit()),
       addresses: networkAddresses,
-      memory: () => process.memoryUsage.rss(),
+      memory: residentMemory(),
       shutdown: init.onShutdown,
       crashPoint: crashPointOf(process.env['TORRENTINO_CRASH_AT'], () => {
         process.kill(process.pid, 'SIGKILL')

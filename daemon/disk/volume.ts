@@ -6,7 +6,7 @@ import { attempt, closing, faultOf, unless } from './fault.js'
 import { writeFully } from './files.js'
 import type { SpaceAsk } from './jobs.js'
 
-const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants
+const { O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_TRUNC, O_WRONLY } = fs.constants
 /** Of a small volume no more than this part is kept free. */
 const MOST_RESERVED = 20
 const MARK_LENGTH = 32
@@ -38,11 +38,14 @@ function markerOf(dir: string): string | null {
   return fault === null && /^[0-9a-f]{32}$/.test(text) ? text : null
 }
 
-/** Durable when it answers: a mark that is remembered must be there after a power cut. */
+/**
+ * Durable when it answers: a mark that is remembered must be there after a power cut. One that cannot be read, of a cut
+ * in the middle of this, is written over.
+ */
 export function markVolume(dir: string, id: string): DiskFault | null {
   const path = `${dir}/${VOLUME_MARK}`
   return faultOf(() => {
-    const fd = attempt('open', path, () => fs.openSync(path, 'wx', 0o644))
+    const fd = attempt('open', path, () => fs.openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o644))
     closing(fd, () => {
       writeFully(fd, Buffer.from(`${id}\nBy this file Torrentino knows the volume again.\n`), 0, path)
       attempt('sync', path, () => {

@@ -39,7 +39,8 @@ export class Volumes implements Place {
   look(dir: string, accept = false): Promise<SpaceView | Fault> {
     const under = this.#looks.get(dir)
     if (under !== undefined && !accept) return under
-    const look = this.#look(dir, accept)
+    // One after the other: two at once would make two marks.
+    const look = under === undefined ? this.#look(dir, accept) : under.then(() => this.#look(dir, accept))
     this.#looks.set(dir, look)
     const over = (): void => {
       if (this.#looks.get(dir) === look) this.#looks.delete(dir)

@@ -88,10 +88,10 @@ describe('kill -9', () => {
       await daemon.kill9()
       await removed
       const again = await stage.daemon(`home ${String(round)}`)
-      const listed = async () => (await again.call('torrent.list', {})).torrents
       // What had begun goes on beside everything else.
-      while ((await listed()).some((view) => view.desired === 'removedWithData')) await delay(20)
-      const torrents = await listed()
+      const jobs = async () => (await again.call('job.list', {})).jobs
+      while ((await jobs()).some(({ state }) => state === 'running')) await delay(20)
+      const { torrents } = await again.call('torrent.list', {})
       const left = readdirSync(torrent.dir).length
       if (torrents.length === 0) expect(left).toBe(0)
       else {

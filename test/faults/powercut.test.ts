@@ -10,11 +10,16 @@ const stage = useStage()
 it.skipIf(!canCut)(
   'a power cut loses no torrent, and leaves no record without its bytes',
   async () => {
-    const figures = await powercutRounds({ rounds: 4, seed: 1, dir: join(stage.dir, 'p') })
-    expect(violationsOf(figures)).toEqual([])
-    expect(figures.rounds).toBe(4)
-    expect(figures.recorded).toBeGreaterThan(0)
-    expect(figures.between).toBeGreaterThan(0)
+    // Cuts are aimed at the moment between sync and commit, and miss it now and then.
+    let between = 0
+    for (let seed = 1; seed <= 4 && between === 0; seed += 1) {
+      const figures = await powercutRounds({ rounds: 4, seed, dir: join(stage.dir, String(seed)) })
+      expect(violationsOf(figures)).toEqual([])
+      expect(figures.rounds).toBe(4)
+      expect(figures.recorded).toBeGreaterThan(0)
+      between += figures.between
+    }
+    expect(between).toBeGreaterThan(0)
   },
   180_000,
 )

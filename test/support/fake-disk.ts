@@ -141,8 +141,13 @@ export class FakeDisk implements Disk {
   mark(dir: string, id: string): Promise<DiskFault | null> {
     return this.ask('write', () =>
       faultOf(() => {
-        this.check('open', `${dir}/${VOLUME_MARK}`)
-        this.fs.writeFile(`${dir}/${VOLUME_MARK}`, Buffer.from(id))
+        const path = `${dir}/${VOLUME_MARK}`
+        this.check('open', path)
+        const node = this.fs.get(path) ?? this.fs.create(path, 0)
+        this.fs.resize(node, id.length)
+        this.fs.write(node, 0, Buffer.from(id))
+        this.fs.syncFile(path)
+        this.fs.syncFolder(dir)
       }),
     )
   }
