@@ -45,7 +45,9 @@ function markerOf(dir: string): string | null {
 export function markVolume(dir: string, id: string): DiskFault | null {
   const path = `${dir}/${VOLUME_MARK}`
   return faultOf(() => {
-    const fd = attempt('open', path, () => fs.openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o644))
+    const fd = attempt('open', path, () =>
+      fs.openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o644),
+    )
     closing(fd, () => {
       writeFully(fd, Buffer.from(`${id}\nBy this file Torrentino knows the volume again.\n`), 0, path)
       attempt('sync', path, () => {
