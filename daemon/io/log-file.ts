@@ -26,6 +26,8 @@ export class LogFile {
   /** Bytes in the file in use. */
   #size: Bytes = 0
   #rotating = false
+  /** The file in use is not the one that was opened. */
+  #rotated = false
 
   constructor(init: { readonly cap?: Bytes } = {}) {
     this.#cap = init.cap ?? CAP
@@ -40,7 +42,8 @@ export class LogFile {
     this.#out = out
     stat(file).then(
       ({ size }) => {
-        this.#size += size
+        // Some of what was written since may be in it: counted twice, the file would be changed too early.
+        if (!this.#rotated) this.#size = Math.max(this.#size, size)
       },
       () => undefined,
     )
@@ -70,7 +73,7 @@ export class LogFile {
   async #rotate(out: Out): Promise<void> {
     const file = this.#file
     if (file === null) return
-    this.#rotating = true
+    this.#rotating = this.#rotated = true
     for (let age = KEPT; age > 0; age--) {
       const from = age === 1 ? file : `${file}.${String(age - 1)}`
       await rename(from, `${file}.${String(age)}`).catch(() => undefined)

@@ -107,6 +107,11 @@ describe('the file', () => {
     const kept = ['x.log', 'x.log.1', 'x.log.2', 'x.log.3']
     const all = (): unknown[] => [...kept].reverse().flatMap((name) => lines(name).map(({ n }) => n))
     let n = 0
+    // What waits for the first file to open may land in the next one.
+    log.info({ n }, `line ${String(n++)}`)
+    await vi.waitFor(() => {
+      expect(lines('x.log')).toHaveLength(1)
+    })
     // A message of its own each: nothing is counted together.
     for (let round = 0; round < 3; round++) {
       for (let i = 0; i < 105; i++) log.info({ n, pad: 'p'.repeat(150) }, `line ${String(n++)}`)
