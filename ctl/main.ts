@@ -7,6 +7,7 @@ import { addCommand, type AddArguments, addOptions, runAdd } from './commands/ad
 import { backupCommand } from './commands/backup.js'
 import { configCommand } from './commands/config.js'
 import { daemonCommand } from './commands/daemon.js'
+import { dhtCommand } from './commands/dht.js'
 import { exportCommand } from './commands/export.js'
 import { filesCommand } from './commands/files.js'
 import { runHome } from './commands/home.js'
@@ -41,6 +42,7 @@ const COMMANDS: readonly ((cli: Argv<Globals>) => Argv<Globals>)[] = [
   selectCommand,
   peersCommand,
   trackersCommand,
+  dhtCommand,
   pauseCommand,
   resumeCommand,
   removeCommand,

@@ -11,6 +11,7 @@ import { watchedClock } from './base/watched-clock.js'
 import { openStore } from './db/store.js'
 import { createDisk } from './disk/disk.js'
 import { systemClock } from './io/clock.js'
+import { createDhtNetwork } from './io/dht-socket.js'
 import { ConfigFile } from './io/config-file.js'
 import { descriptorLimit, socketsWithin } from './io/descriptors.js'
 import { readDownloadDir } from './io/download-dir.js'
@@ -97,18 +98,16 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     },
     { clock, turn: watch.later('disk'), reserve: () => settings.values['disk.reserve'] },
   )
-  const network = createNetwork(
-    {
-      scope: values['net.scope'],
-      localHosts: values['listen.host'] === '' ? [] : [values['listen.host']],
-      http: { userAgent: `Torrentino/${VERSION}` },
-    },
-    { clock, random },
-  )
+  const reach = {
+    scope: values['net.scope'],
+    localHosts: values['listen.host'] === '' ? [] : [values['listen.host']],
+  }
+  const network = createNetwork({ ...reach, http: { userAgent: `Torrentino/${VERSION}` } }, { clock, random })
   const room = createSession(
     { version: VERSION, pid: process.pid, home: home.state, owner: init.owner },
     {
       ...{ watch, clock, random, log, disk, store, database: store, settings, network },
+      dhtNetwork: createDhtNetwork(reach, network),
       maxSockets: socketsWithin(descriptorLimit()),
       addresses: networkAddresses,
       memory: residentMemory(),

@@ -19,6 +19,9 @@ export interface Settings {
   readonly 'disk.reserve': number
   readonly 'limits.down': number
   readonly 'limits.up': number
+  readonly 'dht.enabled': boolean
+  readonly 'dht.port': number
+  readonly 'dht.bootstrap': string
 }
 
 export type SettingKey = keyof Settings
@@ -118,6 +121,32 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<Settings[K]> } = {
   }),
   'limits.down': rate('Payload received, all torrents together'),
   'limits.up': rate('Payload sent, all torrents together'),
+  'dht.enabled': flag({
+    default: true,
+    summary: 'Whether peers are looked for in the DHT too, and found there; private torrents never are.',
+    applies: 'now',
+  }),
+  'dht.port': integer({
+    default: 0,
+    kind: 'port',
+    summary: 'The UDP port of the DHT; 0: the same as for peers.',
+    applies: 'now',
+    min: 0,
+    max: 65_535,
+  }),
+  'dht.bootstrap': text({
+    default: [
+      'router.bittorrent.com:6881',
+      'dht.transmissionbt.com:6881',
+      'dht.libtorrent.org:25401',
+      'router.utorrent.com:6881',
+    ].join(','),
+    kind: 'addresses',
+    summary: 'Where the DHT begins while no node is known, with commas between; empty: nowhere.',
+    applies: 'now',
+    valid: (list) => list.length <= 2048 && (list === '' || list.split(',').every(isHostPort)),
+    needs: 'HOST:PORT,HOST:PORT,..., an IPv6 address in brackets',
+  }),
 }
 
 export const SETTING_KEYS = Object.keys(SETTINGS) as SettingKey[]
@@ -150,6 +179,14 @@ function distance(a: string, b: string): number {
   return row[b.length] ?? 0
 }
 
+/** "router.example.net:6881", "192.0.2.1:6881", "[2001:db8::1]:6881". */
+function isHostPort(text: string): boolean {
+  const [, six, host = '', port] =
+    /^(?:\[([^\]]+)\]|([a-z0-9.-]{1,253})):([0-9]{1,5})$/i.exec(text.trim()) ?? []
+  const valid = six === undefined ? /^[a-z0-9]/i.test(host) : isIPv6(six)
+  return valid && Number(port) >= 1 && Number(port) <= 65_535
+}
+
 interface Common<T> {
   readonly default: T
   readonly summary: string
@@ -180,6 +217,21 @@ function integer(
       : { ok: false, problem }
   }
   return { ...init, check, read: (word) => check(fromUnits(word, init.units === true)) }
+}
+
+function flag(init: Common<boolean>): Setting<boolean> {
+  const problem = 'must be true or false'
+  const check = (value: unknown): Checked<boolean> =>
+    typeof value === 'boolean' ? { ok: true, value } : { ok: false, problem }
+  const words: Readonly<Record<string, boolean>> = {
+    true: true,
+    on: true,
+    yes: true,
+    false: false,
+    off: false,
+    no: false,
+  }
+  return { ...init, kind: 'switch', check, read: (word) => check(words[word.trim().toLowerCase()]) }
 }
 
 /** 0, which "none" stands for, or at least 1 KiB/s: less is a slip of the pen. */

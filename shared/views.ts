@@ -92,7 +92,7 @@ export interface PeerView {
   readonly client: string
   readonly direction: 'in' | 'out'
   /** Where we heard of it. */
-  readonly source: 'tracker' | 'incoming' | 'resume' | 'user' | 'magnet'
+  readonly source: 'tracker' | 'dht' | 'incoming' | 'resume' | 'user' | 'magnet'
   /** 0..1 */
   readonly progress: number
   readonly downRate: Rate
@@ -199,4 +199,44 @@ export interface DaemonView {
 export interface TookView {
   readonly last: Millis | null
   readonly slowest: Millis | null
+}
+
+/** The DHT of the daemon. */
+export interface DhtView {
+  readonly enabled: boolean
+  /** UDP; 0 where it has none. */
+  readonly port: number
+  /** The system's code where one of the families has no socket. */
+  readonly error: string | null
+  /** Torrents that look for peers there. */
+  readonly torrents: number
+  /** Searches that run or wait. */
+  readonly searches: number
+  /** Packets that came since it was turned on. */
+  readonly received: number
+  /** Questions of ours. */
+  readonly asked: number
+  /** Questions of others that were answered, and those that were left because they or we had sent too much. */
+  readonly answered: number
+  readonly ignored: number
+  /** Mean, milliseconds. */
+  readonly roundTrip: number
+  readonly families: readonly DhtFamilyView[]
+}
+
+export interface DhtFamilyView {
+  readonly family: 4 | 6
+  /** Our node's, 40 hex digits. */
+  readonly id: string
+  readonly nodes: number
+  /** Of these, answered lately. */
+  readonly good: number
+  readonly buckets: number
+  /** Ours, as others see it; null while they do not agree. */
+  readonly address: string | null
+  /** It is looking for its neighbours. */
+  readonly booting: boolean
+  /** Swarms, and peers of them, that are kept for others. */
+  readonly hashes: number
+  readonly peers: number
 }

@@ -60,7 +60,11 @@ export function toCompact(address: PeerAddress): Buffer {
 /** How far away a literal host is; 'never' for what is no literal address. */
 export function classOf(host: string): AddressClass {
   const bytes = ipBytes(host)
-  if (bytes === null) return 'never'
+  return bytes === null ? 'never' : classOfBytes(bytes)
+}
+
+/** How far away an address of 4 or 16 bytes is. */
+export function classOfBytes(bytes: Uint8Array): AddressClass {
   return bytes.length === 4 ? class4(bytes) : class6(bytes)
 }
 

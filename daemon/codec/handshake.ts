@@ -17,12 +17,12 @@ export interface PeerFeatures {
   readonly dht: boolean
 }
 
-/** Our handshake: we offer BEP 10 and BEP 6. `key` is the swarm key, `peerId` has 20 bytes. */
-export function handshakeBytes(key: SwarmKey, peerId: Uint8Array): Buffer {
+/** Our handshake: we offer BEP 10 and BEP 6, and BEP 5 with `dht`. `key` is the swarm key, `peerId` has 20 bytes. */
+export function handshakeBytes(key: SwarmKey, peerId: Uint8Array, dht = false): Buffer {
   const buf = Buffer.alloc(HANDSHAKE_SIZE)
   PROTOCOL.copy(buf)
   buf[25] = 0x10
-  buf[27] = 0x04
+  buf[27] = dht ? 0x05 : 0x04
   buf.write(key, 28, 20, 'hex')
   buf.set(peerId.subarray(0, 20), KEY_END)
   return buf

@@ -5,6 +5,7 @@ import type { Caller, Params, Result } from '../../shared/rpc/contract.js'
 import { RpcError, rpcError } from '../../shared/rpc/errors.js'
 import type { Magnet } from '../../shared/torrent/magnet.js'
 import { type Metainfo, MetainfoError, parseMetainfo } from '../../shared/torrent/metainfo.js'
+import { type NamedNode, readNodes } from '../../shared/torrent/metainfo-nodes.js'
 import { formatBytes } from '../../shared/text.js'
 import type { Clock } from '../ports/clock.js'
 import type { Disk, SpaceView } from '../ports/disk.js'
@@ -31,6 +32,8 @@ export interface AdderPorts {
   readonly store: Store
   readonly session: Session
   readonly downloadDir: () => string
+  /** DHT nodes that a public torrent names. */
+  readonly nodes?: (nodes: readonly NamedNode[]) => void
 }
 
 export class Adder {
@@ -357,6 +360,7 @@ export class Adder {
       wasted: 0,
     })
     this.#ports.session.journal.note('added', id, caller.name, { name: row.name, dir: row.dir })
+    if (!row.private && meta !== null) this.#ports.nodes?.(readNodes(row.torrent))
     if (row.desired !== 'running') return
     if (meta === null) torrent.start()
     else torrent.begin(meta)

@@ -15,6 +15,9 @@ import type { Bulkhead } from '../swarm/bulkhead.js'
 import type { Tracker, TrackerAsks } from '../swarm/tracker-port.js'
 import { Adder } from './add.js'
 import { Commands } from './commands.js'
+import { DhtRoom } from './dht.js'
+import { withDht } from './dht-member.js'
+import type { DhtNetwork } from '../ports/dht-network.js'
 import { createHandlers, type HandlerInit } from './handlers.js'
 import { Jobs } from './jobs.js'
 import type { PeerListener, SessionNetwork } from './network.js'
@@ -26,10 +29,11 @@ export type SessionRoomInit = HandlerInit
 
 export interface SessionRoomPorts extends Omit<
   SessionPorts,
-  'tracker' | 'downLimit' | 'upLimit' | 'busy' | 'dialer' | 'listenPort' | 'keepMetadata'
+  'tracker' | 'downLimit' | 'upLimit' | 'busy' | 'dialer' | 'listenPort' | 'keepMetadata' | 'dht'
 > {
   readonly settings: LiveSettings
   readonly network: SessionNetwork
+  readonly dhtNetwork: DhtNetwork
   /** Sockets for peers that the system allows. */
   readonly maxSockets: number
   readonly database: Database
@@ -74,6 +78,12 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
     void listener?.again()
     session.woke(gap)
   }
+  const dht = new DhtRoom({
+    ...ports,
+    network: ports.dhtNetwork,
+    listenPort,
+    settings: () => settings.values,
+  })
   const session = new Session(
     {
       peerId,
@@ -92,8 +102,11 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       },
       dialer: network.peers,
       listenPort,
-      tracker: (row, asks, bulkhead) =>
-        trackerOf({ peerId, key: trackerKey, port: listenPort }, ports, row, asks, bulkhead),
+      dht: dht.gate,
+      tracker: (row, asks, bulkhead) => {
+        const own = { peerId, key: trackerKey, port: listenPort }
+        return withDht(dht, row, asks, trackerOf(own, ports, row, asks, bulkhead))
+      },
       keepMetadata: (id, info) => adder.keepMetadata(id, info),
     },
   )
@@ -111,6 +124,9 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
     store,
     session,
     downloadDir: () => settings.values['download.dir'],
+    nodes: (nodes) => {
+      dht.tryNamed(nodes)
+    },
   })
   const host = values['listen.host']
   const listen = (): DaemonView['listen'] => ({ host, port: listenPort(), error: listener?.error ?? null })
@@ -123,6 +139,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
     apply: (changed) => {
       downLimit.setRate(changed['limits.down'] || null)
       upLimit.setRate(changed['limits.up'] || null)
+      void dht.apply()
     },
     handlers: createHandlers(init, {
       ...ports,
@@ -134,6 +151,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       commands,
       jobs,
       queries,
+      dht,
     }),
     woke,
     open: async () => {
@@ -153,6 +171,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       )
       await listener.open()
       if (listener.error !== null) log.warn({ port }, listener.error)
+      await dht.apply()
       const rows = await store.jobs()
       const moving = rows.filter(({ kind }) => kind === 'move').map(({ torrent }) => torrent)
       await session.restore(woke, new Set(moving))
@@ -165,6 +184,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       listener?.close()
       await jobs.stop()
       await session.stop()
+      await dht.stop()
     },
   }
 }

@@ -1,7 +1,7 @@
 /** The session as the transports see it: one entry per method of the contract. */
 import { CONTRACT_VERSION } from '../../shared/rpc/contract-version.js'
 import type { Handlers } from '../../shared/rpc/contract.js'
-import { EXTENT_SIZE } from '../../shared/units.js'
+import { EXTENT_SIZE, type SwarmKey } from '../../shared/units.js'
 import type { DaemonView, StateKind } from '../../shared/views.js'
 import type { Latency } from '../base/latency.js'
 import type { LoopDelay } from '../base/loop-delay.js'
@@ -12,6 +12,7 @@ import type { Database } from '../ports/store.js'
 import type { Adder } from './add.js'
 import type { Commands } from './commands.js'
 import { backUp, databaseView, stageRestore } from './database.js'
+import type { DhtRoom } from './dht.js'
 import type { Jobs } from './jobs.js'
 import type { Queries } from './queries.js'
 import type { Session } from './session.js'
@@ -37,6 +38,7 @@ export interface HandlerPorts {
   readonly jobs: Jobs
   readonly queries: Queries
   readonly settings: LiveSettings
+  readonly dht: DhtRoom
   readonly listen: () => DaemonView['listen']
   readonly memory: () => number
   /** Begins the end of the daemon; returns at once. */
@@ -72,6 +74,8 @@ export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers
     'torrent.files': ({ id }) => queries.files(id),
     'torrent.peers': ({ id }) => attempt(() => ({ peers: queries.one(id).peers() })),
     'torrent.trackers': ({ id }) => attempt(() => ({ trackers: queries.one(id).trackers() })),
+    'dht.status': () => now(ports.dht.status()),
+    'dht.lookup': ({ hash }) => attempt(() => ports.dht.lookup(hash.toLowerCase() as SwarmKey)),
     'torrent.pause': ({ ids }, caller) => commands.pause(ids, caller),
     'torrent.resume': ({ ids }, caller) => commands.resume(ids, caller),
     'torrent.verify': ({ ids }) => attempt(() => commands.verify(ids)),
@@ -140,7 +144,7 @@ function now<T>(value: T): Promise<T> {
 }
 
 /** A synchronous query as a promise: what it throws is the answer, not a crash. */
-function attempt<T>(query: () => T): Promise<T> {
+function attempt<T>(query: () => T | Promise<T>): Promise<T> {
   return new Promise((resolve) => {
     resolve(query())
   })

@@ -9,6 +9,7 @@ import type { Disk } from '../ports/disk.js'
 import type { Random } from '../ports/random.js'
 import type { Store, TorrentRow } from '../ports/store.js'
 import { Bulkhead } from '../swarm/bulkhead.js'
+import type { DhtGate } from '../swarm/dht-port.js'
 import { type Greeting, Link } from '../swarm/link.js'
 import type { MetadataKeeper } from '../swarm/metadata-phase.js'
 import { SlotShare } from '../swarm/slot-share.js'
@@ -71,6 +72,7 @@ export interface SessionPorts {
   readonly listenPort: () => number
   /** Our addresses in one line. */
   readonly addresses: () => string
+  readonly dht?: DhtGate
   readonly tracker: (row: TorrentRow, asks: TrackerAsks, bulkhead: Bulkhead) => Tracker
   readonly keepMetadata: MetadataKeeper
 }
@@ -256,6 +258,7 @@ export class Session {
         place: bulkhead.around('disk', this.volumes),
         budget: this.budget,
         listenPort,
+        dht: this.#ports.dht ?? null,
         tracker: (asks) => tracker(row, asks, bulkhead),
         keepMetadata: bulkhead.around('store', { keep: this.#ports.keepMetadata }).keep,
         listener: {
@@ -333,6 +336,7 @@ export class Session {
         clock: this.#ports.clock,
         watch: this.#ports.watch,
         serves: (key) => this.#byKey.get(key)?.serves(key) === true,
+        dht: (key) => this.#byKey.get(key)?.offersDht === true,
         ready: (ready, greeting) => {
           this.#greeting.delete(ready)
           this.#route(ready, greeting)

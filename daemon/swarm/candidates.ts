@@ -4,7 +4,7 @@ import { addressKey, classOf, type PeerAddress } from '../base/address.js'
 import type { Random } from '../ports/random.js'
 
 /** Where we heard of a peer. */
-export type CandidateSource = 'tracker' | 'incoming' | 'resume' | 'user' | 'magnet'
+export type CandidateSource = 'tracker' | 'dht' | 'incoming' | 'resume' | 'user' | 'magnet'
 
 export interface CandidatesInit {
   /** The most to keep. */
@@ -148,6 +148,11 @@ export class Candidates {
     this.#idle(candidate, now + this.#jittered(RETURN_PAUSE))
   }
 
+  /** Those heard of there are known no more. */
+  forget(source: CandidateSource): void {
+    for (const [key, candidate] of this.#known) if (candidate.source === source) this.#known.delete(key)
+  }
+
   /** Where we heard of it first. */
   sourceOf(address: PeerAddress): CandidateSource {
     return this.#known.get(addressKey(address))?.source ?? 'tracker'
@@ -228,13 +233,18 @@ export class Candidates {
     for (const [key, candidate] of this.#known) {
       if (++seen > EVICTION_SCAN && source !== 'user') return false
       const failed = candidate.failures > 0 && !candidate.useful
-      const weaker = source !== 'tracker' && candidate.source === 'tracker' && !candidate.useful
+      const weaker = !isHearsay(source) && isHearsay(candidate.source) && !candidate.useful
       if (candidate.use !== 'idle' || !(failed || weaker)) continue
       this.#known.delete(key)
       return true
     }
     return false
   }
+}
+
+/** Anybody may have said it. */
+function isHearsay(source: CandidateSource): boolean {
+  return source === 'tracker' || source === 'dht'
 }
 
 /** Below 0: the first is to be dialled before the second. */

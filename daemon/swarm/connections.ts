@@ -12,6 +12,7 @@ import type { Cancel, Clock } from '../ports/clock.js'
 import type { Candidates } from './candidates.js'
 import type { ChokerDriver } from './choker-driver.js'
 import type { Content } from './content.js'
+import type { DhtGate } from './dht-port.js'
 import type { Downloader } from './download.js'
 import { introduce } from './introduction.js'
 import type { Greeting, Link } from './link.js'
@@ -70,6 +71,8 @@ export interface ConnectionsPorts {
   /** Opens a connection and shakes hands; `attach` or `dialFailed` follows. */
   readonly dial: (address: PeerAddress) => Cancel
   readonly listenPort: () => number
+  /** Null: this torrent has nothing to do with it. */
+  readonly dht: DhtGate | null
   /** A peer came, went, or moved bytes. */
   readonly changed: () => void
   /** Nobody is connected any more. */
@@ -186,6 +189,8 @@ export class Connections implements PeerOwner {
     this.#ports.candidates.connected(address)
     const peer = this.#admit(link, greeting, source)
     this.#open(peer)
+    const dhtPort = greeting.features.dht ? (this.#ports.dht?.port() ?? 0) : 0
+    if (dhtPort > 0) peer.send(out.encodePort(dhtPort))
     link.take(peer, this.#init.torrent)
     this.#ports.changed()
   }
@@ -317,6 +322,10 @@ export class Connections implements PeerOwner {
   }
 
   // --- what peers say (PeerOwner)
+
+  dhtPort(peer: Peer, port: number): void {
+    this.#ports.dht?.node({ ...peer.transport.address, port })
+  }
 
   piecesKnown(peer: Peer): void {
     this.#ports.downloader.piecesKnown(peer)

@@ -9,6 +9,8 @@ export interface DialPorts {
   readonly clock: Clock
   readonly watch: Watch
   readonly dialer: Dialer
+  /** Whether we offer a DHT node (BEP 5) in that swarm. */
+  readonly dht: () => boolean
   /** Both handshakes are there. */
   readonly ready: (link: Link, greeting: Greeting) => void
   /** No connection, or no handshake. */
@@ -23,11 +25,14 @@ export function dialPeer(
   ports: DialPorts,
 ): Cancel {
   const { key, peerId } = init
-  const { clock, watch, ready, failed, broke } = ports
+  const { clock, watch, dht, ready, failed, broke } = ports
   let link: Link | null = null
   const cancel = ports.dialer.dial(init.address, (transport) => {
     if (transport === null) return failed()
-    link = new Link({ transport, peerId, key }, { clock, watch, serves: () => true, ready, failed, broke })
+    link = new Link(
+      { transport, peerId, key },
+      { clock, watch, serves: () => true, dht, ready, failed, broke },
+    )
   })
   return () => {
     cancel()

@@ -38,6 +38,8 @@ export interface LinkPorts {
   readonly watch: Watch
   /** Is this a swarm we serve now? Asked once, for an accepted connection. */
   readonly serves: (key: SwarmKey) => boolean
+  /** Whether we offer a DHT node (BEP 5) in that swarm; not there: no. */
+  readonly dht?: (key: SwarmKey) => boolean
   /** The handshake is whole. The torrent calls `take` now or later, or `close`. */
   readonly ready: (link: Link, greeting: Greeting) => void
   /** The connection ended before anyone took it. */
@@ -175,6 +177,6 @@ export class Link implements TransportHandler {
 
   #greet(key: SwarmKey): void {
     this.#greeted = true
-    this.transport.write(handshakeBytes(key, this.#init.peerId))
+    this.transport.write(handshakeBytes(key, this.#init.peerId, this.#ports.dht?.(key) === true))
   }
 }

@@ -16,6 +16,7 @@ import { MetadataServer } from './metadata-server.js'
 import { ChokerDriver } from './choker-driver.js'
 import { type ConnectionBudget, Connections } from './connections.js'
 import { Content } from './content.js'
+import type { DhtGate } from './dht-port.js'
 import { Downloader } from './download.js'
 import type { Peer } from './peer.js'
 import { Recorder } from './recorder.js'
@@ -73,6 +74,7 @@ export interface LivePorts {
   readonly candidates: Candidates
   readonly budget: ConnectionBudget
   readonly listenPort: () => number
+  readonly dht: DhtGate | null
   readonly listener: LiveListener
 }
 
@@ -162,6 +164,7 @@ export class Live {
         },
         dial: (address) => listener.dial(address),
         listenPort: ports.listenPort,
+        dht: ports.dht,
         changed: () => {
           listener.changed()
         },

@@ -40,6 +40,8 @@ export interface PeerOwner {
   listensOn(peer: Peer, port: number): void
   /** Of the metadata extension (BEP 9). */
   metadata(peer: Peer, message: MetadataMessage): void
+  /** The port of the peer's DHT node (BEP 5); at most once. */
+  dhtPort(peer: Peer, port: number): void
   /** All that has come so far was told. */
   parsed(peer: Peer): void
   closed(peer: Peer, reason: string): void
@@ -145,6 +147,8 @@ export class Peer implements LinkHandler, WireHandler {
   /** The id it wants metadata messages under; 0: it does not speak of them. */
   #metadataId = 0
   /** The owner's pieces arrive here when the peer is attached. */
+  /** It has told the port of its DHT node. */
+  #toldDht = false
   readonly #owner: PeerOwner
   readonly #parser: WireParser
   readonly #now: () => Millis
@@ -411,9 +415,12 @@ export class Peer implements LinkHandler, WireHandler {
     this.#chatter.add(COST.idle)
   }
 
-  port(): void {
-    // The DHT port (BEP 5) has no reader here.
+  port(port: number): void {
     this.#chatter.add(COST.idle)
+    // Once: many ports would have us knock at each of them.
+    if (this.#toldDht || port === 0) return
+    this.#toldDht = true
+    this.#owner.dhtPort(this, port)
   }
 
   unknown(): void {

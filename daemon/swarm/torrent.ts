@@ -17,6 +17,7 @@ import type { Store, TorrentRow, TotalsRow, TrackerRow } from '../ports/store.js
 import type { Bulkhead } from './bulkhead.js'
 import { Candidates } from './candidates.js'
 import type { CheckGate } from './check.js'
+import type { DhtGate } from './dht-port.js'
 import type { ConnectionBudget } from './connections.js'
 import { type Fault, faultSentence, type TorrentState } from './lifecycle.js'
 import { dialPeer } from './dial.js'
@@ -74,6 +75,8 @@ export interface TorrentPorts {
   readonly place: Place
   readonly budget: ConnectionBudget
   readonly listenPort: () => number
+  /** Null: there is none. A private torrent never uses it. */
+  readonly dht: DhtGate | null
   readonly tracker: (asks: TrackerAsks) => Tracker
   readonly keepMetadata: MetadataKeeper
   readonly listener: TorrentListener
@@ -159,8 +162,9 @@ export class Torrent {
         downloaded: this.#totals.downloaded,
         left: this.#left,
       }),
-      found: (peers) => {
-        this.#found(peers)
+      isPrivate: () => this.#row.private,
+      found: (peers, source) => {
+        this.#found(peers, source ?? 'tracker')
       },
       changed: () => {
         this.#changed()
@@ -347,11 +351,20 @@ export class Torrent {
   learn(row: TorrentRow, meta: Metainfo): void {
     if (this.#metadata === null) return
     const fetching = this.#state.kind === 'fetchingMetadata'
-    this.#handed.push(...this.#metadata.handOver())
+    const handed = this.#metadata.handOver()
     this.#metadata = null
     const { desired } = this
     this.#row = { ...row, desired }
     this.#fresh = meta
+    for (const given of handed) {
+      // BEP 27: whom anybody but its trackers named has no part in a private torrent.
+      if (row.private && given.source === 'dht') this.#dropHanded(given)
+      else this.#handed.push(given)
+    }
+    if (row.private) {
+      this.#candidates.forget('dht')
+      if (fetching) this.#tracker.start()
+    }
     this.#ports.listener.noted(this, 'metadata', { name: row.name })
     if (!fetching) return this.#changed()
     this.#begin()
@@ -445,6 +458,15 @@ export class Torrent {
 
   announceAgain(): void {
     if (this.isRunning) this.#tracker.announceNow()
+  }
+
+  /** BEP 27: a private torrent has no part in the DHT. */
+  get #dht(): DhtGate | null {
+    return this.#row.private ? null : this.#ports.dht
+  }
+  /** Our handshakes in this swarm say that we have a DHT node. */
+  get offersDht(): boolean {
+    return (this.#dht?.port() ?? 0) > 0
   }
 
   /** An accepted connection for one of our swarms. */
@@ -625,6 +647,7 @@ export class Torrent {
         candidates: this.#candidates,
         budget,
         listenPort,
+        dht: this.#dht,
         listener: {
           changed: () => {
             this.#changed()
@@ -957,8 +980,8 @@ export class Torrent {
     this.#tracker.need(need)
   }
 
-  #found(peers: readonly PeerAddress[]): void {
-    for (const peer of peers) this.#candidates.add(peer, 'tracker')
+  #found(peers: readonly PeerAddress[], source: 'tracker' | 'dht'): void {
+    for (const peer of peers) this.#candidates.add(peer, source)
     this.#metadata?.fetch?.dialMore()
     if (!this.isRunning) return
     if (this.#data.live !== null) return this.#data.live.connections.dialMore()
@@ -978,6 +1001,7 @@ export class Torrent {
         clock,
         watch,
         dialer,
+        dht: () => this.offersDht,
         ready: (link, greeting) => {
           connections.attach(link, greeting, this.#candidates.sourceOf(address))
         },

@@ -20,6 +20,9 @@ export type Need = 'none' | 'some' | 'urgent'
 /** What a tracker needs to know and whom it tells. */
 export interface TrackerAsks {
   stats(): { readonly uploaded: Bytes; readonly downloaded: Bytes; readonly left: Bytes }
-  found(peers: readonly PeerAddress[]): void
+  /** Where it was not a tracker, `source` says who told. */
+  found(peers: readonly PeerAddress[], source?: 'dht'): void
+  /** BEP 27. Of a magnet link that is told when its metadata came. */
+  isPrivate(): boolean
   changed(): void
 }

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import type { TorrentId } from '../units.js'
-import type { DaemonView, FileView, JobView, PeerView, TorrentView, TrackerView } from '../views.js'
+import type { DaemonView, DhtView, FileView, JobView, PeerView, TorrentView, TrackerView } from '../views.js'
 
 /** How a torrent is named by a caller: its number, its full hash, or a unique prefix of it. */
 export type TorrentRef = number | string
@@ -150,7 +150,7 @@ export const peerView = view<PeerView>({
   address: z.string(),
   client: z.string(),
   direction: z.enum(['in', 'out']),
-  source: z.enum(['tracker', 'incoming', 'resume', 'user', 'magnet']),
+  source: z.enum(['tracker', 'dht', 'incoming', 'resume', 'user', 'magnet']),
   progress: fraction,
   downRate: count,
   upRate: count,
@@ -160,6 +160,33 @@ export const peerView = view<PeerView>({
   amInterested: z.boolean(),
   peerChoking: z.boolean(),
   peerInterested: z.boolean(),
+})
+
+const family = z.union([z.literal(4), z.literal(6)])
+const dhtView = view<DhtView>({
+  enabled: z.boolean(),
+  port: count,
+  error: z.string().nullable(),
+  torrents: count,
+  searches: count,
+  received: count,
+  asked: count,
+  answered: count,
+  ignored: count,
+  roundTrip: count,
+  families: z.array(
+    z.object({
+      family,
+      id: z.string(),
+      nodes: count,
+      good: count,
+      buckets: count,
+      address: z.string().nullable(),
+      booting: z.boolean(),
+      hashes: count,
+      peers: count,
+    }),
+  ),
 })
 
 export const trackerView = view<TrackerView>({
@@ -355,6 +382,24 @@ export const contract = {
     'The trackers of a torrent by tier.',
     one,
     z.object({ trackers: z.array(trackerView) }),
+  ),
+  'dht.status': method('The DHT of the daemon: tables, searches, traffic.', none, dhtView),
+  'dht.lookup': method(
+    'Searches the DHT for the peers of a swarm (40 hex digits); nothing is announced. Takes seconds, 30 at most.',
+    z.strictObject({ hash: z.string().regex(/^[0-9a-fA-F]{40}$/) }),
+    z.object({
+      peers: z.array(z.string()),
+      took: count,
+      searches: z.array(
+        z.object({
+          family,
+          asked: count,
+          answered: count,
+          hops: count,
+          nearest: z.array(z.object({ id: z.string(), address: z.string() })),
+        }),
+      ),
+    }),
   ),
   'torrent.pause': method('Stops torrents and keeps them stopped.', many, durableResults),
   'torrent.resume': method('Starts torrents and keeps them running.', many, durableResults),

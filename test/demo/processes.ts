@@ -29,7 +29,9 @@ export class Processes {
   async daemon(home: string): Promise<void> {
     const path = join(this.#folder, home)
     mkdirSync(path, { mode: 0o700 })
-    writeFileSync(join(path, 'config.toml'), '[listen]\nhost = "127.0.0.1"\n', { mode: 0o600 })
+    writeFileSync(join(path, 'config.toml'), '[listen]\nhost = "127.0.0.1"\n[dht]\nenabled = false\n', {
+      mode: 0o600,
+    })
     const words = join(path, 'words.txt')
     const output = openSync(words, 'w')
     say(`$ torrentinod --home ${home} &`)

@@ -26,6 +26,7 @@ const SECTIONS = [
   'Magnet links',
   'A swarm whose seed leaves',
   'Restarts',
+  'DHT alone',
 ] as const
 
 export type Section = (typeof SECTIONS)[number]

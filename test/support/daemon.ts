@@ -75,11 +75,12 @@ export function spawnDaemon(init: DaemonInit): {
   return { child, ended, said: () => said }
 }
 
-/** Makes a home with a config.toml, by default one that listens on 127.0.0.1. */
+/** Makes a home with a config.toml, by default one that listens on 127.0.0.1 and has no DHT. */
 export function makeHome(home: string, config = ''): string {
   const listen = config.includes('[listen]') ? '' : '[listen]\nhost = "127.0.0.1"\n'
   mkdirSync(home, { mode: 0o700 })
-  writeFileSync(join(home, 'config.toml'), listen + config, { mode: 0o600 })
+  const dht = config.includes('[dht]') ? '' : '[dht]\nenabled = false\n'
+  writeFileSync(join(home, 'config.toml'), listen + dht + config, { mode: 0o600 })
   return home
 }
 

@@ -15,7 +15,7 @@ import type {
 import { RpcError, rpcError } from '../../shared/rpc/errors.js'
 import { resolveRef } from '../../shared/rpc/refs.js'
 import type { TorrentId } from '../../shared/units.js'
-import type { FileView, JobView, PeerView, TorrentView, TrackerView } from '../../shared/views.js'
+import type { DhtView, FileView, JobView, PeerView, TorrentView, TrackerView } from '../../shared/views.js'
 
 export function torrentView(id: number, over: Partial<TorrentView> = {}): TorrentView {
   return {
@@ -48,6 +48,32 @@ export function torrentView(id: number, over: Partial<TorrentView> = {}): Torren
     error: null,
     ...over,
   }
+}
+
+export const DHT: DhtView = {
+  enabled: true,
+  port: 6881,
+  error: null,
+  torrents: 3,
+  searches: 0,
+  received: 900,
+  asked: 400,
+  answered: 480,
+  ignored: 2,
+  roundTrip: 96,
+  families: [
+    {
+      family: 4,
+      id: '5f'.repeat(20),
+      nodes: 96,
+      good: 94,
+      buckets: 13,
+      address: '192.0.2.1',
+      booting: false,
+      hashes: 4,
+      peers: 9,
+    },
+  ],
 }
 
 const PEER: PeerView = {
@@ -221,6 +247,12 @@ export class FakeSession {
       resolveRef(id, this.torrents.values())
       return { trackers: this.trackers }
     },
+    'dht.status': async () => DHT,
+    'dht.lookup': async () => ({
+      peers: ['192.0.2.7:51413'],
+      took: 612,
+      searches: [{ family: 4, asked: 31, answered: 28, hops: 4, nearest: [] }],
+    }),
     'torrent.pause': async ({ ids }) => this.intent(ids, { desired: 'paused', state: 'paused' }),
     'torrent.resume': async ({ ids }) => this.intent(ids, { desired: 'running', state: 'downloading' }),
     'torrent.verify': async ({ ids }) => ({ results: this.each(ids, (torrent) => torrent) }),

@@ -24,6 +24,8 @@ export interface TorrentInit {
   readonly trackers?: readonly (readonly string[])[]
   /** Another seed gives other bytes under the same name; the name where left out. */
   readonly seed?: string
+  /** BEP 27. */
+  readonly private?: boolean
 }
 
 export interface MadeTorrent {
@@ -96,6 +98,7 @@ export function makeTorrent(folder: string, init: TorrentInit): MadeTorrent {
     name: init.name,
     'piece length': pieceLength,
     pieces,
+    ...(init.private === true ? { private: 1 } : {}),
     ...(single
       ? { length: whole.length }
       : { files: listed.map((file) => ({ length: file.length, path: file.path.split('/') })) }),

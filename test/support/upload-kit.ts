@@ -23,6 +23,7 @@ export const owner: PeerOwner = {
   blockEnd: nothing,
   rejected: nothing,
   listensOn: nothing,
+  dhtPort: nothing,
   parsed: nothing,
   closed: nothing,
   broke: nothing,

@@ -201,6 +201,10 @@ describe('what holds', () => {
       'disk.reserve': 67_108_864,
       'limits.down': 0,
       'limits.up': 0,
+      'dht.enabled': true,
+      'dht.port': 0,
+      'dht.bootstrap':
+        'router.bittorrent.com:6881,dht.transmissionbt.com:6881,dht.libtorrent.org:25401,router.utorrent.com:6881',
     })
     expect(views.every((view) => view.source === 'default' && view.value === view.default)).toBe(true)
   })

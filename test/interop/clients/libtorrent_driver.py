@@ -6,6 +6,8 @@ import sys
 import libtorrent as lt
 
 ADDRESS = sys.argv[1]
+# HOST:PORT of a node: a closed DHT begins there. Without it there is none.
+DHT = sys.argv[2] if len(sys.argv) > 2 else ""
 handles = {}
 seen = {}
 
@@ -15,7 +17,11 @@ session = lt.session(
         "outgoing_interfaces": ADDRESS,
         "ssrf_mitigation": False,
         "allow_multiple_connections_per_ip": True,
-        "enable_dht": False,
+        "enable_dht": DHT != "",
+        "dht_bootstrap_nodes": DHT,
+        "dht_restrict_routing_ips": False,
+        "dht_restrict_search_ips": False,
+        "dht_enforce_node_id": False,
         "enable_lsd": False,
         "enable_upnp": False,
         "enable_natpmp": False,
