@@ -207,6 +207,13 @@ export class Live {
     listener.diskFault(fault)
   }
 
+  /** Its files are deleted and nothing of it is recorded: it gives back what torrents share. */
+  release(): void {
+    this.connections.close('removed')
+    this.#seat.leave()
+    this.downloader.close()
+  }
+
   /** After a fault of our own: ends every part, whatever the others say to it, and records nothing. */
   abandon(failed: (error: unknown) => void): void {
     const steps = [

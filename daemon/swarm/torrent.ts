@@ -425,6 +425,7 @@ export class Torrent {
     this.#data.use((live) => {
       if (live === null) return done({ code: 'UNREADABLE', operation: 'read', path: this.#row.dir })
       const end = (fault: DiskFault | null): void => {
+        live.release()
         // Whatever is left, nothing is known of it: what comes next looks at the disk anew.
         this.#data.discard()
         this.#row = { ...this.#row, done: 0, checked: false, completedAt: null }

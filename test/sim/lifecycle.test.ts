@@ -1,8 +1,9 @@
 /** A torrent through everything that may happen to it: stops, kills, full disks, missing files, other choices. */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { Commands } from '../../daemon/session/commands.js'
 import { Jobs } from '../../daemon/session/jobs.js'
 import { Queries } from '../../daemon/session/queries.js'
+import { UnchokeShare } from '../../daemon/swarm/unchoke-share.js'
 import * as raw from '../support/raw-peer.js'
 import { makeSource, type Node, type Source, Swarm } from '../support/swarm-kit.js'
 
@@ -412,6 +413,30 @@ describe('removal', () => {
     const jobs = new Jobs({ clock, log, disk, store, session, queries, crashPoint: () => undefined })
     return new Commands({ session, store, log, queries, jobs })
   }
+
+  it('gives back its part of the upload slots, whose owners are asked about them', async () => {
+    let seats = 0
+    const join = UnchokeShare.prototype.join
+    const spy = vi.spyOn(UnchokeShare.prototype, 'join').mockImplementation(function (this: UnchokeShare) {
+      seats++
+      const seat = join.call(this)
+      const { leave } = seat
+      return Object.assign(Object.create(seat) as typeof seat, {
+        leave: () => {
+          seats--
+          leave()
+        },
+      })
+    })
+    const all = await pair()
+    await middle(all)
+    const before = seats
+    const removing = commandsOf(all.leecher).remove({ ids: [1], data: true }, caller)
+    await all.swarm.run(1000)
+    await removing
+    expect([before, seats]).toEqual([2, 1])
+    spy.mockRestore()
+  })
 
   it.each([true, false])('wins over a resume that comes in the middle (data: %s)', async (data) => {
     const all = await pair()
