@@ -60,6 +60,8 @@ export class Lanes {
   private readonly threads: Thread<LaneJobs>[] = []
   /** Threads that find out a volume and are nobody's lane yet. */
   private readonly scouts = new Set<Thread<LaneJobs>>()
+  /** Scouts that found nothing left to look at and are ending: no folder waits for their place. */
+  private readonly leaving = new Set<Thread<LaneJobs>>()
   /** Folders whose volume nobody looks for yet. */
   private readonly unknown: string[] = []
   /** Started ahead of need and not a scout yet. */
@@ -120,7 +122,9 @@ export class Lanes {
   private scoutNext(scout: Thread<LaneJobs>): void {
     const dir = this.unknown.shift()
     if (dir === undefined) {
-      void scout.stop().then(() => this.scouts.delete(scout))
+      this.scouts.delete(scout)
+      this.leaving.add(scout)
+      void scout.stop().then(() => this.leaving.delete(scout))
       return
     }
     scout.request('device', { dir }, (device) => {
@@ -148,6 +152,6 @@ export class Lanes {
   }
 
   private all(): Thread<LaneJobs>[] {
-    return [...this.threads, ...this.scouts, ...(this.spare === null ? [] : [this.spare])]
+    return [...this.threads, ...this.scouts, ...this.leaving, ...(this.spare === null ? [] : [this.spare])]
   }
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createDisk } from '../../daemon/disk/disk.js'
+import { Lanes } from '../../daemon/disk/lanes.js'
 import { isBuilt } from '../support/disk-worlds.js'
 import { FakeClock } from '../support/fake-clock.js'
 import { handPiece, KitTorrent, Recorder, verify } from '../support/storage-kit.js'
@@ -14,6 +15,9 @@ const HANGS = code(`import { parentPort } from 'node:worker_threads'; parentPort
 const DIES = code(
   `import { parentPort } from 'node:worker_threads'; parentPort.once('message', () => { throw new Error('dead') })`,
 )
+/** Every folder is on one volume, every other answer is null, and it does not end when it is told to. */
+const LINGERS = code(`import { parentPort } from 'node:worker_threads'
+parentPort.on('message', (jobs) => parentPort.postMessage(jobs.map(({ kind }) => kind === 'device' ? '7' : null)))`)
 const CHECK = new URL('../../dist/daemon/disk/check-worker.js', import.meta.url)
 const LANE = new URL('../../dist/daemon/disk/lane.js', import.meta.url)
 
@@ -73,4 +77,18 @@ describe.skipIf(!isBuilt)('threads of the disk', () => {
     expect(bug.message).toBe('dead')
     fs.rmSync(dir, { recursive: true })
   })
+
+  it('finds the volume of a folder while threads that looked at others before it are still ending', async () => {
+    const clock = new FakeClock()
+    const bugs: Error[] = []
+    const lanes = new Lanes({ url: LINGERS, onBug: (error) => bugs.push(error) }, clock)
+    const answers: unknown[] = []
+    for (const dir of ['/a', '/b', '/c', '/d', '/e'])
+      answers.push(await lanes.of(dir).ask('survey', { key: 1, again: false }))
+    expect(answers).toEqual([null, null, null, null, null])
+    const stopped = lanes.stop()
+    clock.advance(5000)
+    await stopped
+    expect(bugs).toEqual([])
+  }, 10_000)
 })
