@@ -27,6 +27,7 @@ import { statusCommand } from './commands/status.js'
 import { trackersCommand } from './commands/trackers.js'
 import { verifyCommand } from './commands/verify.js'
 import { waitCommand } from './commands/wait.js'
+import { whyCommand } from './commands/why.js'
 import { type Context, type Globals, hideDashes, verb } from './context.js'
 import { endingOf, EXIT, type ExitStatus, Failure } from './exit.js'
 
@@ -38,6 +39,7 @@ const COMMANDS: readonly ((cli: Argv<Globals>) => Argv<Globals>)[] = [
   addCommand,
   listCommand,
   showCommand,
+  whyCommand,
   filesCommand,
   selectCommand,
   peersCommand,

@@ -122,6 +122,52 @@ export interface TrackerView {
   readonly peers: number | null
 }
 
+/** What can be in the way of a torrent. */
+export const CAUSE_KINDS = [
+  'paused',
+  'held',
+  'queued',
+  'checking',
+  'moving',
+  'stopping',
+  'removal',
+  'space',
+  'volume',
+  'folder',
+  'files',
+  'disk',
+  'bug',
+  'database',
+  'metadata',
+  'noPeers',
+  'noAnswer',
+  'allChoke',
+  'missingPieces',
+  'limit',
+  'slowDisk',
+  'tracker',
+  'unreachable',
+] as const
+export type CauseKind = (typeof CAUSE_KINDS)[number]
+
+/** One thing that is in the way. */
+export interface CauseView {
+  readonly kind: CauseKind
+  /** Nothing goes on because of it; else it goes on, more slowly or not to its end. */
+  readonly stops: boolean
+  /** What it is, and what helps. */
+  readonly sentence: string
+}
+
+/** Why a torrent is where it is. */
+export interface WhyView {
+  readonly torrent: TorrentView
+  /** The one that matters most comes first; none: nothing is wrong. */
+  readonly causes: readonly CauseView[]
+  /** How it goes, in a sentence. */
+  readonly summary: string
+}
+
 export interface DaemonView {
   readonly version: string
   readonly contract: string

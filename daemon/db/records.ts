@@ -116,20 +116,35 @@ export function appendEvent(sql: Sql, event: Omit<EventRow, 'seq'>): number {
   return seq
 }
 
+interface StoredEvent {
+  readonly seq: number
+  readonly at: number
+  readonly torrent_id: TorrentId | null
+  readonly kind: string
+  readonly caller: string
+  readonly data: string
+}
+
 export function eventsSince(sql: Sql, seq: number, limit: number): EventRow[] {
   const rows = sql.all(
     'SELECT seq, at, torrent_id, kind, caller, data FROM event WHERE seq > ? ORDER BY seq LIMIT ?',
     seq,
     Math.max(0, limit),
-  ) as { seq: number; at: number; torrent_id: TorrentId | null; kind: string; caller: string; data: string }[]
-  return rows.map(({ seq: number, at, torrent_id, kind, caller, data }) => ({
-    seq: number,
-    at,
-    torrent: torrent_id,
+  ) as StoredEvent[]
+  return rows.map(eventOf)
+}
+
+export function lastEvent(sql: Sql, torrent: TorrentId, kind: string): EventRow | null {
+  const row = sql.get(
+    'SELECT seq, at, torrent_id, kind, caller, data FROM event WHERE torrent_id = ? AND kind = ? ORDER BY seq DESC LIMIT 1',
+    torrent,
     kind,
-    caller,
-    data: readData(data),
-  }))
+  ) as StoredEvent | undefined
+  return row === undefined ? null : eventOf(row)
+}
+
+function eventOf({ seq, at, torrent_id, kind, caller, data }: StoredEvent): EventRow {
+  return { seq, at, torrent: torrent_id, kind, caller, data: readData(data) }
 }
 
 /** What was noted; nothing where somebody edited it. */

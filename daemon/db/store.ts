@@ -243,6 +243,7 @@ function storeOver(thread: Thread, facts: OpenFacts, notice: Notice | null): Ope
     remove: (id) => thread.call('remove', id),
     appendEvent: (event) => thread.call('appendEvent', event),
     eventsSince: (seq, limit) => thread.call('eventsSince', seq, limit),
+    lastEvent: (torrent, kind) => thread.call('lastEvent', torrent, kind),
     lastSeq: () => thread.call('lastSeq'),
     getMeta: (key) => thread.call('getMeta', key),
     setMeta: (key, value) => thread.call('setMeta', key, value),

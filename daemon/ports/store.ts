@@ -218,6 +218,8 @@ export interface Store {
   appendEvent(event: Omit<EventRow, 'seq'>): Promise<number>
   /** Events after `seq`, oldest first, at most `limit`. */
   eventsSince(seq: number, limit: number): Promise<EventRow[]>
+  /** The last event of this kind that a torrent has, or null. */
+  lastEvent(torrent: TorrentId, kind: string): Promise<EventRow | null>
   /** The number of the last event; 0 before the first. Numbers are never used again. */
   lastSeq(): Promise<number>
   getMeta(key: string): Promise<string | null>

@@ -73,6 +73,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
   /** Null until it was opened. */
   let listener: PeerListener | null = null
   const listenPort = (): number => listener?.port ?? 0
+  let reached = false
   const woke = (gap: Millis): void => {
     network.changed()
     void listener?.again()
@@ -144,6 +145,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
     handlers: createHandlers(init, {
       ...ports,
       listen,
+      reached: () => reached,
       session,
       loop,
       storeLatency,
@@ -161,6 +163,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
         {
           full: () => session.budget.full,
           accept: (transport) => {
+            reached = true
             if (network.allows(transport.address)) session.accept(transport)
             else transport.close('out-of-scope')
           },

@@ -17,6 +17,7 @@ import type { Jobs } from './jobs.js'
 import type { Queries } from './queries.js'
 import type { Session } from './session.js'
 import type { LiveSettings } from './settings.js'
+import type { HouseFacts } from './why.js'
 
 export interface HandlerInit {
   readonly version: string
@@ -40,6 +41,8 @@ export interface HandlerPorts {
   readonly settings: LiveSettings
   readonly dht: DhtRoom
   readonly listen: () => DaemonView['listen']
+  /** Somebody has connected to us. */
+  readonly reached: () => boolean
   readonly memory: () => number
   /** Begins the end of the daemon; returns at once. */
   readonly shutdown: () => void
@@ -74,6 +77,7 @@ export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers
     'torrent.files': ({ id }) => queries.files(id),
     'torrent.peers': ({ id }) => attempt(() => ({ peers: queries.one(id).peers() })),
     'torrent.trackers': ({ id }) => attempt(() => ({ trackers: queries.one(id).trackers() })),
+    'torrent.why': ({ id }) => queries.why(id, houseFacts(ports, startedAt)),
     'dht.status': () => now(ports.dht.status()),
     'dht.lookup': ({ hash }) => attempt(() => ports.dht.lookup(hash.toLowerCase() as SwarmKey)),
     'torrent.pause': ({ ids }, caller) => commands.pause(ids, caller),
@@ -136,6 +140,28 @@ function status(init: HandlerInit, ports: HandlerPorts, startedAt: number): Daem
     stalls: { ...stalls, longest: Math.round(stalls.longest) },
     faults,
     database: databaseView(ports.database, clock.wall()),
+  }
+}
+
+function houseFacts(ports: HandlerPorts, startedAt: number): Omit<HouseFacts, 'pausedBy'> {
+  const { session, settings, clock, disk } = ports
+  const rates = { down: 0, up: 0 }
+  for (const torrent of session.all()) {
+    const { downRate, upRate } = torrent.view()
+    rates.down += downRate
+    rates.up += upRate
+  }
+  const { oldest, write } = disk.pressure()
+  return {
+    wall: clock.wall(),
+    uptime: clock.now() - startedAt,
+    limits: { down: settings.values['limits.down'] || null, up: settings.values['limits.up'] || null },
+    rates,
+    disk: { oldest, slowest: write.slowest ?? 0 },
+    database: ports.database.problem(),
+    listen: ports.listen(),
+    reached: ports.reached(),
+    dht: settings.values['dht.enabled'],
   }
 }
 

@@ -8,6 +8,7 @@ import type { Store } from '../ports/store.js'
 import type { Live } from '../swarm/live.js'
 import type { Torrent } from '../swarm/torrent.js'
 import type { Session } from './session.js'
+import { explain, type HouseFacts } from './why.js'
 
 export interface QueryPorts {
   readonly session: Session
@@ -106,6 +107,13 @@ export class Queries {
           ],
     )
     return { files }
+  }
+
+  async why(ref: TorrentRef, house: Omit<HouseFacts, 'pausedBy'>): Promise<Result<'torrent.why'>> {
+    const torrent = this.one(ref)
+    const last = torrent.desired === 'paused' ? await this.#ports.store.lastEvent(torrent.id, 'paused') : null
+    const pausedBy = last === null ? null : { caller: last.caller, at: last.at }
+    return explain(torrent.facts(), { ...house, pausedBy })
   }
 
   async export(ref: TorrentRef): Promise<Result<'torrent.export'>> {

@@ -70,6 +70,13 @@ export class Candidates {
     return this.#known.size
   }
 
+  /** Of these, did not answer, or were of no use, when they were last tried. */
+  get failing(): number {
+    let count = 0
+    for (const { failures, use } of this.#known.values()) if (failures > 0 && use !== 'connected') count++
+    return count
+  }
+
   /**
    * Remembers a peer. False where it was known, may not be dialled (port, ban, ourselves), or there is no room. Only
    * the user may name the port of a foreign service.

@@ -19,6 +19,7 @@ import { Candidates } from './candidates.js'
 import type { CheckGate } from './check.js'
 import type { DhtGate } from './dht-port.js'
 import type { ConnectionBudget } from './connections.js'
+import { bareFacts, swarmFacts, type TorrentFacts } from './facts.js'
 import { type Fault, faultSentence, type TorrentState } from './lifecycle.js'
 import { dialPeer } from './dial.js'
 import type { Greeting, Link } from './link.js'
@@ -502,6 +503,20 @@ export class Torrent {
   }
   trackers(): TrackerView[] {
     return this.#tracker.views()
+  }
+
+  /** For the question why it does not go on. */
+  facts(): TorrentFacts {
+    const { live } = this.#data
+    const known = { size: this.#candidates.size, failed: this.#candidates.failing }
+    return {
+      view: this.view(),
+      state: this.#state,
+      held: this.#row.fault,
+      storeTrouble: this.#storeTrouble,
+      trackers: this.trackers(),
+      swarm: live === null ? bareFacts(this.connected, known) : swarmFacts(live, known),
+    }
   }
 
   /** Totals that moved since the last call. */

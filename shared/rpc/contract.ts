@@ -5,7 +5,17 @@
  */
 import { z } from 'zod'
 import type { TorrentId } from '../units.js'
-import type { DaemonView, DhtView, FileView, JobView, PeerView, TorrentView, TrackerView } from '../views.js'
+import {
+  CAUSE_KINDS,
+  type DaemonView,
+  type DhtView,
+  type FileView,
+  type JobView,
+  type PeerView,
+  type TorrentView,
+  type TrackerView,
+  type WhyView,
+} from '../views.js'
 
 /** How a torrent is named by a caller: its number, its full hash, or a unique prefix of it. */
 export type TorrentRef = number | string
@@ -201,6 +211,12 @@ export const trackerView = view<TrackerView>({
   peers: count.nullable(),
 })
 
+export const whyView = view<WhyView>({
+  torrent: torrentView,
+  causes: z.array(z.object({ kind: z.enum(CAUSE_KINDS), stops: z.boolean(), sentence: z.string() })),
+  summary: z.string(),
+})
+
 const took = z.object({ last: count.nullable(), slowest: count.nullable() })
 
 export const daemonView = view<DaemonView>({
@@ -383,6 +399,7 @@ export const contract = {
     one,
     z.object({ trackers: z.array(trackerView) }),
   ),
+  'torrent.why': method('What is in the way of a torrent, the most important first.', one, whyView),
   'dht.status': method('The DHT of the daemon: tables, searches, traffic.', none, dhtView),
   'dht.lookup': method(
     'Searches the DHT for the peers of a swarm (40 hex digits); nothing is announced. Takes seconds, 30 at most.',

@@ -17,6 +17,7 @@ import {
   torrentDetail,
   torrentView as torrentSchema,
   trackerView,
+  whyView,
 } from '../../shared/rpc/contract.js'
 import type { TorrentId } from '../../shared/units.js'
 import { FakeSession, torrentView } from '../support/fake-handlers.js'
@@ -124,6 +125,7 @@ describe('--json of every verb is as the contract says', () => {
     [['files', '1'], z.array(fileView)],
     [['peers', '1'], z.array(peerView)],
     [['trackers', '1'], z.array(trackerView)],
+    [['why', '1'], whyView],
     [['select', '1', '1,3'], torrentSchema],
     [['pause', '1', '2'], results['torrent.pause'].result],
     [['resume', 'all'], results['torrent.resume'].result],

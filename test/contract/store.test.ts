@@ -432,6 +432,23 @@ describe.each([
     expect(await store.eventsSince(5, 10)).toEqual([])
   })
 
+  it('tells the last event of a kind that a torrent has', async () => {
+    const id = await store.add(newTorrent(1))
+    const append = (at: number, torrent: TorrentId | null, kind: string) =>
+      store.appendEvent({ at, torrent, kind, caller: 'c', data: { at } })
+    expect(await store.lastEvent(id, 'paused')).toBeNull()
+    await append(1, id, 'paused')
+    await append(2, id, 'paused')
+    await append(3, null, 'paused')
+    await append(4, id, 'resumed')
+    expect(await store.lastEvent(id, 'paused')).toMatchObject({
+      at: 2,
+      caller: 'c',
+      torrent: id,
+      data: { at: 2 },
+    })
+  })
+
   it('prunes events by age, seldom, and never reuses their numbers', async () => {
     const month = 30 * 24 * 3600 * 1000
     const append = (at: number) => store.appendEvent({ at, torrent: null, kind: 'k', caller: 'c', data: {} })

@@ -247,6 +247,11 @@ export class FakeSession {
       resolveRef(id, this.torrents.values())
       return { trackers: this.trackers }
     },
+    'torrent.why': async ({ id }) => ({
+      torrent: resolveRef(id, this.torrents.values()),
+      causes: [{ kind: 'noPeers', stops: true, sentence: 'No peer is known.' }],
+      summary: 'It does not go on.',
+    }),
     'dht.status': async () => DHT,
     'dht.lookup': async () => ({
       peers: ['192.0.2.7:51413'],

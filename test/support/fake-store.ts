@@ -313,6 +313,13 @@ export class FakeStore implements Store {
     )
   }
 
+  lastEvent(torrent: TorrentId, kind: string): Promise<EventRow | null> {
+    return this.read('lastEvent', () => {
+      const last = this.tables.events.findLast((event) => event.torrent === torrent && event.kind === kind)
+      return last === undefined ? null : structuredClone(last)
+    })
+  }
+
   lastSeq(): Promise<number> {
     return this.read('lastSeq', () => this.tables.lastSeq)
   }
