@@ -6,17 +6,18 @@ import { RpcError, rpcError } from '../../shared/rpc/errors.js'
 import type { Magnet } from '../../shared/torrent/magnet.js'
 import { type Metainfo, MetainfoError, parseMetainfo } from '../../shared/torrent/metainfo.js'
 import { type NamedNode, readNodes } from '../../shared/torrent/metainfo-nodes.js'
-import { formatBytes } from '../../shared/text.js'
 import type { Clock } from '../ports/clock.js'
-import type { Disk, SpaceView } from '../ports/disk.js'
+import type { Disk } from '../ports/disk.js'
 import { type NewTorrent, type Store, StoreFault, type TorrentRow, type TrackerRow } from '../ports/store.js'
 import { fileAround, linkIn, magnetRow, readMagnet } from './add-magnet.js'
-import { faultSentence } from '../swarm/lifecycle.js'
+import { freeBytesOf, lookAtPlace, type Looked, wantedBytes } from './add-place.js'
 import { neighbours } from './claims.js'
 import type { Kept } from '../swarm/metadata-phase.js'
 import type { Torrent } from '../swarm/torrent.js'
 import type { Session } from './session.js'
 import { refuseSharedPaths, rootOf } from './shared-paths.js'
+
+const gone: Kept = { refused: 'The torrent was removed.' }
 
 interface Recording {
   readonly keys: readonly SwarmKey[]
@@ -52,27 +53,54 @@ export class Adder {
     if ((metainfo === undefined) === (magnet === undefined)) {
       throw rpcError('badTorrent', 'Give either the bytes of a .torrent file or a magnet link.')
     }
-    const judge =
-      magnet === undefined
-        ? () => this.#judge(Buffer.from(metainfo ?? '', 'base64'), params, caller)
-        : () => this.#judgeMagnet(magnet, params, caller)
-    return (await this.#inTurn(judge)).answer
+    return magnet === undefined
+      ? this.#addFile(Buffer.from(metainfo ?? '', 'base64'), params, caller)
+      : this.#addMagnet(magnet, params, caller)
+  }
+
+  async #addFile(
+    bytes: Uint8Array,
+    params: Params<'torrent.add'>,
+    caller: Caller,
+  ): Promise<Result<'torrent.add'>> {
+    const meta = readMetainfo(bytes)
+    const known = this.#byKeys(swarmKeys(meta.hashes))
+    const looked =
+      known === undefined
+        ? await this.#lookForNew(meta, params)
+        : known.lacksMetadata
+          ? await this.#lookFor(known, meta, params.select)
+          : null
+    return (await this.#inTurn(() => this.#judge(bytes, meta, looked, params, caller))).answer
+  }
+
+  async #addMagnet(
+    text: string,
+    params: Params<'torrent.add'>,
+    caller: Caller,
+  ): Promise<Result<'torrent.add'>> {
+    const magnet = readMagnet(text)
+    const isKnown = this.#byKeys(swarmKeys(magnet.hashes)) !== undefined
+    const looked = isKnown ? null : await this.#lookAt(params.dir)
+    return (await this.#inTurn(() => this.#judgeMagnet(text, magnet, looked, params, caller))).answer
   }
 
   /** Metadata that peers sent for a magnet link: judged like an added .torrent, and recorded. */
-  keepMetadata(id: TorrentId, info: Uint8Array): Promise<Kept> {
-    return this.#inTurn(async () => {
-      const torrent = this.#ports.session.get(id)
-      if (torrent === undefined) return { refused: 'The torrent was removed.' }
-      try {
-        return await this.#complete(torrent, info, undefined)
-      } catch (error) {
-        if (error instanceof RpcError) return { refused: error.message }
-        if (error instanceof StoreFault)
-          return { refused: `The metadata could not be recorded (${error.code}).` }
-        throw error
-      }
-    })
+  async keepMetadata(id: TorrentId, info: Uint8Array): Promise<Kept> {
+    try {
+      const coming = this.#ports.session.get(id)
+      if (coming === undefined) return gone
+      const looked = await this.#lookFor(coming, this.#metaOf(coming, info), undefined)
+      return await this.#inTurn(async () => {
+        const torrent = this.#ports.session.get(id)
+        return torrent === undefined ? gone : this.#complete(torrent, info, looked, undefined)
+      })
+    } catch (error) {
+      if (error instanceof RpcError) return { refused: error.message }
+      if (error instanceof StoreFault)
+        return { refused: `The metadata could not be recorded (${error.code}).` }
+      throw error
+    }
   }
 
   async #inTurn<T>(judge: () => Promise<T>): Promise<T> {
@@ -81,10 +109,36 @@ export class Adder {
     return await judged
   }
 
-  /** A torrent that was only a magnet link gets its files. Throws what an added .torrent would be refused with. */
+  /** A new torrent's folder. Throws badSelection. */
+  #lookForNew(meta: Metainfo, params: Params<'torrent.add'>): Promise<Looked> {
+    return this.#lookAt(params.dir, { meta, unwanted: unwantedFiles(meta, params.select) })
+  }
+
+  /** The folder of a torrent that is only a magnet link so far. Throws badSelection. */
+  async #lookFor(
+    torrent: Torrent,
+    meta: Metainfo,
+    select: readonly FileIndex[] | undefined,
+  ): Promise<Looked> {
+    const unwanted = unwantedOf(meta, await this.#linkOf(torrent), select)
+    return this.#lookAt(torrent.dir, { meta, unwanted })
+  }
+
+  #lookAt(
+    dir = this.#ports.downloadDir(),
+    coming: Parameters<typeof lookAtPlace>[1] = null,
+  ): Promise<Looked> {
+    return lookAtPlace(dir, coming, this.#ports)
+  }
+
+  /**
+   * A torrent that was only a magnet link gets its files. Throws what an added .torrent would be refused with. Where
+   * its folder is another one than was looked at, that has to answer now.
+   */
   async #complete(
     torrent: Torrent,
     info: Uint8Array,
+    before: Looked | null,
     select: readonly FileIndex[] | undefined,
   ): Promise<{ readonly row: TorrentRow; readonly meta: Metainfo }> {
     const { store } = this.#ports
@@ -93,11 +147,11 @@ export class Adder {
     const file = fileAround(info, row.trackers, link)
     const meta = readMetainfo(file)
     await this.#othersRecorded(row.dir, meta)
-    const only = (link?.only ?? []).filter((index) => meta.files[index]?.pad === false)
-    const unwanted = unwantedFiles(meta, select ?? (only.length > 0 ? only : undefined))
+    const unwanted = unwantedOf(meta, link, select)
     await refuseSharedPaths({ dir: row.dir, meta, self: torrent.id }, this.#ports)
+    const looked = before?.dir === row.dir ? before : await this.#lookAt(row.dir, { meta, unwanted })
+    looked.space()
     const wanted = wantedBytes(meta, unwanted)
-    await this.#refuseWithoutRoom(row.dir, meta, unwanted, wanted, await this.#folder(row.dir))
     const known = {
       name: meta.name,
       private: meta.private,
@@ -116,6 +170,11 @@ export class Adder {
     return { row: { ...row, ...known }, meta }
   }
 
+  /** What the info dictionary of a torrent says. */
+  #metaOf(torrent: Torrent, info: Uint8Array): Metainfo {
+    return readMetainfo(fileAround(info, torrent.record.trackers, null))
+  }
+
   /** Null where it cannot be read back. */
   async #linkOf(torrent: Torrent): Promise<Magnet | null> {
     const { torrent: bytes } = await this.#ports.store.metainfo(torrent.id)
@@ -124,19 +183,19 @@ export class Adder {
 
   async #judgeMagnet(
     text: string,
+    magnet: Magnet,
+    before: Looked | null,
     params: Params<'torrent.add'>,
     caller: Caller,
   ): Promise<{ readonly answer: Promise<Result<'torrent.add'>> }> {
-    const magnet = readMagnet(text)
     const keys = swarmKeys(magnet.hashes)
     for (const other of [...this.#recording]) {
       if (other.keys.some((key) => keys.includes(key))) await other.ended
     }
     const known = this.#byKeys(keys)
     if (known !== undefined) {
-      return {
-        answer: Promise.resolve(await this.#merge(known, [...magnet.trackers, ...(params.trackers ?? [])])),
-      }
+      const answer = await this.#merge(known, [...magnet.trackers, ...(params.trackers ?? [])])
+      return { answer: answer() }
     }
     if (params.select !== undefined) {
       throw rpcError(
@@ -144,8 +203,9 @@ export class Adder {
         'Files can be chosen once the metadata are there: use "torrentinoctl select".',
       )
     }
-    const dir = params.dir ?? this.#ports.downloadDir()
-    const space = await this.#folder(dir)
+    const looked = before ?? (await this.#lookAt(params.dir))
+    const { dir } = looked
+    const space = looked.space()
     const row = magnetRow(text, magnet, {
       dir,
       volume: space.volume,
@@ -175,19 +235,23 @@ export class Adder {
   /** Answers as soon as the next add may be judged. */
   async #judge(
     bytes: Uint8Array,
+    meta: Metainfo,
+    before: Looked | null,
     params: Params<'torrent.add'>,
     caller: Caller,
   ): Promise<{ readonly answer: Promise<Result<'torrent.add'>> }> {
-    const meta = readMetainfo(bytes)
     const dir = params.dir ?? this.#ports.downloadDir()
     await this.#othersRecorded(dir, meta)
     const known = this.#byKeys(swarmKeys(meta.hashes))
-    if (known !== undefined) return { answer: Promise.resolve(await this.#again(known, bytes, meta, params)) }
+    if (known !== undefined) {
+      const answer = await this.#again(known, bytes, meta, before, params)
+      return { answer: answer() }
+    }
     const unwanted = unwantedFiles(meta, params.select)
-    const space = await this.#folder(dir)
+    const looked = before?.dir === dir ? before : await this.#lookForNew(meta, params)
+    const space = looked.space()
     await refuseSharedPaths({ dir, meta, self: null }, this.#ports)
     const wanted = wantedBytes(meta, unwanted)
-    await this.#refuseWithoutRoom(dir, meta, unwanted, wanted, space)
     const trackers = trackerRows(meta, params.trackers ?? [])
     const row: NewTorrent = {
       hashes: meta.hashes,
@@ -251,18 +315,19 @@ export class Adder {
     torrent: Torrent,
     bytes: Uint8Array,
     meta: Metainfo,
+    before: Looked | null,
     params: Params<'torrent.add'>,
-  ): Promise<Result<'torrent.add'>> {
+  ): Promise<() => Promise<Result<'torrent.add'>>> {
     if (torrent.lacksMetadata) {
       const info = bytes.subarray(meta.infoStart, meta.infoEnd)
-      const { row, meta: known } = await this.#complete(torrent, info, params.select)
+      const { row, meta: known } = await this.#complete(torrent, info, before, params.select)
       torrent.learn(row, known)
     }
     return this.#merge(torrent, [...meta.trackers.flat(), ...(params.trackers ?? [])])
   }
 
-  /** A known torrent only gains trackers. */
-  async #merge(torrent: Torrent, urls: readonly string[]): Promise<Result<'torrent.add'>> {
+  /** A known torrent only gains trackers. What is answered asks the disk, and nobody's turn waits for that. */
+  async #merge(torrent: Torrent, urls: readonly string[]): Promise<() => Promise<Result<'torrent.add'>>> {
     // A private torrent is announced to its own trackers and to no others (BEP 27).
     const offered = torrent.private ? [] : [...new Set(urls)].filter((url) => !torrent.announcesTo(url))
     const next = 1 + Math.max(-1, ...torrent.record.trackers.map(({ tier }) => tier))
@@ -271,70 +336,23 @@ export class Adder {
       await this.#ports.store.addTrackers(torrent.id, added)
       torrent.addTrackers(added)
     }
-    const view = torrent.view()
-    const space = await this.#ports.disk.space(view.dir)
+    return () => this.#known(torrent, added.length)
+  }
+
+  async #known(torrent: Torrent, addedTrackers: number): Promise<Result<'torrent.add'>> {
+    const { id, hashes } = torrent
+    const { name, dir, totalBytes, wantedBytes: wanted } = torrent.view()
     return {
-      id: torrent.id,
-      infoHash: torrent.hashes.v1 ?? null,
-      infoHashV2: torrent.hashes.v2 ?? null,
-      name: view.name,
+      id,
+      infoHash: hashes.v1 ?? null,
+      infoHashV2: hashes.v2 ?? null,
+      name,
       duplicate: true,
-      dir: view.dir,
-      freeBytes: 'code' in space ? 0 : space.freeBytes,
-      totalBytes: view.totalBytes,
-      wantedBytes: view.wantedBytes,
-      addedTrackers: added.length,
-    }
-  }
-
-  async #folder(dir: string): Promise<SpaceView> {
-    const away = await this.#ports.session.volumes.away(dir)
-    if (away !== null) throw rpcError('badFolder', faultSentence(away), { dir, reason: 'ENODEV' })
-    const space = await this.#ports.disk.prepareDir(dir)
-    if (!('code' in space)) return space
-    throw rpcError('badFolder', `Cannot write to ${dir} (${space.code}); choose another folder with --dir.`, {
       dir,
-      reason: space.code,
-    })
-  }
-
-  async #refuseWithoutRoom(
-    dir: string,
-    meta: Metainfo,
-    unwanted: ReadonlySet<FileIndex>,
-    wanted: number,
-    space: SpaceView,
-  ): Promise<void> {
-    if (wanted + space.reserve <= space.freeBytes) return
-    const present = await this.#present(dir, meta, unwanted)
-    const needed = wanted - present
-    if (needed === 0 || needed + space.reserve <= space.freeBytes) return
-    throw rpcError(
-      'noSpace',
-      `Not enough space in ${dir}: ${formatBytes(needed)} needed, ${formatBytes(space.freeBytes)} free; free some, choose --dir, or take part of it with --select.`,
-      { dir, needed, free: space.freeBytes },
-    )
-  }
-
-  /** Bytes of the wanted files that lie there already. */
-  async #present(dir: string, meta: Metainfo, unwanted: ReadonlySet<FileIndex>): Promise<number> {
-    const storage = this.#ports.disk.open(
-      {
-        torrent: 0 as TorrentId,
-        dir,
-        files: meta.files,
-        pieceLength: meta.pieceLength,
-        digests: meta.digests,
-      },
-      { pieceGood: () => undefined, pieceBad: () => undefined, writeFailed: () => undefined },
-    )
-    try {
-      const found = await storage.survey()
-      return found
-        .filter((file) => file.name === 'final' && !unwanted.has(file.file))
-        .reduce((sum, file) => sum + Math.min(file.size, meta.files[file.file]?.length ?? 0), 0)
-    } finally {
-      await storage.close()
+      freeBytes: await freeBytesOf(dir, this.#ports),
+      totalBytes,
+      wantedBytes: wanted,
+      addedTrackers,
     }
   }
 
@@ -381,16 +399,19 @@ function readMetainfo(bytes: Uint8Array): Metainfo {
   )
 }
 
-function wantedBytes(meta: Metainfo, unwanted: ReadonlySet<FileIndex>): number {
-  return meta.files.reduce(
-    (sum, file, index) => (file.pad || unwanted.has(index) ? sum : sum + file.length),
-    0,
-  )
-}
-
 function unwantedFiles(meta: Metainfo, select: readonly FileIndex[] | undefined): Set<FileIndex> {
   if (select === undefined) return new Set()
   return unselected(meta.files, select)
+}
+
+/** The same for a magnet link, which may name files itself. */
+function unwantedOf(
+  meta: Metainfo,
+  link: Magnet | null,
+  select: readonly FileIndex[] | undefined,
+): Set<FileIndex> {
+  const only = (link?.only ?? []).filter((index) => meta.files[index]?.pad === false)
+  return unwantedFiles(meta, select ?? (only.length > 0 ? only : undefined))
 }
 
 /** The files that a choice leaves out. Throws badSelection. */

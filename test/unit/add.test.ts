@@ -151,6 +151,80 @@ describe('many at once', () => {
   })
 })
 
+describe('a volume that does not answer', () => {
+  const one = (name: string): Source => makeSource({ name, files: [{ path: 'a', length: 20_000 }] })
+
+  /** An adder over a disk on which every call for a folder below /dead hangs, until `wake`. */
+  function hanging(): { swarm: Swarm; node: Node; adder: Adder; wake: () => void } {
+    const { swarm, node } = bench()
+    const { clock, store, session } = node
+    const waiting: (() => void)[] = []
+    const hang = async (dir: string): Promise<void> => {
+      if (dir.startsWith('/dead')) await new Promise<void>((resolve) => waiting.push(resolve))
+    }
+    const disk = Object.assign(Object.create(node.disk) as typeof node.disk, {
+      prepareDir: (dir: string) => hang(dir).then(() => node.disk.prepareDir(dir)),
+      space: (dir: string) => hang(dir).then(() => node.disk.space(dir)),
+    })
+    const wake = (): void => {
+      for (const go of waiting.splice(0)) go()
+    }
+    return {
+      swarm,
+      node,
+      adder: new Adder({ clock, disk, store, session, downloadDir: () => '/data' }),
+      wake,
+    }
+  }
+
+  it('holds up what is added there, and nothing that is added elsewhere', async () => {
+    const { swarm, node, adder, wake } = hanging()
+    const dead = [
+      adder.add({ metainfo: base64(one('x')), dir: '/dead/x' }, CALLER),
+      adder.add({ magnet: `magnet:?xt=urn:btih:${'a'.repeat(40)}`, dir: '/dead/y' }, CALLER),
+    ]
+    const refused = Promise.all(dead.map((add) => add.catch((error: unknown) => error)))
+    await swarm.settle()
+    expect(await adder.add({ metainfo: base64(ALBUM) }, CALLER)).toMatchObject({ id: 1, duplicate: false })
+    await swarm.run(20_000)
+    for (const [at, error] of (await refused).entries()) {
+      expect(error).toMatchObject({
+        errorName: 'badFolder',
+        data: { reason: 'ETIMEDOUT' },
+        message: `/dead/${at === 0 ? 'x' : 'y'} does not answer; see whether its volume is well, or choose another folder with --dir.`,
+      })
+    }
+    wake()
+    await swarm.settle()
+    expect(node.session.all()).toHaveLength(1)
+  })
+
+  it('does not hold up the answer that a torrent is there already', async () => {
+    const { swarm, node, adder, wake } = hanging()
+    const there = adder.add({ metainfo: base64(one('x')), dir: '/dead/x' }, CALLER)
+    await swarm.settle()
+    wake()
+    await there
+    const again = adder.add({ metainfo: base64(one('x')), trackers: ['http://t.example/a'] }, CALLER)
+    await swarm.settle()
+    await adder.add({ metainfo: base64(ALBUM) }, CALLER)
+    await swarm.run(20_000)
+    expect(await again).toMatchObject({ duplicate: true, addedTrackers: 1, freeBytes: 0 })
+    expect(node.session.all()).toHaveLength(2)
+  })
+
+  it('sees the paths of what was added while it did not answer', async () => {
+    const { swarm, adder, wake } = hanging()
+    const late = adder.add({ metainfo: base64(one('same')), dir: '/dead' }, CALLER)
+    const other = makeSource({ name: 'same', files: [{ path: 'A', length: 77 }] })
+    const taken = refusal(adder.add({ metainfo: base64(other), dir: '/dead' }, CALLER))
+    await swarm.settle()
+    wake()
+    expect((await late).duplicate).toBe(false)
+    expect(await taken).toBe('pathTaken')
+  })
+})
+
 describe('a refusal', () => {
   it('of what is no torrent', async () => {
     const { node, adder } = bench()

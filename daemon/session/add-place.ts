@@ -1,0 +1,125 @@
+/**
+ * What the disk says of the folder that something is to be added to. Asked before the add has its turn: a volume that
+ * does not answer holds up nobody else's.
+ */
+import type { FileIndex, Millis, TorrentId } from '../../shared/units.js'
+import { RpcError, rpcError } from '../../shared/rpc/errors.js'
+import type { Metainfo } from '../../shared/torrent/metainfo.js'
+import { formatBytes } from '../../shared/text.js'
+import type { Clock } from '../ports/clock.js'
+import type { Disk, SpaceView } from '../ports/disk.js'
+import { faultSentence } from '../swarm/lifecycle.js'
+import type { Session } from './session.js'
+
+/** Longer than a disk that slept needs to answer. */
+const ANSWERS_WITHIN: Millis = 20_000
+
+export interface AddPlacePorts {
+  readonly clock: Clock
+  readonly disk: Disk
+  readonly session: Session
+}
+
+/** Files that are to come to a folder; null while they are not known. */
+interface Coming {
+  readonly meta: Metainfo
+  readonly unwanted: ReadonlySet<FileIndex>
+}
+
+/** A folder as it was looked at. */
+export interface Looked {
+  readonly dir: string
+  /** Throws what an add there is refused with. */
+  readonly space: () => SpaceView
+}
+
+/** Makes the folder where it is missing, and sees whether there is room. Never waits longer than `ANSWERS_WITHIN`. */
+export async function lookAtPlace(dir: string, coming: Coming | null, ports: AddPlacePorts): Promise<Looked> {
+  try {
+    const space = await within(ports.clock, look(dir, coming, ports))
+    if (space === null) throw silent(dir)
+    return { dir, space: () => space }
+  } catch (error) {
+    if (!(error instanceof RpcError)) throw error
+    return {
+      dir,
+      space: () => {
+        throw error
+      },
+    }
+  }
+}
+
+/** Free bytes of a folder, 0 where nothing says so in time. */
+export async function freeBytesOf(dir: string, { clock, disk }: AddPlacePorts): Promise<number> {
+  const space = await within(clock, disk.space(dir))
+  return space === null || 'code' in space ? 0 : space.freeBytes
+}
+
+/** Null where nothing came in time; what comes later is dropped. */
+function within<T>(clock: Clock, asked: Promise<T>): Promise<T | null> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(ANSWERS_WITHIN, () => {
+      resolve(null)
+    })
+    asked.then(resolve, reject).finally(cancel)
+  })
+}
+
+async function look(dir: string, coming: Coming | null, ports: AddPlacePorts): Promise<SpaceView> {
+  const away = await ports.session.volumes.away(dir)
+  if (away !== null) throw rpcError('badFolder', faultSentence(away), { dir, reason: 'ENODEV' })
+  const space = await ports.disk.prepareDir(dir)
+  if ('code' in space) {
+    throw rpcError('badFolder', `Cannot write to ${dir} (${space.code}); choose another folder with --dir.`, {
+      dir,
+      reason: space.code,
+    })
+  }
+  if (coming !== null) await refuseWithoutRoom(dir, coming, space, ports.disk)
+  return space
+}
+
+function silent(dir: string): RpcError {
+  return rpcError(
+    'badFolder',
+    `${dir} does not answer; see whether its volume is well, or choose another folder with --dir.`,
+    { dir, reason: 'ETIMEDOUT' },
+  )
+}
+
+async function refuseWithoutRoom(dir: string, coming: Coming, space: SpaceView, disk: Disk): Promise<void> {
+  const wanted = wantedBytes(coming.meta, coming.unwanted)
+  if (wanted + space.reserve <= space.freeBytes) return
+  const needed = wanted - (await present(dir, coming, disk))
+  if (needed === 0 || needed + space.reserve <= space.freeBytes) return
+  throw rpcError(
+    'noSpace',
+    `Not enough space in ${dir}: ${formatBytes(needed)} needed, ${formatBytes(space.freeBytes)} free; free some, choose --dir, or take part of it with --select.`,
+    { dir, needed, free: space.freeBytes },
+  )
+}
+
+/** Bytes of the wanted files that lie there already. */
+async function present(dir: string, { meta, unwanted }: Coming, disk: Disk): Promise<number> {
+  const { files, pieceLength, digests } = meta
+  const storage = disk.open(
+    { torrent: 0 as TorrentId, dir, files, pieceLength, digests },
+    { pieceGood: () => undefined, pieceBad: () => undefined, writeFailed: () => undefined },
+  )
+  try {
+    const found = await storage.survey()
+    return found
+      .filter((file) => file.name === 'final' && !unwanted.has(file.file))
+      .reduce((sum, file) => sum + Math.min(file.size, files[file.file]?.length ?? 0), 0)
+  } finally {
+    await storage.close()
+  }
+}
+
+export function wantedBytes(meta: Metainfo, unwanted: ReadonlySet<FileIndex>): number {
+  return meta.files.reduce(
+    (sum, file, index) => (file.pad || unwanted.has(index) ? sum : sum + file.length),
+    0,
+  )
+}
