@@ -10,6 +10,10 @@ import { Thread, type ThreadInit } from './thread.js'
 
 const MOST_LANES = 4
 const MOST_SCOUTS = 2
+/** A look that takes longer is held up by a volume that does not answer: another scout looks at other folders. */
+const SLOW_LOOK: Millis = 2000
+/** Scouts that may be held up so, beside the others. */
+const MOST_HELD = 8
 
 /** The lane of one folder; jobs wait here until its volume is known. */
 export class Lane implements LaneReads {
@@ -62,6 +66,8 @@ export class Lanes {
   private readonly scouts = new Set<Thread<LaneJobs>>()
   /** Scouts that found nothing left to look at and are ending: no folder waits for their place. */
   private readonly leaving = new Set<Thread<LaneJobs>>()
+  /** Scouts that are held up, with the folder that each looks at. */
+  private readonly held = new Map<Thread<LaneJobs>, string>()
   /** Folders whose volume nobody looks for yet. */
   private readonly unknown: string[] = []
   /** Started ahead of need and not a scout yet. */
@@ -120,14 +126,21 @@ export class Lanes {
 
   /** A scout becomes the lane of the first new volume it finds; it ends when there is nothing left to look at. */
   private scoutNext(scout: Thread<LaneJobs>): void {
-    const dir = this.unknown.shift()
+    const dir = this.next()
     if (dir === undefined) {
       this.scouts.delete(scout)
       this.leaving.add(scout)
       void scout.stop().then(() => this.leaving.delete(scout))
       return
     }
+    const inTime = this.clock.after(SLOW_LOOK, () => {
+      if (this.held.size >= MOST_HELD || !this.scouts.delete(scout)) return
+      this.held.set(scout, dir)
+      this.scoutMore()
+    })
     scout.request('device', { dir }, (device) => {
+      inTime()
+      if (this.held.delete(scout)) this.scouts.add(scout)
       const known = this.byDevice.get(device)
       const settles = known === undefined && this.threads.length < MOST_LANES
       if (settles) {
@@ -142,16 +155,33 @@ export class Lanes {
     })
   }
 
-  /** The one with the fewest volumes. */
+  /** The first of the folders that have least in common with those that do not answer: it may lie elsewhere. */
+  private next(): string | undefined {
+    const held = [...this.held.values()]
+    const near = this.unknown.map((dir) => Math.max(0, ...held.map((other) => depthShared(dir, other))))
+    const at = near.indexOf(Math.min(...near))
+    return at < 0 ? undefined : this.unknown.splice(at, 1)[0]
+  }
+
+  /** The one with the fewest volumes, of those that answer. */
   private shared(): Thread<LaneJobs> {
+    const hangs = (thread: Thread<LaneJobs>): number => (thread.oldest > SLOW_LOOK ? 1 : 0)
     const volumes = (thread: Thread<LaneJobs>): number =>
       [...this.byDevice.values()].filter((other) => other === thread).length
-    const [best] = [...this.threads].sort((a, b) => volumes(a) - volumes(b))
+    const [best] = [...this.threads].sort((a, b) => hangs(a) - hangs(b) || volumes(a) - volumes(b))
     if (best === undefined) throw new Error('lanes: none to share')
     return best
   }
 
   private all(): Thread<LaneJobs>[] {
-    return [...this.threads, ...this.scouts, ...this.leaving, ...(this.spare === null ? [] : [this.spare])]
+    const spare = this.spare === null ? [] : [this.spare]
+    return [...this.threads, ...this.scouts, ...this.held.keys(), ...this.leaving, ...spare]
   }
+}
+
+/** Folders above both. */
+function depthShared(a: string, b: string): number {
+  const [mine, theirs] = [a.split('/'), b.split('/')]
+  const differs = mine.findIndex((name, at) => name !== theirs[at])
+  return differs < 0 ? mine.length : differs
 }

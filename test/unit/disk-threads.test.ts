@@ -18,6 +18,15 @@ const DIES = code(
 /** Every folder is on one volume, every other answer is null, and it does not end when it is told to. */
 const LINGERS = code(`import { parentPort } from 'node:worker_threads'
 parentPort.on('message', (jobs) => parentPort.postMessage(jobs.map(({ kind }) => kind === 'device' ? '7' : null)))`)
+/** Each folder is a volume of its own; from the first look below /dead on it hangs, and so it does in a job for /hangs. */
+const HELD = code(`import { parentPort } from 'node:worker_threads'
+let hangs = false
+parentPort.on('message', (jobs) => {
+  for (const { kind, ask } of jobs) {
+    hangs ||= ask?.dir?.startsWith('/dead') || kind === 'space' && ask.dir.startsWith('/hangs')
+    if (!hangs) parentPort.postMessage([kind === 'device' ? ask.dir : null])
+  }
+})`)
 const CHECK = new URL('../../dist/daemon/disk/check-worker.js', import.meta.url)
 const LANE = new URL('../../dist/daemon/disk/lane.js', import.meta.url)
 
@@ -86,6 +95,38 @@ describe.skipIf(!isBuilt)('threads of the disk', () => {
     for (const dir of ['/a', '/b', '/c', '/d', '/e'])
       answers.push(await lanes.of(dir).ask('survey', { key: 1, again: false }))
     expect(answers).toEqual([null, null, null, null, null])
+    const stopped = lanes.stop()
+    clock.advance(5000)
+    await stopped
+    expect(bugs).toEqual([])
+  }, 10_000)
+
+  it('finds the volume of a folder though many others lie on one that does not answer', async () => {
+    const clock = new FakeClock()
+    const bugs: Error[] = []
+    const lanes = new Lanes({ url: HELD, onBug: (error) => bugs.push(error) }, clock)
+    for (let at = 0; at < 40; at += 1) lanes.of(`/dead/${String(at)}`)
+    const found = lanes.of('/live').ask('space', { dir: '/live', reserve: 0 })
+    clock.advance(2000)
+    expect(await found).toBe(null)
+    // Nor is there a thread for each of them, however long they wait.
+    clock.advance(60_000)
+    expect(lanes['started']).toBe(11)
+    const stopped = lanes.stop()
+    clock.advance(5000)
+    await stopped
+    expect(bugs).toEqual([])
+  }, 10_000)
+
+  it('gives a fifth volume to a thread that answers', async () => {
+    const clock = new FakeClock()
+    const bugs: Error[] = []
+    const lanes = new Lanes({ url: HELD, onBug: (error) => bugs.push(error) }, clock)
+    const space = (dir: string): Promise<unknown> => lanes.of(dir).ask('space', { dir, reserve: 0 })
+    void space('/hangs')
+    for (const dir of ['/a', '/b', '/c']) await space(dir)
+    clock.advance(3000)
+    for (const dir of ['/d', '/e', '/f', '/g']) expect(await space(dir)).toBe(null)
     const stopped = lanes.stop()
     clock.advance(5000)
     await stopped
