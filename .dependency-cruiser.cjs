@@ -1,7 +1,7 @@
 /**
  * The layers of docs/architecture.md, as rules. An import only points down; a type import counts; no circles.
  *
- *   L0 shared   L1 daemon/base, daemon/ports   L2 daemon/codec   L3 daemon/swarm, tracker, dht, utp
+ *   L0 shared   L1 daemon/base, daemon/ports   L2 daemon/codec   L3 daemon/swarm, tracker, dht, lsd, utp
  *   L4 daemon/io, disk, db   L5 daemon/session   L6 daemon/rpc, gateway   L7 daemon/main.ts, program.ts, bin.ts
  *   ctl -> shared, launchd   launchd -> shared
  */
@@ -94,9 +94,15 @@ module.exports = {
       'daemon/dht and daemon/utp are sans-I/O: sockets come in through ports.',
     ),
     layer(
+      'L3-lsd',
+      room('lsd'),
+      [SHARED, BASE, room('codec'), room('lsd')],
+      'daemon/lsd is sans-I/O and imports no other brain: sockets come in through ports.',
+    ),
+    layer(
       'L4-implementations',
       room('io', 'disk', 'db'),
-      [SHARED, BASE, room('codec'), room('swarm', 'tracker', 'dht', 'utp'), room('io', 'disk', 'db')],
+      [SHARED, BASE, room('codec'), room('swarm', 'tracker', 'dht', 'lsd', 'utp'), room('io', 'disk', 'db')],
       'daemon/io, disk and db implement ports: they know nothing of session, rpc or main.',
     ),
     {
@@ -109,7 +115,7 @@ module.exports = {
     layer(
       'L5-session',
       room('session'),
-      [SHARED, BASE, room('codec'), room('swarm', 'tracker', 'dht', 'utp'), room('session')],
+      [SHARED, BASE, room('codec'), room('swarm', 'tracker', 'dht', 'lsd', 'utp'), room('session')],
       'daemon/session never imports daemon/io, disk or db: implementations arrive through constructors.',
     ),
     layer(

@@ -16,6 +16,7 @@ import { ConfigFile } from './io/config-file.js'
 import { descriptorLimit, socketsWithin } from './io/descriptors.js'
 import { readDownloadDir } from './io/download-dir.js'
 import { createLog } from './io/log.js'
+import { createLsdNetwork } from './io/lsd-socket.js'
 import { residentMemory } from './io/memory.js'
 import { createNetwork, networkAddresses } from './io/net.js'
 import { systemRandom } from './io/random.js'
@@ -108,6 +109,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     {
       ...{ watch, clock, random, log, disk, store, database: store, settings, network },
       dhtNetwork: createDhtNetwork(reach, network),
+      lsdNetwork: createLsdNetwork(reach),
       maxSockets: socketsWithin(descriptorLimit()),
       addresses: networkAddresses,
       memory: residentMemory(),

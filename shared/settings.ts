@@ -22,6 +22,7 @@ export interface Settings {
   readonly 'dht.enabled': boolean
   readonly 'dht.port': number
   readonly 'dht.bootstrap': string
+  readonly 'lsd.enabled': boolean
 }
 
 export type SettingKey = keyof Settings
@@ -146,6 +147,12 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<Settings[K]> } = {
     applies: 'now',
     valid: (list) => list.length <= 2048 && (list === '' || list.split(',').every(isHostPort)),
     needs: 'HOST:PORT,HOST:PORT,..., an IPv6 address in brackets',
+  }),
+  'lsd.enabled': flag({
+    default: true,
+    summary:
+      'Whether torrents are announced to the local network, and peers found there; private torrents never are.',
+    applies: 'now',
   }),
 }
 

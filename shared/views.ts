@@ -92,7 +92,7 @@ export interface PeerView {
   readonly client: string
   readonly direction: 'in' | 'out'
   /** Where we heard of it. */
-  readonly source: 'tracker' | 'dht' | 'incoming' | 'resume' | 'user' | 'magnet'
+  readonly source: 'tracker' | 'dht' | 'lsd' | 'incoming' | 'resume' | 'user' | 'magnet'
   /** 0..1 */
   readonly progress: number
   readonly downRate: Rate
@@ -186,6 +186,20 @@ export interface DaemonView {
   readonly upRate: Rate
   readonly downloadDir: string
   readonly scope: 'internet' | 'private' | 'loopback'
+  /** Local discovery (BEP 14). */
+  readonly lsd: {
+    readonly enabled: boolean
+    /** Why nothing is sent and heard there, one sentence; null: it is on. */
+    readonly reason: string | null
+    /** Torrents that are announced. */
+    readonly torrents: number
+    /** Groups that are joined. */
+    readonly families: readonly (4 | 6)[]
+    /** Messages of ours, announces of others, and peers found by them, since the start. */
+    readonly sent: number
+    readonly heard: number
+    readonly found: number
+  }
   readonly rssBytes: Bytes
   /** How late the main loop came to things in the last minute with payload; null without any. */
   readonly loopDelay: {

@@ -31,6 +31,7 @@ export function renderStatus(daemon: DaemonView, style: Style): string {
     ['Downloads', escapeText(daemon.downloadDir)],
     ['Listens', `${escapeText(daemon.listen.host) || 'every address'}, port ${daemon.listen.port}`],
     ['Network', daemon.scope],
+    ['Local', local(daemon.lsd)],
     ['Torrents', `${daemon.torrents.total}${detail}`],
     ['Peers', String(daemon.connections)],
     ['Down', formatRate(daemon.downRate)],
@@ -55,6 +56,12 @@ export function renderStatus(daemon: DaemonView, style: Style): string {
     ])
   const problem = daemon.listen.error === null ? '' : portLine(daemon, style)
   return renderPairs(pairs, style) + databaseLines(daemon, style) + problem
+}
+
+function local({ reason, torrents, families, found }: DaemonView['lsd']): string {
+  if (reason !== null) return `off: ${escapeText(reason)}`
+  const over = families.map((family) => `IPv${family}`).join(' and ')
+  return `${plural(torrents, 'torrent')} announced over ${over}, ${plural(found, 'peer')} found`
 }
 
 function databaseLines({ database: { problem, notice } }: DaemonView, style: Style): string {

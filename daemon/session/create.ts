@@ -14,12 +14,14 @@ import { type Millis, swarmKeys } from '../../shared/units.js'
 import type { Bulkhead } from '../swarm/bulkhead.js'
 import type { Tracker, TrackerAsks } from '../swarm/tracker-port.js'
 import { Adder } from './add.js'
+import { beside } from './beside.js'
 import { Commands } from './commands.js'
 import { DhtRoom } from './dht.js'
-import { withDht } from './dht-member.js'
 import type { DhtNetwork } from '../ports/dht-network.js'
+import type { LsdNetwork } from '../ports/lsd-network.js'
 import { createHandlers, type HandlerInit } from './handlers.js'
 import { Jobs } from './jobs.js'
+import { LsdRoom } from './lsd.js'
 import type { PeerListener, SessionNetwork } from './network.js'
 import { Queries } from './queries.js'
 import { Session, type SessionPorts } from './session.js'
@@ -34,6 +36,7 @@ export interface SessionRoomPorts extends Omit<
   readonly settings: LiveSettings
   readonly network: SessionNetwork
   readonly dhtNetwork: DhtNetwork
+  readonly lsdNetwork: LsdNetwork
   /** Sockets for peers that the system allows. */
   readonly maxSockets: number
   readonly database: Database
@@ -77,11 +80,18 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
   const woke = (gap: Millis): void => {
     network.changed()
     void listener?.again()
+    void lsd.changed()
     session.woke(gap)
   }
   const dht = new DhtRoom({
     ...ports,
     network: ports.dhtNetwork,
+    listenPort,
+    settings: () => settings.values,
+  })
+  const lsd = new LsdRoom({
+    ...ports,
+    network: ports.lsdNetwork,
     listenPort,
     settings: () => settings.values,
   })
@@ -106,7 +116,12 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       dht: dht.gate,
       tracker: (row, asks, bulkhead) => {
         const own = { peerId, key: trackerKey, port: listenPort }
-        return withDht(dht, row, asks, trackerOf(own, ports, row, asks, bulkhead))
+        const trackers = trackerOf(own, ports, row, asks, bulkhead)
+        const found: TrackerAsks['found'] = (peers, source) => {
+          asks.found(peers, source)
+        }
+        const guarded = { ...asks, found: bulkhead.guard('tracker', found) }
+        return beside(lsd, 'lsd', row, guarded, beside(dht, 'dht', row, guarded, trackers))
       },
       keepMetadata: (id, info) => adder.keepMetadata(id, info),
     },
@@ -141,6 +156,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       downLimit.setRate(changed['limits.down'] || null)
       upLimit.setRate(changed['limits.up'] || null)
       void dht.apply()
+      void lsd.apply()
     },
     handlers: createHandlers(init, {
       ...ports,
@@ -154,6 +170,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       jobs,
       queries,
       dht,
+      lsd,
     }),
     woke,
     open: async () => {
@@ -188,6 +205,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       await jobs.stop()
       await session.stop()
       await dht.stop()
+      await lsd.stop()
     },
   }
 }

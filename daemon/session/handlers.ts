@@ -14,6 +14,7 @@ import type { Commands } from './commands.js'
 import { backUp, databaseView, stageRestore } from './database.js'
 import type { DhtRoom } from './dht.js'
 import type { Jobs } from './jobs.js'
+import type { LsdRoom } from './lsd.js'
 import type { Queries } from './queries.js'
 import type { Session } from './session.js'
 import type { LiveSettings } from './settings.js'
@@ -40,6 +41,7 @@ export interface HandlerPorts {
   readonly queries: Queries
   readonly settings: LiveSettings
   readonly dht: DhtRoom
+  readonly lsd: LsdRoom
   readonly listen: () => DaemonView['listen']
   /** Somebody has connected to us. */
   readonly reached: () => boolean
@@ -127,6 +129,7 @@ function status(init: HandlerInit, ports: HandlerPorts, startedAt: number): Daem
     upRate,
     downloadDir: settings.values['download.dir'],
     scope: settings.values['net.scope'],
+    lsd: ports.lsd.view(),
     rssBytes: ports.memory(),
     loopDelay: ports.loop.read(),
     buffers: {

@@ -4,7 +4,7 @@ import { addressKey, classOf, type PeerAddress } from '../base/address.js'
 import type { Random } from '../ports/random.js'
 
 /** Where we heard of a peer. */
-export type CandidateSource = 'tracker' | 'dht' | 'incoming' | 'resume' | 'user' | 'magnet'
+export type CandidateSource = 'tracker' | 'dht' | 'lsd' | 'incoming' | 'resume' | 'user' | 'magnet'
 
 export interface CandidatesInit {
   /** The most to keep. */
@@ -155,9 +155,9 @@ export class Candidates {
     this.#idle(candidate, now + this.#jittered(RETURN_PAUSE))
   }
 
-  /** Those heard of there are known no more. */
-  forget(source: CandidateSource): void {
-    for (const [key, candidate] of this.#known) if (candidate.source === source) this.#known.delete(key)
+  /** BEP 27: those whom no tracker named are known no more. */
+  forgetForeign(): void {
+    for (const [key, { source }] of this.#known) if (isForeign(source)) this.#known.delete(key)
   }
 
   /** Where we heard of it first. */
@@ -251,7 +251,12 @@ export class Candidates {
 
 /** Anybody may have said it. */
 function isHearsay(source: CandidateSource): boolean {
-  return source === 'tracker' || source === 'dht'
+  return source === 'tracker' || isForeign(source)
+}
+
+/** Of whom a private torrent must not hear (BEP 27). */
+export function isForeign(source: CandidateSource): boolean {
+  return source === 'dht' || source === 'lsd'
 }
 
 /** Below 0: the first is to be dialled before the second. */

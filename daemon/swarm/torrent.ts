@@ -15,7 +15,7 @@ import type { Disk, DiskFault, SpaceView } from '../ports/disk.js'
 import type { Random } from '../ports/random.js'
 import type { Store, TorrentRow, TotalsRow, TrackerRow } from '../ports/store.js'
 import type { Bulkhead } from './bulkhead.js'
-import { Candidates } from './candidates.js'
+import { Candidates, isForeign } from './candidates.js'
 import type { CheckGate } from './check.js'
 import type { DhtGate } from './dht-port.js'
 import type { ConnectionBudget } from './connections.js'
@@ -31,7 +31,7 @@ import { type Place, shortOf } from './place.js'
 import { Readiness, type Ruined } from './readiness.js'
 import type { SlotShare } from './slot-share.js'
 import { Totals } from './totals.js'
-import type { Need, Tracker, TrackerAsks } from './tracker-port.js'
+import type { Found, Need, Tracker, TrackerAsks } from './tracker-port.js'
 import { faultOfDisk, retryDelay, Trouble } from './trouble.js'
 import { torrentView } from './view.js'
 import type { Dialer } from './transport.js'
@@ -359,11 +359,11 @@ export class Torrent {
     this.#fresh = meta
     for (const given of handed) {
       // BEP 27: whom anybody but its trackers named has no part in a private torrent.
-      if (row.private && given.source === 'dht') this.#dropHanded(given)
+      if (row.private && isForeign(given.source)) this.#dropHanded(given)
       else this.#handed.push(given)
     }
     if (row.private) {
-      this.#candidates.forget('dht')
+      this.#candidates.forgetForeign()
       if (fetching) this.#tracker.start()
     }
     this.#ports.listener.noted(this, 'metadata', { name: row.name })
@@ -996,7 +996,7 @@ export class Torrent {
     this.#tracker.need(need)
   }
 
-  #found(peers: readonly PeerAddress[], source: 'tracker' | 'dht'): void {
+  #found(peers: readonly PeerAddress[], source: 'tracker' | Found): void {
     for (const peer of peers) this.#candidates.add(peer, source)
     this.#metadata?.fetch?.dialMore()
     if (!this.isRunning) return

@@ -17,11 +17,14 @@ export interface Tracker {
 
 export type Need = 'none' | 'some' | 'urgent'
 
+/** Where peers come from that no tracker named. */
+export type Found = 'dht' | 'lsd'
+
 /** What a tracker needs to know and whom it tells. */
 export interface TrackerAsks {
   stats(): { readonly uploaded: Bytes; readonly downloaded: Bytes; readonly left: Bytes }
   /** Where it was not a tracker, `source` says who told. */
-  found(peers: readonly PeerAddress[], source?: 'dht'): void
+  found(peers: readonly PeerAddress[], source?: Found): void
   /** BEP 27. Of a magnet link that is told when its metadata came. */
   isPrivate(): boolean
   changed(): void

@@ -16,6 +16,9 @@ function layBridge(): void {
   ip('link', 'set', 'lo', 'up')
   ip('link', 'add', 'br0', 'type', 'bridge')
   ip('addr', 'add', '10.77.0.254/24', 'dev', 'br0')
+  ip('addr', 'add', 'fd77::fe/64', 'dev', 'br0', 'nodad')
+  // Multicast goes to every host.
+  ip('link', 'set', 'br0', 'type', 'bridge', 'mcast_snooping', '0')
   ip('link', 'set', 'br0', 'up')
 }
 
@@ -32,8 +35,11 @@ async function openHost(address: string, label: string): Promise<number> {
   })
   ip('link', 'add', label, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(pid))
   ip('link', 'set', label, 'master', 'br0', 'up')
-  // No IPv6 address: each client would announce and dial a second one.
-  const inside = 'ip link set lo up && ip link set eth0 addrgenmode none up && ip addr add "$0/24" dev eth0'
+  // One address only: each client would announce and dial a second one.
+  const own = address.includes(':') ? 'ip addr add "$0/64" dev eth0 nodad' : 'ip addr add "$0/24" dev eth0'
+  // Some clients leave the choice of the link to the routes.
+  const groups = address.includes(':') ? 'true' : 'ip route add 239.0.0.0/8 dev eth0'
+  const inside = `ip link set lo up && ip link set eth0 addrgenmode none up && ${own} && ${groups}`
   execFileSync('nsenter', ['-t', String(pid), '-n', '--', 'sh', '-c', inside, address])
   return pid
 }

@@ -1,6 +1,6 @@
 /**
- * A network of the test's own: one network namespace per host, joined by a bridge at 10.77.0.0/24, with no way
- * out. Namespaces have no name and live as long as the processes in them; every process dies with the test
+ * A network of the test's own: one network namespace per host, joined by a bridge at 10.77.0.0/24 or, for hosts
+ * without IPv4, fd77::/64, with no way out. Namespaces have no name and live as long as the processes in them; every process dies with the test
  * process (PR_SET_PDEATHSIG), even when that one is killed. Works as root and, where the kernel allows user
  * namespaces, as anybody.
  */
@@ -140,7 +140,7 @@ export class Host {
     this.#lab = lab
     this.address = address
     this.#holder = holder
-    this.dir = lab.folder(`host-${address.split('.')[3] ?? ''}`)
+    this.dir = lab.folder(`host-${address.split(/[.:]/).at(-1) ?? ''}`)
   }
 
   /** Starts a program here; it dies with the test process. */
@@ -166,7 +166,8 @@ export class Host {
     }
     const socketPath = await door
     return new Promise((resolve, reject) => {
-      const headers = { host: `${this.address}:${port}`, connection: 'close', ...ask.headers }
+      const name = this.address.includes(':') ? `[${this.address}]` : this.address
+      const headers = { host: `${name}:${port}`, connection: 'close', ...ask.headers }
       const asked = httpRequest(
         { socketPath, path: ask.path, method: ask.method ?? 'GET', headers, timeout: 20_000 },
         (answer) => {
@@ -210,16 +211,19 @@ export class Lab {
     })
   }
 
-  /** A new host at 10.77.0.<number>; numbers 1 to 250. */
-  async host(number: number): Promise<Host> {
-    const address = `10.77.0.${number}`
+  /** A new host at 10.77.0.<number>, or with IPv6 alone at fd77::<number>; numbers 1 to 250. */
+  async host(number: number, family: 4 | 6 = 4): Promise<Host> {
+    const address = family === 4 ? `10.77.0.${number}` : `fd77::${number}`
     const { pid } = await this.#ask({ op: 'host', address })
     if (pid === undefined) throw new Error('the hub gave no pid')
     return new Host(this, address, pid)
   }
 
   async forward(address: string, port: number): Promise<string> {
-    const socket = join(this.dir, `${address.split('.')[3] ?? ''}-${port}.sock`)
+    const socket = join(
+      this.dir,
+      `${address.replace(/^.*[.:]/, address.includes(':') ? 'six' : '')}-${port}.sock`,
+    )
     await this.#ask({ op: 'forward', socket, address, port })
     return socket
   }

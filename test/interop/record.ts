@@ -27,6 +27,7 @@ const SECTIONS = [
   'A swarm whose seed leaves',
   'Restarts',
   'DHT alone',
+  'Local discovery alone',
 ] as const
 
 export type Section = (typeof SECTIONS)[number]

@@ -33,6 +33,15 @@ const status = {
   upRate: 0,
   downloadDir: '/data',
   scope: 'loopback',
+  lsd: {
+    enabled: true,
+    reason: 'no torrent runs that may be announced.',
+    torrents: 0,
+    families: [],
+    sent: 0,
+    heard: 0,
+    found: 0,
+  },
   rssBytes: 1,
   database: { problem: null, notice: null },
 }

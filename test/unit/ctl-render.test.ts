@@ -103,6 +103,7 @@ const daemon: DaemonView = {
   upRate: 10_240,
   downloadDir: '/home/kim/Downloads',
   scope: 'internet',
+  lsd: { enabled: true, reason: null, torrents: 2, families: [4, 6], sent: 9, heard: 7, found: 1 },
   rssBytes: 83_886_080,
   loopDelay: { p99: 2, max: 11, samples: 3000 },
   buffers: { slab: 5_242_880, slabLimit: 33_554_432, frames: 1_048_576, checks: 0 },
@@ -302,6 +303,7 @@ describe('peers, trackers, settings, status', () => {
       Downloads  /home/kim/Downloads
       Listens    0.0.0.0, port 20000
       Network    internet
+      Local      2 torrents announced over IPv4 and IPv6, 1 peer found
       Torrents   4 (1 downloading, 3 seeding)
       Peers      12
       Down       2 MiB/s

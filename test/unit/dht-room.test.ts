@@ -6,7 +6,7 @@ import { type Krpc, readKrpc } from '../../daemon/codec/krpc.js'
 import { writeReply } from '../../daemon/codec/krpc-writer.js'
 import { endpointOf, idFrom } from '../../daemon/dht/id.js'
 import { DhtRoom } from '../../daemon/session/dht.js'
-import { withDht } from '../../daemon/session/dht-member.js'
+import { beside } from '../../daemon/session/beside.js'
 import { readSaved, writeSaved } from '../../daemon/session/dht-saved.js'
 import type { TorrentRow } from '../../daemon/ports/store.js'
 import type { Tracker } from '../../daemon/swarm/tracker-port.js'
@@ -137,7 +137,7 @@ describe('a torrent', () => {
       isPrivate: () => false,
       changed: () => undefined,
     }
-    const both = withDht(world.room, row, asks, tracker())
+    const both = beside(world.room, 'dht', row, asks, tracker())
     world.answer(PEER)
     both.start()
     world.clock.advance(0)
@@ -160,7 +160,7 @@ describe('a torrent', () => {
       isPrivate: () => known.private,
       changed: () => undefined,
     }
-    const both = withDht(world.room, row, asks, tracker())
+    const both = beside(world.room, 'dht', row, asks, tracker())
     world.answer(PEER)
     both.start()
     world.clock.advance(0)

@@ -29,7 +29,7 @@ async function startTorrentino(seat: Seat): Promise<Client> {
   const home = join(seat.home, 'h')
   mkdirSync(home, { mode: 0o700 })
   const crowd = seat.crowd ? '[peers]\nmax = 2000\nperTorrent = 1000\n' : ''
-  const listen = `[listen]\nhost = "${seat.address}"\nport = ${seat.port}\n[dht]\nenabled = false\n`
+  const listen = `[listen]\nhost = "${seat.address}"\nport = ${seat.port}\n[dht]\nenabled = false\n[lsd]\nenabled = false\n`
   writeFileSync(join(home, 'config.toml'), listen + crowd, { mode: 0o600 })
   const program = launch(seat, process.execPath, [DAEMON, '--home', home], { TORRENTINO_NET: 'private' })
   const socket = await until('torrentinod answers', program, () => connect(join(home, 'torrentino.sock')))

@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict'
 import { MOST_PEERS } from '../../../daemon/codec/announce.js'
 import { parseAnnounce } from '../../../daemon/codec/http-tracker.js'
+import { readLsd, writeLsd } from '../../../daemon/codec/lsd.js'
 import { parseUdpReply } from '../../../daemon/codec/udp-tracker.js'
 import { encode } from '../../../shared/torrent/bencode.js'
 import { redactText, redactTracker, redactWebSeed } from '../../../shared/torrent/redact.js'
 import { escapeText } from '../../../shared/text.js'
+import type { SwarmKey } from '../../../shared/units.js'
 import { packet } from '../../support/fake-tracker.js'
 import { bencoded } from '../seeds.js'
 import type { Target } from '../target.js'
@@ -73,6 +75,26 @@ const udp: Target = {
   },
 }
 
+const lsd: Target = {
+  name: 'local discovery',
+  seeds: [
+    writeLsd(4, {
+      port: 6881,
+      keys: ['ab'.repeat(20) as SwarmKey, '0'.repeat(40) as SwarmKey],
+      cookie: 'c0ffee',
+    }),
+    Buffer.from(`bt-search * http/1.0\nport:1\ninfohash:${'AB'.repeat(20)}\nX: y\n\n`),
+    Buffer.from(`BT-SEARCH * HTTP/1.1\r\nPort: 1\r\n${`Infohash: ${'0'.repeat(40)}\r\n`.repeat(90)}`),
+  ],
+  check: (bytes) => {
+    const said = readLsd(bytes)
+    if (said === null) return
+    assert.ok(said.port > 0 && said.port < 65_536 && Number.isInteger(said.port))
+    assert.ok(said.keys.length > 0 && said.keys.length <= bytes.length / 40 && said.cookie.length <= 64)
+    assert.ok(said.keys.every((key) => /^[0-9a-f]{40}$/.test(key)))
+  },
+}
+
 /** 32 hex digits: whatever is around them, they are not shown. */
 const PASSKEY = '0123456789abcdef0123456789abcdef'
 
@@ -96,4 +118,4 @@ const urls: Target = {
   },
 }
 
-export const trackerTargets: readonly Target[] = [http, udp, urls]
+export const trackerTargets: readonly Target[] = [http, udp, lsd, urls]

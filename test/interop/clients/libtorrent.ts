@@ -26,9 +26,12 @@ export interface LibtorrentClient extends Client {
   superSeed(torrent: MadeTorrent): Promise<void>
 }
 
-/** libtorrent through its Python binding, with a driver script of ours. `dht`: HOST:PORT where its DHT begins; '': it has none. */
-export async function startLibtorrent(host: Host, dht = ''): Promise<LibtorrentClient> {
-  const program = host.spawn(PYTHON, ['-u', DRIVER, host.address, dht])
+/**
+ * libtorrent through its Python binding, with a driver script of ours. `dht`: HOST:PORT where its DHT begins; '': it has
+ * none. `lsd`: it speaks to the local network.
+ */
+export async function startLibtorrent(host: Host, dht = '', lsd = false): Promise<LibtorrentClient> {
+  const program = host.spawn(PYTHON, ['-u', DRIVER, host.address, dht, lsd ? 'lsd' : ''])
   const waiting = new Map<number, (reply: Reply) => void>()
   let asked = 0
 

@@ -8,12 +8,14 @@ import libtorrent as lt
 ADDRESS = sys.argv[1]
 # HOST:PORT of a node: a closed DHT begins there. Without it there is none.
 DHT = sys.argv[2] if len(sys.argv) > 2 else ""
+# "lsd": it speaks to the local network.
+LSD = len(sys.argv) > 3 and sys.argv[3] == "lsd"
 handles = {}
 seen = {}
 
 session = lt.session(
     {
-        "listen_interfaces": ADDRESS + ":6881",
+        "listen_interfaces": ("[%s]:6881" if ":" in ADDRESS else "%s:6881") % ADDRESS,
         "outgoing_interfaces": ADDRESS,
         "ssrf_mitigation": False,
         "allow_multiple_connections_per_ip": True,
@@ -22,7 +24,7 @@ session = lt.session(
         "dht_restrict_routing_ips": False,
         "dht_restrict_search_ips": False,
         "dht_enforce_node_id": False,
-        "enable_lsd": False,
+        "enable_lsd": LSD,
         "enable_upnp": False,
         "enable_natpmp": False,
         "enable_incoming_utp": False,

@@ -41,7 +41,7 @@ export class Torrentino implements Client {
     mkdirSync(downloads)
     writeFileSync(
       join(this.#home, 'config.toml'),
-      `[listen]\nhost = "${host.address}"\nport = 6881\n\n[dht]\nenabled = false\n\n[download]\ndir = "${downloads}"\n\n[log]\nlevel = "debug"\n`,
+      `[listen]\nhost = "${host.address}"\nport = 6881\n\n[dht]\nenabled = false\n\n[lsd]\nenabled = false\n\n[download]\ndir = "${downloads}"\n\n[log]\nlevel = "debug"\n`,
     )
   }
 

@@ -17,14 +17,14 @@ interface TorrentRow {
   readonly errorString: string
 }
 
-const settings = (dir: string): object => ({
+const settings = (dir: string, lsd: boolean): object => ({
   'peer-port': 51413,
   'rpc-port': PORT,
   'rpc-whitelist-enabled': false,
   'rpc-host-whitelist-enabled': false,
   'dht-enabled': false,
   'pex-enabled': false,
-  'lpd-enabled': false,
+  'lpd-enabled': lsd,
   'utp-enabled': false,
   'port-forwarding-enabled': false,
   encryption: 0,
@@ -34,11 +34,11 @@ const settings = (dir: string): object => ({
   'seed-queue-enabled': false,
 })
 
-/** transmission-daemon over its JSON RPC. */
-export async function startTransmission(host: Host): Promise<Client> {
+/** transmission-daemon over its JSON RPC. `lsd`: it speaks to the local network. */
+export async function startTransmission(host: Host, lsd = false): Promise<Client> {
   const dir = join(host.dir, 'transmission')
   mkdirSync(dir)
-  writeFileSync(join(dir, 'settings.json'), JSON.stringify(settings(dir)))
+  writeFileSync(join(dir, 'settings.json'), JSON.stringify(settings(dir, lsd)))
   const program = host.spawn('transmission-daemon', ['-f', '-g', dir])
   let session = ''
 
