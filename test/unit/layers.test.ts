@@ -29,6 +29,7 @@ const cases: readonly (readonly [path: string, text: string, rule: string | null
   ['daemon/tracker/tiers.ts', 'export {}', null],
   ['daemon/tracker/side.ts', "import '../swarm/torrent.js'", 'L3-tracker'],
   ['daemon/dht/up.ts', "import '../io/udp.js'", 'L3-dht'],
+  ['daemon/lsd/up.ts', "import '../dht/dht.js'", 'L3-lsd'],
   ['daemon/swarm/files.ts', "import 'node:fs/promises'", 'files-in-L4'],
   ['daemon/io/udp.ts', "import 'node:dgram'\nimport 'node:fs'", null],
   ['daemon/tracker/http.ts', "import 'node:https'", 'sockets-in-io'],
