@@ -11,6 +11,8 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     passWithNoTests: false,
+    // Tests that say they may run side by side: whole daemons, which wait most of the time.
+    maxConcurrency: 7,
     // Groups run one after another: first everything small, then whole daemons, then real clients.
     projects: [
       {

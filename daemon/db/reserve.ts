@@ -9,7 +9,7 @@ const STEP = 64 * 1024
 /** Of what is free, so much at most. */
 const SHARE = 8
 /** It is not made again sooner. */
-const AGAIN_AFTER: Millis = 60_000
+const AGAIN_AFTER: Millis = 10_000
 
 export class Reserve {
   readonly #file: string

@@ -1,4 +1,5 @@
-/** What can happen to the database under a whole daemon: full, held, damaged, put back. Nobody has to help. */
+/** What can happen to the database under a whole daemon: full, held, damaged, put back. Nobody has to help. Each test
+ * has a stage of its own, and all run side by side. */
 import Database from 'better-sqlite3'
 import { execFile, spawnSync } from 'node:child_process'
 import {
@@ -19,9 +20,8 @@ import { type Daemon, refusal, spawnDaemon } from '../support/daemon.js'
 import { expectContent, makeTorrent } from '../support/make-torrent.js'
 import { canMount, seenBy, withVolume } from '../support/own-mounts.js'
 import { slowSeeder } from '../support/slow-seeder.js'
-import { metainfoOf, useStage } from '../support/stage.js'
+import { metainfoOf, type Stage, stageFor } from '../support/stage.js'
 
-const stage = useStage()
 const MIB = 1024 * 1024
 const ROOT = resolve(import.meta.dirname, '../..')
 const CTL = join(ROOT, 'dist/ctl/torrentinoctl.js')
@@ -49,7 +49,7 @@ async function problemOf(daemon: Daemon): Promise<string | null> {
 }
 
 /** Adds torrents whose data lie there already. */
-async function seeding(daemon: Daemon, ...files: string[]): Promise<void> {
+async function seeding(stage: Stage, daemon: Daemon, ...files: string[]): Promise<void> {
   for (const name of files) {
     const torrent = makeTorrent(stage.folder('made'), { name, content: 200_000 })
     const { id } = await daemon.call('torrent.add', { metainfo: metainfoOf(torrent), dir: torrent.dir })
@@ -67,8 +67,9 @@ function ctl(home: string, ...words: string[]): Promise<{ status: number | null;
   })
 }
 
-describe.skipIf(!canMount)('a full volume of the database', () => {
-  it('stops no download; what is wanted is recorded as soon as there is room', async () => {
+describe.skipIf(!canMount)('a full volume of the database', { concurrent: true }, () => {
+  it('stops no download; what is wanted is recorded as soon as there is room', async (context) => {
+    const stage = stageFor(context)
     const home = join(stage.dir, 'home')
     mkdirSync(home)
     const begin =
@@ -80,7 +81,7 @@ describe.skipIf(!canMount)('a full volume of the database', () => {
     const inside = (name: string): string => seenBy(daemon.pid, join(home, name))
     await eventually(() => existsSync(inside('torrentino.db.reserve')), Boolean)
     expect(statSync(inside('torrentino.db.reserve')).blocks * 512).toBeGreaterThan(MIB / 2)
-    await seeding(daemon, 'idle.bin')
+    await seeding(stage, daemon, 'idle.bin')
 
     const made = { name: 'big.bin', content: 8 * MIB }
     const seeder = await slowSeeder({ torrent: makeTorrent(stage.folder('made2'), made), rate: 0.75 * MIB })
@@ -166,16 +167,17 @@ function fillUp(file: string): void {
   }
 }
 
-describe('a foreign program that holds the database', () => {
+describe('a foreign program that holds the database', { concurrent: true }, () => {
   function hold(home: string): Database.Database {
     const stranger = new Database(join(home, 'torrentino.db'))
     stranger.exec('BEGIN EXCLUSIVE')
     return stranger
   }
 
-  it('stops neither answers nor the daemon; it is named, and what waited is recorded when it lets go', async () => {
+  it('stops neither answers nor the daemon; it is named, and what waited is recorded when it lets go', async (context) => {
+    const stage = stageFor(context)
     const daemon = await stage.daemon('home')
-    await seeding(daemon, 'one.bin')
+    await seeding(stage, daemon, 'one.bin')
     const stranger = hold(daemon.home)
     const paused = await daemon.call('torrent.pause', { ids: [1] })
     expect(paused).toMatchObject({
@@ -205,9 +207,10 @@ describe('a foreign program that holds the database', () => {
     expect((await again.torrent(1)).desired).toBe('paused')
   }, 120_000)
 
-  it('is waited for at the start, not for ever, and then named', async () => {
+  it('is waited for at the start, not for ever, and then named', async (context) => {
+    const stage = stageFor(context)
     const first = await stage.daemon('home')
-    await seeding(first, 'one.bin')
+    await seeding(stage, first, 'one.bin')
     await first.stop()
     const stranger = hold(first.home)
     const run = spawnDaemon({ home: first.home })
@@ -221,10 +224,11 @@ describe('a foreign program that holds the database', () => {
   }, 60_000)
 })
 
-describe('damage', () => {
-  it('found at the start is told of, and every torrent is there and seeds', async () => {
+describe('damage', { concurrent: true }, () => {
+  it('found at the start is told of, and every torrent is there and seeds', async (context) => {
+    const stage = stageFor(context)
     const first = await stage.daemon('home')
-    await seeding(first, 'one.bin', 'two.bin')
+    await seeding(stage, first, 'one.bin', 'two.bin')
     await first.call('torrent.pause', { ids: [2] })
     await first.stop()
     const file = join(first.home, 'torrentino.db')
@@ -243,9 +247,10 @@ describe('damage', () => {
     expect(readFileSync(join(daemon.home, 'logs/torrentinod.log'), 'utf8')).toContain('2 torrents came back')
   }, 60_000)
 
-  it('met at work ends claims and the daemon in order, and the next start recovers', async () => {
+  it('met at work ends claims and the daemon in order, and the next start recovers', async (context) => {
+    const stage = stageFor(context)
     const first = await stage.daemon('home')
-    await seeding(first, 'one.bin', 'two.bin')
+    await seeding(stage, first, 'one.bin', 'two.bin')
     await first.call('database.backup', {})
     await first.stop()
     const daemon = await stage.daemon('home')
@@ -267,10 +272,11 @@ describe('damage', () => {
   }, 60_000)
 })
 
-describe('torrentinoctl', () => {
-  it('makes a backup, refuses what is there, and puts it back with the daemon at work', async () => {
+describe('torrentinoctl', { concurrent: true }, () => {
+  it('makes a backup, refuses what is there, and puts it back with the daemon at work', async (context) => {
+    const stage = stageFor(context)
     const daemon = await stage.daemon('home')
-    await seeding(daemon, 'one.bin')
+    await seeding(stage, daemon, 'one.bin')
     const file = join(stage.dir, 'list.db')
     expect(await ctl(daemon.home, 'backup', file)).toEqual({ status: 0, said: `${file}\n` })
     expect(statSync(file).mode & 0o777).toBe(0o600)
@@ -291,15 +297,16 @@ describe('torrentinoctl', () => {
       /^torrentinod was started anew with 1 torrent\. The list was restored from /,
     )
     expect(restored.status).toBe(0)
-    const again = await pidOf(daemon.home)
+    const again = await pidOf(stage, daemon.home)
     expect(again).not.toBe(daemon.pid)
     expect(readdirSync(join(daemon.home, 'aside'))).toEqual([expect.stringMatching(/-replaced$/)])
     expect((await ctl(daemon.home, 'daemon', 'stop')).status).toBe(0)
   }, 120_000)
 
-  it('puts a backup in place for the next start where no daemon runs', async () => {
+  it('puts a backup in place for the next start where no daemon runs', async (context) => {
+    const stage = stageFor(context)
     const first = await stage.daemon('home')
-    await seeding(first, 'one.bin')
+    await seeding(stage, first, 'one.bin')
     const { path } = await first.call('database.backup', {})
     await first.call('torrent.remove', { ids: [1], data: false })
     await first.stop()
@@ -314,7 +321,7 @@ describe('torrentinoctl', () => {
   }, 60_000)
 })
 
-async function pidOf(home: string): Promise<number> {
+async function pidOf(stage: Stage, home: string): Promise<number> {
   const { said } = await ctl(home, 'rpc', 'session.status', '{}')
   const { pid } = JSON.parse(said) as { pid: number }
   stage.after(() => ctl(home, 'daemon', 'stop'))

@@ -1,4 +1,7 @@
-/** Real volumes under whole daemons: small ones, read-only ones, ones that go away, and disks that answer EIO. */
+/**
+ * Real volumes under whole daemons: small ones, read-only ones, ones that go away, and disks that answer EIO. Most of
+ * the time is spent in waiting for a next look, so all run side by side, each on a stage of its own.
+ */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, writeFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,14 +11,14 @@ import type { Daemon } from '../support/daemon.js'
 import { expectContent, type MadeTorrent, makeTorrent } from '../support/make-torrent.js'
 import { canMount, seenBy, withVolume } from '../support/own-mounts.js'
 import { type SlowSeeder, slowSeeder } from '../support/slow-seeder.js'
-import { metainfoOf, useStage } from '../support/stage.js'
+import { metainfoOf, type Stage, stageFor } from '../support/stage.js'
 import { canTrace } from '../support/strace.js'
 
-const stage = useStage()
 const MIB = 1024 * 1024
 const canEnter = canMount && spawnSync('nsenter', ['--version']).status === 0 && process.getuid?.() === 0
 
 async function served(
+  stage: Stage,
   name: string,
   size: number,
   rate: number,
@@ -36,11 +39,12 @@ function inside(daemon: Daemon, ...words: string[]): void {
   if (ran.status !== 0) throw new Error(`${words.join(' ')}: ${ran.stderr}`)
 }
 
-describe.skipIf(!canEnter)('a volume', () => {
-  it('of 8 MiB that others fill holds a download up, which says what is missing and ends by itself', async () => {
+describe.skipIf(!canEnter)('a volume', { concurrent: true }, () => {
+  it('of 8 MiB that others fill holds a download up, which says what is missing and ends by itself', async (context) => {
+    const stage = stageFor(context)
     const dir = stage.folder('small')
     const daemon = await stage.daemon('home', { under: withVolume(dir, 'size=8m') })
-    const { torrent, seeder, metainfo } = await served('six.bin', 6 * MIB, MIB)
+    const { torrent, seeder, metainfo } = await served(stage, 'six.bin', 6 * MIB, MIB)
     const { id } = await daemon.call('torrent.add', { metainfo, dir })
     await daemon.until(id, (view) => view.doneBytes > 0)
     const filler = seenBy(daemon.pid, join(dir, 'filler'))
@@ -54,7 +58,7 @@ describe.skipIf(!canEnter)('a volume', () => {
     await daemon.until(id, ({ error }) =>
       /^No space left in .*: \S+ [KM]iB more are needed;/.test(error ?? ''),
     )
-    const other = await served('other.bin', MIB, 20 * MIB)
+    const other = await served(stage, 'other.bin', MIB, 20 * MIB)
     const elsewhere = stage.folder('elsewhere')
     await daemon.seeds((await daemon.call('torrent.add', { metainfo: other.metainfo, dir: elsewhere })).id)
     rmSync(filler)
@@ -63,15 +67,17 @@ describe.skipIf(!canEnter)('a volume', () => {
     expectContent(torrent, seenBy(daemon.pid, dir))
   }, 120_000)
 
-  it.each(['downloading', 'paused'])(
+  it.for(['downloading', 'paused'])(
     'that is unmounted while a torrent is %s is waited for: nothing is made in its place',
-    async (when) => {
+    { timeout: 150_000 },
+    async (when, context) => {
+      const stage = stageFor(context)
       const dir = stage.folder('volume')
       const daemon = await stage.daemon('home', { under: withVolume(dir, 'size=32m') })
       // A second way to it, so that it can come back.
       const kept = stage.folder('kept')
       inside(daemon, 'mount', '--bind', dir, kept)
-      const { torrent, seeder, metainfo } = await served('eight.bin', 8 * MIB, MIB)
+      const { torrent, seeder, metainfo } = await served(stage, 'eight.bin', 8 * MIB, MIB)
       const { id } = await daemon.call('torrent.add', { metainfo, dir })
       await daemon.until(id, (view) => view.doneBytes > 0)
       if (when === 'paused') {
@@ -96,14 +102,14 @@ describe.skipIf(!canEnter)('a volume', () => {
       await daemon.seeds(id, 60_000)
       expectContent(torrent, seenBy(daemon.pid, dir))
     },
-    150_000,
   )
 
-  it('that is read-only seeds, and refuses a download with a sentence until it can be written to', async () => {
+  it('that is read-only seeds, and refuses a download with a sentence until it can be written to', async (context) => {
+    const stage = stageFor(context)
     const dir = stage.folder('volume')
     const daemon = await stage.daemon('home', { under: withVolume(dir, 'size=32m') })
-    const done = await served('done.bin', MIB, 50 * MIB)
-    const part = await served('part.bin', 4 * MIB, MIB)
+    const done = await served(stage, 'done.bin', MIB, 50 * MIB)
+    const part = await served(stage, 'part.bin', 4 * MIB, MIB)
     const a = await daemon.call('torrent.add', { metainfo: done.metainfo, dir })
     await daemon.seeds(a.id)
     const b = await daemon.call('torrent.add', { metainfo: part.metainfo, dir })
@@ -136,7 +142,7 @@ describe.skipIf(!canEnter)('a volume', () => {
   }, 150_000)
 })
 
-describe.skipIf(!canTrace)('a disk that answers', () => {
+describe.skipIf(!canTrace)('a disk that answers', { concurrent: true }, () => {
   /** The daemon's calls on data files fail so. */
   const failing = (path: string, inject: string): string[] => [
     'strace',
@@ -155,18 +161,20 @@ describe.skipIf(!canTrace)('a disk that answers', () => {
     `inject=${inject}`,
   ]
 
-  it.each([
+  it.for<[string, string]>([
     ['EIO to a write', 'pwrite64:error=EIO:when=3'],
     ['EIO to a sync', 'fdatasync:error=EIO:when=1'],
     ['EMFILE to an open', 'openat:error=EMFILE:when=2..3'],
     ['after two seconds to a sync', 'fdatasync:delay_enter=2000000'],
   ])(
     '%s holds nothing up for good, and nothing false is claimed',
-    async (name, inject) => {
+    { timeout: 120_000 },
+    async ([name, inject], context) => {
+      const stage = stageFor(context)
       const dir = stage.folder('down')
       mkdirSync(dir, { recursive: true })
       const daemon = await stage.daemon('home', { under: failing(join(dir, 'f.bin.part'), inject) })
-      const { torrent, metainfo } = await served('f.bin', 6 * MIB, 2 * MIB)
+      const { torrent, metainfo } = await served(stage, 'f.bin', 6 * MIB, 2 * MIB)
       const { id } = await daemon.call('torrent.add', { metainfo, dir })
       let slowest = 0
       for (let n = 0; n < 1200; n++) {
@@ -183,11 +191,11 @@ describe.skipIf(!canTrace)('a disk that answers', () => {
       // Two seconds of a disk are none of the main thread.
       expect(slowest).toBeLessThan(1000)
     },
-    120_000,
   )
 
-  it('EIO to reads costs those pieces, gives no bad byte away, and is fetched again', async () => {
-    const { torrent, metainfo } = await served('f.bin', 2 * MIB, 20 * MIB)
+  it('EIO to reads costs those pieces, gives no bad byte away, and is fetched again', async (context) => {
+    const stage = stageFor(context)
+    const { torrent, metainfo } = await served(stage, 'f.bin', 2 * MIB, 20 * MIB)
     const dir = stage.folder('down')
     const daemon = await stage.daemon('home', {
       under: failing(join(dir, 'f.bin'), 'preadv,preadv2:error=EIO:when=2..4'),

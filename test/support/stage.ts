@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Server } from 'bittorrent-tracker'
-import { afterEach } from 'vitest'
+import { afterEach, type TestContext } from 'vitest'
 import { Daemon, type DaemonInit, makeHome } from './daemon.js'
 import { httpTracker, reply } from './fake-tracker.js'
 import { encode } from '../../shared/torrent/bencode.js'
@@ -22,8 +22,23 @@ export interface Stage {
   after(end: () => unknown): void
 }
 
-/** For the top of a test file: one stage a test. */
+/** For the top of a test file: one stage a test. Not for tests that run side by side: see `stageFor`. */
 export function useStage(): Stage {
+  const { stage, end } = makeStage()
+  afterEach(end)
+  return stage
+}
+
+/** The stage of one test, which others may run beside. `onTestFinished` is of the context of that test. */
+export function stageFor(context: Pick<TestContext, 'onTestFinished'>): Stage {
+  const { stage, end } = makeStage()
+  // What stops a whole daemon may take as long as it does after each test.
+  context.onTestFinished(end, 30_000)
+  return stage
+}
+
+/** `end` leaves the stage as new. */
+function makeStage(): { stage: Stage; end: () => Promise<void> } {
   let dir = ''
   let ends: (() => unknown)[] = []
   const begin = (): string => {
@@ -34,12 +49,12 @@ export function useStage(): Stage {
     }
     return dir
   }
-  afterEach(async () => {
-    for (const end of ends.reverse()) await end()
+  const end = async (): Promise<void> => {
+    for (const one of ends.reverse()) await one()
     ends = []
     if (dir !== '') rmSync(dir, { recursive: true, force: true })
     dir = ''
-  })
+  }
   const stage: Stage = {
     get dir() {
       return begin()
@@ -82,11 +97,11 @@ export function useStage(): Stage {
       })
       return `http://127.0.0.1:${String(tracker.port)}/announce`
     },
-    after: (end) => {
-      ends.push(end)
+    after: (one) => {
+      ends.push(one)
     },
   }
-  return stage
+  return { stage, end }
 }
 
 /** The parameters of `torrent.add` for a .torrent file. */

@@ -187,6 +187,24 @@ describe('a torrent that is removed and added again', () => {
   })
 })
 
+describe('the bytes kept for a full volume', () => {
+  it('are made again ten seconds after they were given up, and not at each write', () => {
+    let now = 0
+    const reserve = new Reserve(join(home, 'reserve'), () => now)
+    reserve.restock()
+    expect(reserve.whole).toBe(true)
+    expect(reserve.giveUp()).toBe(true)
+    for (const [at, whole] of [
+      [9999, false],
+      [10_000, true],
+    ] as const) {
+      now = at
+      reserve.restock()
+      expect(reserve.whole).toBe(whole)
+    }
+  })
+})
+
 describe('a magnet link', () => {
   const HASH = 'c'.repeat(40) as InfoHashV1
   const link = (hash: InfoHashV1): NewTorrent => ({
