@@ -24,6 +24,7 @@ import { selectCommand } from './commands/select.js'
 import { serviceCommand } from './commands/service.js'
 import { showCommand } from './commands/show.js'
 import { statusCommand } from './commands/status.js'
+import { topCommand } from './commands/top.js'
 import { trackersCommand } from './commands/trackers.js'
 import { verifyCommand } from './commands/verify.js'
 import { waitCommand } from './commands/wait.js'
@@ -38,6 +39,7 @@ const EXIT_HELP =
 const COMMANDS: readonly ((cli: Argv<Globals>) => Argv<Globals>)[] = [
   addCommand,
   listCommand,
+  topCommand,
   showCommand,
   whyCommand,
   filesCommand,

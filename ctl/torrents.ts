@@ -55,6 +55,8 @@ export class Watch {
   /** Removed since. */
   readonly removed = new Set<TorrentId>()
   readonly #client: Client
+  /** Torrents that are new belong to it. */
+  readonly #every: boolean
   /** Those who wait for the next change. */
   #waiting: (() => void)[] = []
   /** The torrents asked for; null until the first list. */
@@ -62,20 +64,24 @@ export class Watch {
   /** Changes that came before it: a change can overtake the answer that does not know of it. */
   readonly #early: NotificationParams<'changed'>[] = []
 
-  private constructor(client: Client) {
+  private constructor(client: Client, every: boolean) {
     this.#client = client
+    this.#every = every
   }
 
-  /** Subscribes first and lists then: no change falls between the two. */
-  static async open(client: Client, ids: TorrentRefs): Promise<Watch> {
-    const watch = new Watch(client)
+  /**
+   * Subscribes first and lists then: no change falls between the two. 'every': those that are added later, too; 'all':
+   * those that are there now.
+   */
+  static async open(client: Client, ids: TorrentRefs | 'every'): Promise<Watch> {
+    const watch = new Watch(client, ids === 'every')
     client.on('changed', (changed) => {
       if (watch.#ids === null) watch.#early.push(changed)
       else watch.#apply(changed.torrents, changed.removed)
     })
     client.on('gap', () => void watch.#listAgain())
     await client.call('events.subscribe', { changes: true })
-    const { rev, torrents } = await listAt(client, ids)
+    const { rev, torrents } = await listAt(client, ids === 'every' ? undefined : ids)
     watch.#ids = torrents.map((torrent) => torrent.id)
     for (const torrent of torrents) watch.torrents.set(torrent.id, torrent)
     for (const changed of watch.#early) {
@@ -90,7 +96,9 @@ export class Watch {
   }
 
   #apply(torrents: readonly TorrentView[], removed: readonly TorrentId[]): void {
-    for (const torrent of torrents) if (this.torrents.has(torrent.id)) this.torrents.set(torrent.id, torrent)
+    for (const torrent of torrents) {
+      if (this.#every || this.torrents.has(torrent.id)) this.torrents.set(torrent.id, torrent)
+    }
     for (const id of removed) if (this.torrents.delete(id)) this.removed.add(id)
     const waiting = this.#waiting
     this.#waiting = []
@@ -104,7 +112,7 @@ export class Watch {
       const there = new Set(torrents.map((torrent) => torrent.id))
       this.#apply(
         torrents,
-        (this.#ids ?? []).filter((id) => !there.has(id)),
+        [...(this.#every ? this.torrents.keys() : (this.#ids ?? []))].filter((id) => !there.has(id)),
       )
     } catch {
       // The daemon went away: whoever watches waits for `gone` too.
