@@ -23,6 +23,7 @@ export interface Settings {
   readonly 'dht.port': number
   readonly 'dht.bootstrap': string
   readonly 'lsd.enabled': boolean
+  readonly 'pex.enabled': boolean
 }
 
 export type SettingKey = keyof Settings
@@ -152,6 +153,11 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<Settings[K]> } = {
     default: true,
     summary:
       'Whether torrents are announced to the local network, and peers found there; private torrents never are.',
+    applies: 'now',
+  }),
+  'pex.enabled': flag({
+    default: true,
+    summary: 'Whether peers tell us of other peers, and we them; private torrents never do.',
     applies: 'now',
   }),
 }

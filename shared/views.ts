@@ -92,7 +92,7 @@ export interface PeerView {
   readonly client: string
   readonly direction: 'in' | 'out'
   /** Where we heard of it. */
-  readonly source: 'tracker' | 'dht' | 'lsd' | 'incoming' | 'resume' | 'user' | 'magnet'
+  readonly source: 'tracker' | 'dht' | 'lsd' | 'pex' | 'incoming' | 'resume' | 'user' | 'magnet'
   /** 0..1 */
   readonly progress: number
   readonly downRate: Rate

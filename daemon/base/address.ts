@@ -96,6 +96,13 @@ function isOne(bytes: Uint8Array): boolean {
 
 const WIDTH: Readonly<Record<Scope, number>> = { loopback: 0, private: 1, internet: 2 }
 
+/** Whether a host is nearer to us than another, or one where nobody can be: who is far away cannot know it. */
+export function isNearer(host: string, than: string): boolean {
+  const kind = classOf(host)
+  const known = classOf(than)
+  return kind === 'never' || (known !== 'never' && WIDTH[kind] < WIDTH[known])
+}
+
 /** Whether the daemon may talk to that address. Port 0 is nobody's. */
 export function inScope(address: { readonly host: string; readonly port?: number }, scope: Scope): boolean {
   if (address.port === 0) return false

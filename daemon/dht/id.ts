@@ -1,5 +1,6 @@
 /** Ids of nodes: their distance, and how they hang on addresses (BEP 42). */
 import type { SwarmKey } from '../../shared/units.js'
+import { crc32c } from '../base/crc32c.js'
 import { classOfBytes, readCompact, toCompact, type AddressClass, type PeerAddress } from '../base/address.js'
 import type { Endpoint, NodeId } from '../codec/krpc.js'
 import type { Random } from '../ports/random.js'
@@ -117,17 +118,5 @@ export function isLawful(id: NodeId, endpoint: Endpoint): boolean {
 /** The 32 bits of which the first 21 begin the id. `r` is 0..7. */
 function prefixOf(host: string, r: number): number {
   const mask = host.length === 4 ? MASK_4 : MASK_6
-  let crc = 0xffff_ffff
-  for (let i = 0; i < mask.length; i++) {
-    const byte = (host.charCodeAt(i) & (mask[i] ?? 0)) | (i === 0 ? r << 5 : 0)
-    crc = (crc >>> 8) ^ (CRC32C[(crc ^ byte) & 0xff] ?? 0)
-  }
-  return ~crc >>> 0
+  return crc32c(mask.map((bits, at) => (host.charCodeAt(at) & bits) | (at === 0 ? r << 5 : 0)))
 }
-
-/** CRC-32C (Castagnoli), reflected. */
-const CRC32C = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte
-  for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 1 ? (crc >>> 1) ^ 0x82f6_3b78 : crc >>> 1
-  return crc >>> 0
-})

@@ -71,6 +71,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
   const downLimit = new Limiter({ rate: values['limits.down'] || null }, { clock })
   const upLimit = new Limiter({ rate: values['limits.up'] || null }, { clock })
   const loop = new LoopDelay({ clock })
+  let pexOn = values['pex.enabled']
   const peerId = makePeerId(init.version, random)
   const trackerKey = random.int(2 ** 32)
   /** Null until it was opened. */
@@ -114,6 +115,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       dialer: network.peers,
       listenPort,
       dht: dht.gate,
+      pex: () => settings.values['pex.enabled'],
       tracker: (row, asks, bulkhead) => {
         const own = { peerId, key: trackerKey, port: listenPort }
         const trackers = trackerOf(own, ports, row, asks, bulkhead)
@@ -157,6 +159,8 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       upLimit.setRate(changed['limits.up'] || null)
       void dht.apply()
       void lsd.apply()
+      if (pexOn !== changed['pex.enabled']) for (const torrent of session.all()) torrent.pexChanged()
+      pexOn = changed['pex.enabled']
     },
     handlers: createHandlers(init, {
       ...ports,

@@ -73,6 +73,8 @@ export interface SessionPorts {
   /** Our addresses in one line. */
   readonly addresses: () => string
   readonly dht?: DhtGate
+  /** Whether peers tell each other of peers (BEP 11); not there: no. */
+  readonly pex?: () => boolean
   readonly tracker: (row: TorrentRow, asks: TrackerAsks, bulkhead: Bulkhead) => Tracker
   readonly keepMetadata: MetadataKeeper
 }
@@ -259,6 +261,7 @@ export class Session {
         budget: this.budget,
         listenPort,
         dht: this.#ports.dht ?? null,
+        pex: this.#ports.pex ?? (() => false),
         tracker: (asks) => tracker(row, asks, bulkhead),
         keepMetadata: bulkhead.around('store', { keep: this.#ports.keepMetadata }).keep,
         listener: {

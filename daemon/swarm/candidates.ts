@@ -1,10 +1,12 @@
 /** Peers that we know of and may dial: each once, with a pause after a failure, and never one that was banned. */
 import type { Millis } from '../../shared/units.js'
 import { addressKey, classOf, type PeerAddress } from '../base/address.js'
+import { ipBytes } from '../base/ip.js'
 import type { Random } from '../ports/random.js'
+import { OwnAddresses, peerPriority } from './priority.js'
 
 /** Where we heard of a peer. */
-export type CandidateSource = 'tracker' | 'dht' | 'lsd' | 'incoming' | 'resume' | 'user' | 'magnet'
+export type CandidateSource = 'tracker' | 'dht' | 'lsd' | 'pex' | 'incoming' | 'resume' | 'user' | 'magnet'
 
 export interface CandidatesInit {
   /** The most to keep. */
@@ -18,6 +20,8 @@ export interface CandidatesPorts {
 interface Candidate {
   readonly address: PeerAddress
   source: CandidateSource
+  /** The network of the peer that named it (BEP 11); null: it came another way. */
+  teller: string | null
   use: 'idle' | 'dialling' | 'connected'
   /** Attempts and useless connections since the last useful one. */
   failures: number
@@ -27,10 +31,18 @@ interface Candidate {
   useful: boolean
   /** It had everything when it was last connected: of no use to one that has everything too. */
   seed: boolean
+  /** Its canonical priority (BEP 40), and the version of our own addresses that it was computed from. */
+  priority: number
+  pricedAt: number
 }
 
 const LIMIT = 3000
 const MOST_BANS = 1000
+/** Candidates in the list that one network named by peer exchange, and that all did: half of the list. */
+const MOST_OF_TELLER = 200
+const SHARE_OF_PEX = 1 / 2
+/** Of a peer with which we share no family: neither first nor last. */
+const MIDDLING = 2 ** 31
 const FIRST_PAUSE: Millis = 30_000
 const LONGEST_PAUSE: Millis = 3_600_000
 /** A pause is longer by up to this part, so that those who failed together do not come back together. */
@@ -55,6 +67,13 @@ export class Candidates {
   readonly #banned = new Set<string>()
   /** Our own addresses, as far as we know them. */
   readonly #own = new Set<string>()
+  /** How others see us: what priorities are computed from. */
+  readonly #seenAs = new OwnAddresses()
+  /** Our port at the last word of a peer on our address. */
+  #ownPort = 0
+  /** Candidates in the list by the network that named them, and their sum. */
+  readonly #tellers = new Map<string, number>()
+  #exchanged = 0
   /** `next` found nothing that is due before this, and nothing changed since. */
   #nothingBefore: Millis = -Infinity
   /** Seeds were left out in that search. */
@@ -79,9 +98,10 @@ export class Candidates {
 
   /**
    * Remembers a peer. False where it was known, may not be dialled (port, ban, ourselves), or there is no room. Only
-   * the user may name the port of a foreign service.
+   * the user may name the port of a foreign service. `teller`: the peer that named it by peer exchange; one network, and
+   * all of them, have only so much room.
    */
-  add(address: PeerAddress, source: CandidateSource): boolean {
+  add(address: PeerAddress, source: CandidateSource, teller?: PeerAddress): boolean {
     if (!isDialable(address, source) || this.isBanned(address)) return false
     const key = addressKey(address)
     if (this.#own.has(key)) return false
@@ -90,15 +110,21 @@ export class Candidates {
       if (source === 'user') this.#favour(known)
       return false
     }
+    const network = teller === undefined ? null : networkOf(teller)
+    if (network !== null && !this.#hasRoomFor(network)) return false
     if (this.#known.size >= this.#limit && !this.#evict(source)) return false
+    if (network !== null) this.#countTold(network, 1)
     this.#known.set(key, {
       address,
       source,
+      teller: network,
       use: 'idle',
       failures: 0,
       retryAt: -Infinity,
       useful: false,
       seed: false,
+      priority: MIDDLING,
+      pricedAt: 0,
     })
     this.#nothingBefore = -Infinity
     return true
@@ -106,7 +132,8 @@ export class Candidates {
 
   /**
    * The peer to dial now, or null. It counts as in use until `failed`, `connected` or `closed`. Those that never
-   * failed come first, in random order. `withoutSeeds`: we have everything, so who had everything is left alone.
+   * failed come first, by canonical priority (BEP 40) as soon as a peer told us our address, else in random order.
+   * `withoutSeeds`: we have everything, so who had everything is left alone.
    */
   next(now: Millis, withoutSeeds = false): PeerAddress | null {
     if (now < this.#nothingBefore && withoutSeeds === this.#withoutSeeds) return null
@@ -120,7 +147,8 @@ export class Candidates {
         soonest = Math.min(soonest, candidate.retryAt)
         continue
       }
-      const order = best === null ? -1 : compare(candidate, best)
+      const order =
+        best === null ? -1 : compare(candidate, best) || this.#price(best) - this.#price(candidate)
       if (order > 0) continue
       equals = order < 0 ? 1 : equals + 1
       if (equals === 1 || this.#random.int(equals) === 0) best = candidate
@@ -157,7 +185,7 @@ export class Candidates {
 
   /** BEP 27: those whom no tracker named are known no more. */
   forgetForeign(): void {
-    for (const [key, { source }] of this.#known) if (isForeign(source)) this.#known.delete(key)
+    for (const candidate of this.#known.values()) if (isForeign(candidate.source)) this.#drop(candidate)
   }
 
   /** Where we heard of it first. */
@@ -186,8 +214,8 @@ export class Candidates {
     this.#banned.add(key)
     const [oldest] = this.#banned
     if (this.#banned.size > MOST_BANS && oldest !== undefined) this.#banned.delete(oldest)
-    for (const [known, candidate] of this.#known) {
-      if (banKey(candidate.address) === key) this.#known.delete(known)
+    for (const candidate of this.#known.values()) {
+      if (banKey(candidate.address) === key) this.#drop(candidate)
     }
   }
 
@@ -199,7 +227,20 @@ export class Candidates {
   addSelf(address: PeerAddress): void {
     const key = addressKey(address)
     this.#own.add(key)
-    this.#known.delete(key)
+    const known = this.#known.get(key)
+    if (known !== undefined) this.#drop(known)
+  }
+
+  /** A peer says that it sees us at `host` (BEP 10 `yourip`); `port` is where we listen. */
+  heardOwn(teller: PeerAddress, host: string, port: number): void {
+    this.#ownPort = port
+    this.#seenAs.heard(teller, host)
+  }
+
+  /** The canonical priority of a peer (BEP 40), 0..2^32-1; null while nobody like it told us our address. */
+  priorityOf(peer: PeerAddress): number | null {
+    const host = this.#seenAs.towards(peer)
+    return host === null ? null : peerPriority({ host, port: this.#ownPort, family: peer.family }, peer)
   }
 
   /** Peers that were useful once, at most so many: worth remembering over a restart. */
@@ -214,8 +255,37 @@ export class Candidates {
 
   #favour(candidate: Candidate): void {
     candidate.source = 'user'
+    if (candidate.teller !== null) this.#countTold(candidate.teller, -1)
+    candidate.teller = null
     candidate.failures = 0
     if (candidate.use === 'idle') this.#idle(candidate, -Infinity)
+  }
+
+  /** As `priorityOf`, kept with the candidate. */
+  #price(candidate: Candidate): number {
+    const { version } = this.#seenAs
+    if (candidate.pricedAt !== version) {
+      candidate.pricedAt = version
+      candidate.priority = this.priorityOf(candidate.address) ?? MIDDLING
+    }
+    return candidate.priority
+  }
+
+  #drop(candidate: Candidate): void {
+    this.#known.delete(addressKey(candidate.address))
+    if (candidate.teller !== null) this.#countTold(candidate.teller, -1)
+  }
+
+  #hasRoomFor(network: string): boolean {
+    const told = this.#tellers.get(network) ?? 0
+    return told < MOST_OF_TELLER && this.#exchanged < this.#limit * SHARE_OF_PEX
+  }
+
+  #countTold(network: string, more: 1 | -1): void {
+    const told = (this.#tellers.get(network) ?? 0) + more
+    this.#exchanged += more
+    if (told > 0) this.#tellers.set(network, told)
+    else this.#tellers.delete(network)
   }
 
   #pause(candidate: Candidate, now: Millis): void {
@@ -237,12 +307,12 @@ export class Candidates {
   /** Makes room by dropping one that failed; for what is worth more than a tracker's word, any that never helped. */
   #evict(source: CandidateSource): boolean {
     let seen = 0
-    for (const [key, candidate] of this.#known) {
+    for (const candidate of this.#known.values()) {
       if (++seen > EVICTION_SCAN && source !== 'user') return false
       const failed = candidate.failures > 0 && !candidate.useful
       const weaker = !isHearsay(source) && isHearsay(candidate.source) && !candidate.useful
       if (candidate.use !== 'idle' || !(failed || weaker)) continue
-      this.#known.delete(key)
+      this.#drop(candidate)
       return true
     }
     return false
@@ -256,7 +326,7 @@ function isHearsay(source: CandidateSource): boolean {
 
 /** Of whom a private torrent must not hear (BEP 27). */
 export function isForeign(source: CandidateSource): boolean {
-  return source === 'dht' || source === 'lsd'
+  return source === 'dht' || source === 'lsd' || source === 'pex'
 }
 
 /** Below 0: the first is to be dialled before the second. */
@@ -269,6 +339,13 @@ function isDialable(address: PeerAddress, source: CandidateSource): boolean {
   const { host, port } = address
   if (!Number.isInteger(port) || port < 1 || port > 65_535 || classOf(host) === 'never') return false
   return source === 'user' || !FOREIGN_PORTS.has(port)
+}
+
+/** What one party may have all of: a host, of IPv6 its /64. */
+function networkOf({ host, family }: PeerAddress): string {
+  return family === 4
+    ? host
+    : Buffer.from((ipBytes(host) ?? new Uint8Array(8)).subarray(0, 8)).toString('hex')
 }
 
 function banKey(address: PeerAddress): string {

@@ -5,6 +5,7 @@ import { addressKey, type PeerAddress } from '../base/address.js'
 import { ipBytes } from '../base/ip.js'
 import { type Log, stackOf } from '../base/log.js'
 import { allowedFastSet } from '../codec/allowed-fast.js'
+import type { PeerExtension } from '../codec/extension.js'
 import type { MetadataMessage } from '../codec/metadata.js'
 import * as out from '../codec/wire-writer.js'
 import type { WireParser } from '../codec/wire.js'
@@ -14,11 +15,12 @@ import type { ChokerDriver } from './choker-driver.js'
 import type { Content } from './content.js'
 import type { DhtGate } from './dht-port.js'
 import type { Downloader } from './download.js'
-import { introduce } from './introduction.js'
+import { introduce, type PexStance } from './introduction.js'
 import type { Greeting, Link } from './link.js'
 import type { Handover } from './metadata-peer.js'
 import type { MetadataServer } from './metadata-server.js'
 import { Peer, type PeerOwner } from './peer.js'
+import { Pex } from './pex.js'
 import { MAX_QUEUED_REQUESTS, type Uploader } from './upload.js'
 
 const TICK: Millis = 1000
@@ -36,6 +38,8 @@ const TAKES_NOTHING_AFTER: Millis = 120_000
 const DIALS_PER_TICK = 30
 /** A peer that was told we have nothing is told of so many pieces one by one; else it is better met anew. */
 const MOST_HAVES_AT_ONCE = 5000
+/** One that moved nothing for so long makes room, in a full torrent, for one of higher priority. */
+const IDLE_AFTER: Millis = 60_000
 /** Pieces a peer may take while choked, as long as it has fewer than that (BEP 6). */
 const ALLOWED_FAST = 10
 
@@ -73,6 +77,8 @@ export interface ConnectionsPorts {
   readonly listenPort: () => number
   /** Null: this torrent has nothing to do with it. */
   readonly dht: DhtGate | null
+  /** Whether peers tell each other of peers; null: never, in a private torrent. */
+  readonly pex: (() => boolean) | null
   /** A peer came, went, or moved bytes. */
   readonly changed: () => void
   /** Nobody is connected any more. */
@@ -98,6 +104,8 @@ export class Connections implements PeerOwner {
   #haveTimer: Cancel | null = null
   #ticker: Cancel | null = null
   #closed = false
+  /** Whom peers are told of (BEP 11). */
+  readonly #pex = new Pex()
 
   constructor(init: ConnectionsInit, ports: ConnectionsPorts) {
     this.#init = init
@@ -212,7 +220,9 @@ export class Connections implements PeerOwner {
     const peer = this.#admit(link, greeting, source, given.parser)
     link.pass(peer)
     if (told.length > 0) peer.send(out.encodeHaves(told))
-    if (peer.extensions) peer.send(out.encodeExtended(0, this.#extension(peer)))
+    // It may have been offered what a private torrent has not.
+    const pex = this.#pexStance === 'on' ? 'on' : 'off'
+    if (peer.extensions) peer.send(out.encodeExtended(0, this.#extension(peer, pex)))
     peer.replay(given.told)
     this.#ports.changed()
   }
@@ -241,6 +251,7 @@ export class Connections implements PeerOwner {
   #reachedAt(peer: Peer, address: PeerAddress): void {
     if (peer.listening !== null && addressKey(peer.listening) !== addressKey(address)) return
     peer.listening = address
+    this.#pex.moved()
     this.#ports.candidates.connected(address)
   }
 
@@ -254,7 +265,25 @@ export class Connections implements PeerOwner {
       if (!this.#prefersNew(known, link, greeting)) return 'connected-already'
       known.close('connected-twice')
     }
-    return this.#peers.size >= this.#init.maxPeers ? 'too-many-peers' : null
+    if (this.#peers.size < this.#init.maxPeers || this.#makeRoom(link.transport.address)) return null
+    return 'too-many-peers'
+  }
+
+  /** BEP 40: a full torrent lets the idle peer of least priority go for one of more. */
+  #makeRoom(newcomer: PeerAddress): boolean {
+    const { candidates, clock } = this.#ports
+    const idle = clock.now() - IDLE_AFTER
+    let least: Peer | null = null
+    let lowest = candidates.priorityOf(newcomer) ?? 0
+    for (const peer of this.#peers.values()) {
+      if (Math.max(peer.connectedAt, peer.lastBlock) > idle) continue
+      const priority = candidates.priorityOf(peer.listening ?? peer.transport.address)
+      if (priority === null || priority >= lowest) continue
+      lowest = priority
+      least = peer
+    }
+    least?.close('outranked')
+    return least !== null
   }
 
   /** Both dialled at once: both sides keep the connection that the smaller peer id began. */
@@ -282,6 +311,7 @@ export class Connections implements PeerOwner {
     )
     this.#peers.set(peer.handle, peer)
     this.#arm()
+    this.#pex.moved()
     this.#ports.downloader.joined(peer)
     return peer
   }
@@ -298,13 +328,18 @@ export class Connections implements PeerOwner {
     if (peer.fast && !have.empty && !have.complete) this.#grantFast(peer)
   }
 
-  #extension(peer: Peer): Uint8Array {
+  get #pexStance(): PexStance {
+    return this.#ports.pex === null ? 'never' : this.#ports.pex() ? 'on' : 'off'
+  }
+
+  #extension(peer: Peer, pex: PexStance = this.#pexStance): Uint8Array {
     return introduce(peer.transport, {
       version: this.#init.version,
       reqq: MAX_QUEUED_REQUESTS,
       port: this.#ports.listenPort(),
       metadataSize: this.#init.metadataSize,
       uploadOnly: this.#ports.content.complete,
+      pex,
     })
   }
 
@@ -387,7 +422,20 @@ export class Connections implements PeerOwner {
     this.#ports.metadata.message(peer, message)
   }
 
-  listensOn(peer: Peer, port: number): void {
+  exchanged(peer: Peer, payload: Buffer): void {
+    if (this.#pexStance !== 'on') return
+    const { candidates, clock } = this.#ports
+    const fault = peer.pex.intake.read(payload, peer.transport.address, clock.now(), candidates)
+    if (fault !== null) peer.close(fault)
+  }
+
+  introduced(peer: Peer, { port, yourIp }: PeerExtension): void {
+    if (yourIp !== undefined)
+      this.#ports.candidates.heardOwn(peer.transport.address, yourIp, this.#ports.listenPort())
+    if (port !== undefined) this.#listensOn(peer, port)
+  }
+
+  #listensOn(peer: Peer, port: number): void {
     if (peer.transport.direction !== 'in') return
     const address = { ...peer.transport.address, port }
     this.#ports.candidates.add(address, 'incoming')
@@ -415,6 +463,7 @@ export class Connections implements PeerOwner {
 
   closed(peer: Peer, reason: string): void {
     this.#peers.delete(peer.handle)
+    this.#pex.moved()
     this.#freeHandles.push(peer.handle)
     this.#ports.budget.give()
     this.#count(peer)
@@ -468,6 +517,15 @@ export class Connections implements PeerOwner {
       this.#ports.downloader.recount(peer)
       peer.setInterested(peer.interesting > 0)
       this.#ports.downloader.fill(peer)
+    }
+  }
+
+  /** Peer exchange was turned on or off. */
+  pexChanged(): void {
+    if (this.#ports.pex === null) return
+    for (const peer of [...this.#peers.values()]) {
+      this.#pex.forget(peer)
+      if (peer.extensions) peer.send(out.encodeExtended(0, this.#extension(peer)))
     }
   }
 
@@ -536,6 +594,7 @@ export class Connections implements PeerOwner {
       else if (now - peer.lastSent > KEEP_ALIVE_AFTER) peer.send(out.KEEP_ALIVE)
     }
     this.#ports.choker.tick(now, this.#peers.values())
+    if (this.#pexStance === 'on') this.#pex.tick(now, () => this.#peers.values())
     this.dialMore()
     if (this.#peers.size > 0) this.#ports.changed()
   }

@@ -75,6 +75,7 @@ export interface LivePorts {
   readonly budget: ConnectionBudget
   readonly listenPort: () => number
   readonly dht: DhtGate | null
+  readonly pex: (() => boolean) | null
   readonly listener: LiveListener
 }
 
@@ -165,6 +166,7 @@ export class Live {
         dial: (address) => listener.dial(address),
         listenPort: ports.listenPort,
         dht: ports.dht,
+        pex: ports.pex,
         changed: () => {
           listener.changed()
         },

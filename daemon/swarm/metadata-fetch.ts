@@ -3,10 +3,12 @@ import type { Bytes, Millis, SwarmKey, TorrentId } from '../../shared/units.js'
 import type { PeerView } from '../../shared/views.js'
 import { addressKey, type PeerAddress } from '../base/address.js'
 import { type Log, stackOf } from '../base/log.js'
+import type { PeerExtension } from '../codec/extension.js'
 import { encodeMetadataReject, encodeMetadataRequest, type MetadataMessage } from '../codec/metadata.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import type { Candidates, CandidateSource } from './candidates.js'
 import type { ConnectionBudget } from './connections.js'
+import type { Introduction } from './introduction.js'
 import type { Greeting, Link } from './link.js'
 import { MetadataAssembly } from './metadata-assembly.js'
 import { type Handover, MetadataPeer, type MetadataPeerOwner } from './metadata-peer.js'
@@ -39,6 +41,8 @@ export interface MetadataFetchPorts {
   readonly budget: ConnectionBudget
   readonly dial: (address: PeerAddress) => Cancel
   readonly listenPort: () => number
+  /** Whether peers may tell us of others (BEP 11). */
+  readonly pex: () => boolean
   /** Do these bytes have the info hash? Answers later. */
   readonly verify: (bytes: Uint8Array, done: (right: boolean) => void) => void
   /** They are here, once. */
@@ -156,6 +160,24 @@ export class MetadataFetch implements MetadataPeerOwner {
     this.#ask(peer)
   }
 
+  introduced(peer: MetadataPeer, { yourIp }: PeerExtension): void {
+    const { candidates, listenPort } = this.#ports
+    if (yourIp !== undefined) candidates.heardOwn(peer.link.transport.address, yourIp, listenPort())
+  }
+
+  exchanged(peer: MetadataPeer, payload: Buffer): void {
+    const { candidates, clock, pex } = this.#ports
+    if (!pex()) return
+    const fault = peer.pex.read(payload, peer.link.transport.address, clock.now(), candidates)
+    if (fault !== null) return peer.close(fault)
+    this.dialMore()
+  }
+
+  /** Peer exchange was turned on or off. */
+  pexChanged(): void {
+    for (const peer of [...this.#peers]) peer.introduce(this.#introduction())
+  }
+
   closed(peer: MetadataPeer, reason: string): void {
     this.#assembly.left(peer)
     if (!this.#peers.delete(peer)) return
@@ -232,13 +254,14 @@ export class MetadataFetch implements MetadataPeerOwner {
     return this.#peers.size >= this.#most ? 'too-many-peers' : null
   }
 
-  #introduction() {
+  #introduction(): Introduction {
     return {
       version: this.#init.version,
       reqq: MAX_QUEUED_REQUESTS,
       port: this.#ports.listenPort(),
       metadataSize: undefined,
       uploadOnly: false,
+      pex: this.#ports.pex() ? 'on' : 'off',
     }
   }
 

@@ -5,14 +5,15 @@
 import type { Bytes, Millis } from '../../shared/units.js'
 import type { PeerView } from '../../shared/views.js'
 import { formatAddress } from '../base/address.js'
-import { decodeExtensionHandshake } from '../codec/extension.js'
+import { decodeExtensionHandshake, type PeerExtension } from '../codec/extension.js'
 import { decodeMetadata, METADATA_EXTENSION, type MetadataMessage } from '../codec/metadata.js'
 import { clientName } from '../codec/peer-id.js'
 import * as out from '../codec/wire-writer.js'
 import { WireParser, type WireHandler } from '../codec/wire.js'
 import type { CandidateSource } from './candidates.js'
-import { type Introduction, introduce, OUR_METADATA_ID } from './introduction.js'
+import { type Introduction, introduce, OUR_METADATA_ID, OUR_PEX_ID } from './introduction.js'
 import type { Greeting, Link, LinkHandler } from './link.js'
+import { PexIntake } from './pex.js'
 
 /** Messages remembered; one that says more has to come again. */
 const MOST_REMEMBERED = 20_000
@@ -21,6 +22,10 @@ export interface MetadataPeerOwner {
   /** It has metadata of that size. */
   offered(peer: MetadataPeer, size: Bytes): void
   message(peer: MetadataPeer, message: MetadataMessage): void
+  /** It told of itself (BEP 10). */
+  introduced(peer: MetadataPeer, told: PeerExtension): void
+  /** Of peer exchange (BEP 11), unread. */
+  exchanged(peer: MetadataPeer, payload: Buffer): void
   closed(peer: MetadataPeer, reason: string): void
   /** Something of ours threw while the peer was handled. */
   broke(peer: MetadataPeer, error: unknown): void
@@ -45,6 +50,8 @@ export class MetadataPeer implements LinkHandler, WireHandler {
   /** Blocks that came too late or wrong. */
   strikes = 0
   closed = false
+  /** Whom it tells of. */
+  readonly pex = new PexIntake()
   readonly #greeting: Greeting
   readonly #owner: MetadataPeerOwner
   readonly #now: () => Millis
@@ -74,9 +81,8 @@ export class MetadataPeer implements LinkHandler, WireHandler {
     this.connectedAt = this.lastHeard = ports.now()
     this.#client = clientName(init.greeting.peerId)
     this.#parser = new WireParser({ pieceCount: null }, this)
-    const { fast, extension } = init.greeting.features
-    if (fast) this.#send(out.HAVE_NONE)
-    if (extension) this.#send(out.encodeExtended(0, introduce(this.link.transport, init.own)))
+    if (init.greeting.features.fast) this.#send(out.HAVE_NONE)
+    this.introduce(init.own)
   }
 
   get peerId(): string {
@@ -85,6 +91,12 @@ export class MetadataPeer implements LinkHandler, WireHandler {
   /** It speaks of metadata. */
   get hasExtension(): boolean {
     return this.#metadataId > 0
+  }
+
+  /** What it was told of us has changed. */
+  introduce(own: Introduction): void {
+    if (this.#greeting.features.extension)
+      this.#send(out.encodeExtended(0, introduce(this.link.transport, own)))
   }
 
   ask(payload: Uint8Array): void {
@@ -233,6 +245,7 @@ export class MetadataPeer implements LinkHandler, WireHandler {
   extended(id: number, payload: Buffer): void {
     if (id === 0) this.#introduced(payload)
     else if (id === OUR_METADATA_ID) this.#metadata(payload)
+    else if (id === OUR_PEX_ID) this.#owner.exchanged(this, payload)
   }
 
   #introduced(payload: Buffer): void {
@@ -243,6 +256,7 @@ export class MetadataPeer implements LinkHandler, WireHandler {
       handler.extended(0, copy)
     })
     if (told.version !== undefined && told.version !== '') this.#client = told.version
+    this.#owner.introduced(this, told)
     this.#metadataId = told.messages.get(METADATA_EXTENSION) ?? this.#metadataId
     if (this.#metadataId > 0 && told.metadataSize !== undefined) this.#owner.offered(this, told.metadataSize)
   }

@@ -36,6 +36,7 @@ export interface MetadataPhasePorts {
   readonly budget: ConnectionBudget
   readonly dial: (address: PeerAddress) => Cancel
   readonly listenPort: () => number
+  readonly pex: () => boolean
   readonly keeper: MetadataKeeper
   readonly known: (row: TorrentRow, meta: Metainfo) => void
   readonly refused: (reason: string) => void
@@ -71,7 +72,8 @@ export class MetadataPhase {
   begin(): void {
     const { id, ...own } = this.#init
     const init = { ...own, torrent: id }
-    const { clock, log, store, candidates, budget, dial, listenPort, changed, peerBroke, broke } = this.#ports
+    const { clock, log, store, candidates, budget, dial, listenPort, pex, changed, peerBroke, broke } =
+      this.#ports
     const fetch = new MetadataFetch(init, {
       clock,
       log,
@@ -79,6 +81,7 @@ export class MetadataPhase {
       budget,
       dial,
       listenPort,
+      pex,
       changed,
       peerBroke,
       broke,

@@ -7,13 +7,15 @@ import { type Bytes, type Millis, type PieceIndex } from '../../shared/units.js'
 import type { PeerView } from '../../shared/views.js'
 import { formatAddress, type PeerAddress } from '../base/address.js'
 import { RateMeter } from '../base/rate.js'
-import { decodeExtensionHandshake } from '../codec/extension.js'
+import { decodeExtensionHandshake, type PeerExtension } from '../codec/extension.js'
+import { PEX_EXTENSION } from '../codec/pex.js'
 import { decodeMetadata, METADATA_EXTENSION, type MetadataMessage } from '../codec/metadata.js'
 import { clientName } from '../codec/peer-id.js'
 import * as out from '../codec/wire-writer.js'
 import { WireParser, type WireHandler } from '../codec/wire.js'
 import { Chatter, COST } from './chatter.js'
-import { OUR_METADATA_ID } from './introduction.js'
+import { OUR_METADATA_ID, OUR_PEX_ID } from './introduction.js'
+import { PexLedger } from './pex.js'
 import { PipelineDepth } from './requests.js'
 import type { LinkHandler } from './link.js'
 import { PeerUpload } from './peer-upload.js'
@@ -36,8 +38,10 @@ export interface PeerOwner {
   blockStart(peer: Peer, piece: PieceIndex, begin: Bytes, length: Bytes): Buffer | null
   blockEnd(peer: Peer, piece: PieceIndex, begin: Bytes, length: Bytes): void
   rejected(peer: Peer, piece: PieceIndex, begin: Bytes, length: Bytes): void
-  /** The peer's own listening port (BEP 10 `p`). */
-  listensOn(peer: Peer, port: number): void
+  /** It told of itself (BEP 10). */
+  introduced(peer: Peer, told: PeerExtension): void
+  /** Of peer exchange (BEP 11), unread. */
+  exchanged(peer: Peer, payload: Buffer): void
   /** Of the metadata extension (BEP 9). */
   metadata(peer: Peer, message: MetadataMessage): void
   /** The port of the peer's DHT node (BEP 5); at most once. */
@@ -96,6 +100,8 @@ export class Peer implements LinkHandler, WireHandler {
   readonly connectedAt: Millis
   /** What it takes from us. */
   readonly upload = new PeerUpload()
+  /** What it knows of other peers from us, and we from it. */
+  readonly pex = new PexLedger()
   /** Pieces the peer serves though it chokes us (BEP 6). */
   readonly offeredFast = new Set<PieceIndex>()
   /** Pieces we serve though we choke the peer (BEP 6). */
@@ -146,6 +152,8 @@ export class Peer implements LinkHandler, WireHandler {
   metadataAsked = 0
   /** The id it wants metadata messages under; 0: it does not speak of them. */
   #metadataId = 0
+  /** The same for messages of peer exchange. */
+  #pexId = 0
   /** The owner's pieces arrive here when the peer is attached. */
   /** It has told the port of its DHT node. */
   #toldDht = false
@@ -430,6 +438,7 @@ export class Peer implements LinkHandler, WireHandler {
 
   extended(id: number, payload: Buffer): void {
     if (id === OUR_METADATA_ID) return this.#metadata(payload)
+    if (id === OUR_PEX_ID) return this.#exchange(payload)
     if (id !== 0) return this.#chatter.add(COST.idle)
     this.#chatter.add(COST.answered + payload.length / BYTES_PER_POINT)
     const told = decodeExtensionHandshake(payload)
@@ -438,7 +447,13 @@ export class Peer implements LinkHandler, WireHandler {
     if (told.version !== undefined && told.version !== '') this.client = told.version
     if (told.uploadOnly !== undefined) this.uploadOnly = told.uploadOnly
     this.#metadataId = told.messages.get(METADATA_EXTENSION) ?? this.#metadataId
-    if (told.port !== undefined) this.#owner.listensOn(this, told.port)
+    this.#pexId = told.messages.get(PEX_EXTENSION) ?? this.#pexId
+    this.#owner.introduced(this, told)
+  }
+
+  #exchange(payload: Buffer): void {
+    this.#chatter.add(COST.answered + payload.length / BYTES_PER_POINT)
+    this.#owner.exchanged(this, payload)
   }
 
   #metadata(payload: Buffer): void {
@@ -452,6 +467,15 @@ export class Peer implements LinkHandler, WireHandler {
   /** A message of BEP 9; nothing for a peer that does not speak of it. */
   sendMetadata(payload: Uint8Array): void {
     if (this.#metadataId > 0) this.send(out.encodeExtended(this.#metadataId, payload))
+  }
+
+  get speaksPex(): boolean {
+    return this.#pexId > 0 && !this.closed
+  }
+
+  /** A message of BEP 11; nothing for a peer that does not speak of it. */
+  sendPex(payload: Uint8Array): void {
+    if (this.#pexId > 0) this.send(out.encodeExtended(this.#pexId, payload))
   }
 
   send(bytes: Uint8Array): void {

@@ -78,6 +78,8 @@ export interface TorrentPorts {
   readonly listenPort: () => number
   /** Null: there is none. A private torrent never uses it. */
   readonly dht: DhtGate | null
+  /** Whether peers tell each other of peers (BEP 11); those of a private torrent never do. */
+  readonly pex: () => boolean
   readonly tracker: (asks: TrackerAsks) => Tracker
   readonly keepMetadata: MetadataKeeper
   readonly listener: TorrentListener
@@ -458,6 +460,12 @@ export class Torrent {
     this.#data.live?.connections.woke(gap)
   }
 
+  /** Peer exchange was turned on or off. */
+  pexChanged(): void {
+    this.#data.live?.connections.pexChanged()
+    this.#metadata?.fetch?.pexChanged()
+  }
+
   announceAgain(): void {
     if (this.isRunning) this.#tracker.announceNow()
   }
@@ -664,6 +672,7 @@ export class Torrent {
         budget,
         listenPort,
         dht: this.#dht,
+        pex: this.#row.private ? null : this.#ports.pex,
         listener: {
           changed: () => {
             this.#changed()
@@ -730,7 +739,7 @@ export class Torrent {
   }
 
   #metadataPhase(): MetadataPhase {
-    const { clock, log, store, budget, listenPort, keepMetadata } = this.#ports
+    const { clock, log, store, budget, listenPort, pex, keepMetadata } = this.#ports
     const key = this.keys[0]
     if (key === undefined) throw new Error('a torrent without a hash')
     const { peerId, version, maxPeers } = this.#init
@@ -743,6 +752,7 @@ export class Torrent {
         candidates: this.#candidates,
         budget,
         listenPort,
+        pex,
         keeper: keepMetadata,
         dial: (address) => this.#dial(address),
         known: (row, meta) => {

@@ -160,7 +160,7 @@ export const peerView = view<PeerView>({
   address: z.string(),
   client: z.string(),
   direction: z.enum(['in', 'out']),
-  source: z.enum(['tracker', 'dht', 'lsd', 'incoming', 'resume', 'user', 'magnet']),
+  source: z.enum(['tracker', 'dht', 'lsd', 'pex', 'incoming', 'resume', 'user', 'magnet']),
   progress: fraction,
   downRate: count,
   upRate: count,

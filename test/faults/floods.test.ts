@@ -300,6 +300,22 @@ describe.skipIf(!onLinux)('messages that mean nothing', () => {
     )
     await underFlood({ key: hot.infoHash, flood })
   })
+  it('peer exchange of 100,000 peers', async () => {
+    // Of each of 200 connections two messages are read and ten ignored, 50 peers in each, before it is let go.
+    const flood = many(12, (n) => {
+      const added = many(50, (m) => Buffer.from([10, n, 0, m, 26, 225]))
+      return raw.message(20, Buffer.from([2]), encode({ added, 'added.f': Buffer.alloc(50, 2) }))
+    })
+    const first = raw.extended(0, 'd1:md6:ut_pexi2eee')
+    const { totals, reasons: why } = await underFlood({ key: huge, first, flood, count: 200 })
+    expect(totals.ended).toBe(200)
+    // Some may have been slow to shake hands.
+    expect(why['pex-floods']).toBeGreaterThan(150)
+  })
+  it('peer exchange that cannot be read', async () => {
+    const { totals } = await underFlood({ key: huge, flood: raw.extended(2, 'd5:added') })
+    expect(totals.ended).toBe(30)
+  })
   it('bitfields of every length bit', async () => {
     await underFlood({ key: huge, flood: raw.bitfield(Buffer.alloc(MANY / 8, 0x7f)) })
   })

@@ -43,6 +43,8 @@ export function makeSource(init: {
   readonly name?: string
   readonly files: number | readonly SourceFile[]
   readonly pieceLength?: number
+  /** BEP 27 */
+  readonly private?: boolean
 }): Source {
   const name = init.name ?? 'source'
   const pieceLength = init.pieceLength ?? 65_536
@@ -64,6 +66,7 @@ export function makeSource(init: {
     name,
     'piece length': pieceLength,
     pieces: Buffer.concat(digests),
+    ...(init.private === true ? { private: 1 } : {}),
     ...(typeof init.files === 'number'
       ? { length: whole.length }
       : {
@@ -152,6 +155,8 @@ export interface NodeInit {
   readonly host: string
   readonly slots?: number
   readonly maxPeers?: number
+  /** Peer exchange is on; off where left out. */
+  readonly pex?: boolean
   readonly maxConnections?: number
   /** Payload, bytes a second; unlimited where left out. */
   readonly down?: number
@@ -175,6 +180,8 @@ export class Node {
   readonly trackers = new Map<TorrentId, KitTracker>()
   readonly notes: string[] = []
   readonly watch = fakeWatch()
+  /** Peer exchange is on; `Session.all` are to be told of a change. */
+  pex: boolean
   /** What the machine calls its addresses; looked at once a minute after a restart. */
   addresses = ''
   private unlisten: () => void = () => undefined
@@ -183,6 +190,7 @@ export class Node {
     readonly swarm: Swarm,
     readonly init: NodeInit,
   ) {
+    this.pex = init.pex ?? false
     this.address = makeAddress(init.host, 6881) ?? { host: init.host, port: 6881, family: 4 }
     this.peerId = Buffer.from(`-TT0001-${createHash('sha1').update(init.host).digest('hex').slice(0, 12)}`)
     this.clock = new OwnClock(swarm.clock)
@@ -218,7 +226,7 @@ export class Node {
       name: meta.name,
       dir: '/data',
       volume: '1',
-      private: false,
+      private: meta.private,
       pieceLength: meta.pieceLength,
       pieceCount: meta.pieceCount,
       total: meta.contentSize,
@@ -369,6 +377,7 @@ export class Node {
           this.trackers.set(row.id, tracker)
           return tracker
         },
+        pex: () => this.pex,
         keepMetadata: (id, info) => this.adder.keepMetadata(id, info),
       },
     )

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { PeerAddress } from '../../daemon/base/address.js'
 import { Candidates } from '../../daemon/swarm/candidates.js'
+import { peerPriority } from '../../daemon/swarm/priority.js'
 import { FakeRandom } from '../support/fake-random.js'
 
 function peer(n: number, port = 20_000): PeerAddress {
@@ -82,6 +83,33 @@ describe('Candidates', () => {
     expect(order[0]).toEqual(peer(8))
     expect(new Set(order.slice(1, 3))).toEqual(new Set([peer(7), peer(9)]))
     expect(order).toHaveLength(8)
+  })
+
+  it('offers equals by canonical priority as soon as a peer told us our address (BEP 40)', () => {
+    const candidates = make()
+    const peers = Array.from({ length: 20 }, (_, i) => peer(i))
+    for (const one of peers) candidates.add(one, 'tracker')
+    candidates.add(peer(30), 'user')
+    candidates.add(peer(31), 'tracker')
+    candidates.failed(peer(31), 0)
+    expect(candidates.priorityOf(peer(1))).toBeNull()
+    candidates.heardOwn(peer(99), '198.51.100.1', 6881)
+    const order = drain(candidates, 50_000)
+    expect([order[0], order.at(-1)]).toEqual([peer(30), peer(31)])
+    const own = { host: '198.51.100.1', port: 6881, family: 4 } as const
+    const priorities = order.slice(1, -1).map((one) => peerPriority(own, one) ?? 0)
+    expect(priorities).toEqual(priorities.toSorted((a, b) => b - a))
+    expect(new Set(order.slice(1, -1))).toEqual(new Set(peers))
+    expect(candidates.priorityOf(peer(1))).toBe(peerPriority(own, peer(1)))
+  })
+
+  it('offers a peer of another family neither first nor last for want of a priority', () => {
+    const candidates = make()
+    for (let i = 0; i < 20; i++) candidates.add(peer(i), 'tracker')
+    candidates.add({ host: '2001:db8::1', port: 6881, family: 6 }, 'tracker')
+    candidates.heardOwn(peer(99), '198.51.100.1', 6881)
+    const at = drain(candidates, 0).findIndex(({ family }) => family === 6)
+    expect([at > 0, at < 20]).toEqual([true, true])
   })
 
   it('does not offer a peer that is connected, and does after it left', () => {

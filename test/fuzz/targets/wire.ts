@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { formatAddress, inScope, parseAddress, readCompact, toCompact } from '../../../daemon/base/address.js'
 import { decodeExtensionHandshake, encodeExtensionHandshake } from '../../../daemon/codec/extension.js'
 import { handshakeBytes, HandshakeParser } from '../../../daemon/codec/handshake.js'
+import { decodePex, encodePex, MOST_CONTACTS } from '../../../daemon/codec/pex.js'
 import { clientName } from '../../../daemon/codec/peer-id.js'
 import { WireParser } from '../../../daemon/codec/wire.js'
 import * as w from '../../../daemon/codec/wire-writer.js'
@@ -130,4 +131,38 @@ const compact: Target = {
   },
 }
 
-export const wireTargets: readonly Target[] = [wire, handshake, extended, compact]
+const pexSeed = encodePex({
+  added: readCompact(Buffer.from('0102030400500a0000011ae17f0000011ae1', 'hex'), 6).map((address) => ({
+    address,
+    flags: 0x12,
+  })),
+  dropped: readCompact(Buffer.from('20010db80000000000000000000000011ae1', 'hex'), 18),
+})
+
+const pex: Target = {
+  name: 'peer exchange',
+  seeds: [
+    pexSeed,
+    encode({
+      added: Buffer.alloc(700, 9),
+      'added.f': 'x',
+      added6: Buffer.alloc(2000, 32),
+      dropped: [],
+      dropped6: 5,
+    }),
+    encode({ added: Buffer.alloc(5), dropped: Buffer.alloc(6 * 51, 1) }),
+    ...bencoded,
+  ],
+  check: (bytes) => {
+    const heard = decodePex(bytes)
+    if (heard === null) return
+    assert.ok(heard.added.length <= 2 * MOST_CONTACTS && heard.dropped.length <= 2 * MOST_CONTACTS)
+    assert.ok(heard.added.every(({ flags }) => flags >= 0 && flags <= 255))
+    const four = heard.added.filter(({ address }) => address.family === 4).slice(0, MOST_CONTACTS)
+    const six = heard.added.filter(({ address }) => address.family === 6)
+    const message = { added: [...four, ...six], dropped: [] }
+    assert.deepEqual(decodePex(encodePex(message)), message)
+  },
+}
+
+export const wireTargets: readonly Target[] = [wire, handshake, extended, compact, pex]
