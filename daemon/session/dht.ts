@@ -346,7 +346,8 @@ export class DhtRoom {
     member.nextAt = now + ANNOUNCE_EVERY * (0.9 + 0.2 * this.#ports.random.float())
     const port = this.#ports.listenPort()
     let room = MOST_FOUND
-    member.search = dht.peersOf(
+    let over = false as boolean
+    const search = dht.peersOf(
       idOfKey(member.key),
       {
         peers: (found) => {
@@ -356,6 +357,7 @@ export class DhtRoom {
         },
         done: ({ last }) => {
           if (!last) return
+          over = true
           member.search = null
           if (member.need === 'urgent') this.#sooner(member, member.lastAt + URGENT_AFTER)
           else this.#arm()
@@ -364,6 +366,8 @@ export class DhtRoom {
       // Whoever cannot be reached has nothing to announce.
       port > 0 ? { port, seed: member.asks.isSeed() } : undefined,
     )
+    // While we know nobody it is over at once.
+    if (!over) member.search = search
   }
 }
 

@@ -151,6 +151,26 @@ describe('a torrent', () => {
     expect(world.pass(60 * 60)).not.toContain('get_peers')
   })
 
+  it('that began while nobody was known announces itself once somebody is', async () => {
+    const world = new World()
+    world.settings['dht.bootstrap'] = ''
+    await world.room.apply()
+    const asks = {
+      stats: () => ({ uploaded: 0, downloaded: 0, left: 5 }),
+      found: () => undefined,
+      isPrivate: () => false,
+      changed: () => undefined,
+    }
+    const both = beside(world.room, 'dht', row, asks, tracker())
+    both.start()
+    expect(world.pass(1)).toEqual([])
+    world.settings['dht.bootstrap'] = DOOR
+    await world.room.apply()
+    for (let i = 0; i < 5; i++) await Promise.resolve()
+    expect(world.pass(17 * 60)).toContain('announce_peer')
+    both.stop(0, () => undefined)
+  })
+
   it('that is private never comes near it, and leaves when that becomes known (BEP 27)', async () => {
     const world = await started()
     const known = { private: true }
