@@ -177,9 +177,11 @@ export class SlotShare {
     return member.withDisk < this.#mostWithDisk && this.#hasRoom(member, claim)
   }
 
-  #hasRoom({ held }: Member, claim: Claim): boolean {
+  #hasRoom({ held, withDisk, active }: Member, claim: Claim): boolean {
     const { capacity, available: free } = this.#slab
-    if (held < FLOOR) return free > 0
+    if (held + withDisk < FLOOR) return free > 0
+    // What waits for a disk that hangs must not be made up for with the floor of others.
+    if (held < FLOOR) return free > this.#reserved - (active ? FLOOR - held : 0)
     let kept = this.#reserved
     if (claim !== CLAIM_FLOOR) kept += Math.min(Math.floor(capacity * MOST_HUNGRY), this.#demand.hungry)
     if (claim === CLAIM_SPARE) kept = Math.max(kept, capacity / 2)

@@ -111,6 +111,25 @@ describe('SlotShare', () => {
     expect(one.take(CLAIM_SHARE)).toBeNull()
   })
 
+  it('leaves torrents of other disks their four slots however many wait for a disk that hangs', () => {
+    const { share: shares, slab } = share(128)
+    const begun = (): SlotSource => {
+      const source = shares.join(() => undefined)
+      const first = source.take(CLAIM_FLOOR)
+      if (first !== null) source.free(first)
+      return source
+    }
+    const sound = begun()
+    for (const hangs of [1, 2, 3, 4, 5, 6, 7, 8].map(begun)) {
+      for (let slot = hangs.take(CLAIM_SHARE); slot !== null; slot = hangs.take(CLAIM_SHARE))
+        hangs.handed(slot)
+    }
+    const late = shares.join(() => undefined)
+    // Again and again, as its disk frees what it gets.
+    for (let round = 0; round < 50; round++) for (const slot of hand(sound, 4)) slab.free(slot)
+    expect(hand(late, 4)).toHaveLength(4)
+  })
+
   it('calls one that has next to nothing at once, others when there is room for a few', () => {
     const { clock, share: shares, slab } = share(64)
     const calls: string[] = []
