@@ -2,7 +2,7 @@
  * What the disk says of the folder that something is to be added to. Asked before the add has its turn: a volume that
  * does not answer holds up nobody else's.
  */
-import type { FileIndex, Millis, TorrentId } from '../../shared/units.js'
+import type { FileIndex, TorrentId } from '../../shared/units.js'
 import { RpcError, rpcError } from '../../shared/rpc/errors.js'
 import type { Metainfo } from '../../shared/torrent/metainfo.js'
 import { formatBytes } from '../../shared/text.js'
@@ -10,9 +10,7 @@ import type { Clock } from '../ports/clock.js'
 import type { Disk, SpaceView } from '../ports/disk.js'
 import { faultSentence } from '../swarm/lifecycle.js'
 import type { Session } from './session.js'
-
-/** Longer than a disk that slept needs to answer. */
-const ANSWERS_WITHIN: Millis = 20_000
+import { ANSWERS_WITHIN, silent, SURVEYS_WITHIN, within } from './within.js'
 
 export interface AddPlacePorts {
   readonly clock: Clock
@@ -33,11 +31,12 @@ export interface Looked {
   readonly space: () => SpaceView
 }
 
-/** Makes the folder where it is missing, and sees whether there is room. Never waits longer than `ANSWERS_WITHIN`. */
+/** Makes the folder where it is missing, and sees whether there is room. Never waits for ever. */
 export async function lookAtPlace(dir: string, coming: Coming | null, ports: AddPlacePorts): Promise<Looked> {
   try {
-    const space = await within(ports.clock, look(dir, coming, ports))
-    if (space === null) throw silent(dir)
+    const space = await within(ports.clock, ANSWERS_WITHIN, look(dir, ports))
+    if (space === null) throw silentPlace(dir)
+    if (coming !== null) await refuseWithoutRoom(dir, coming, space, ports)
     return { dir, space: () => space }
   } catch (error) {
     if (!(error instanceof RpcError)) throw error
@@ -52,21 +51,11 @@ export async function lookAtPlace(dir: string, coming: Coming | null, ports: Add
 
 /** Free bytes of a folder, 0 where nothing says so in time. */
 export async function freeBytesOf(dir: string, { clock, disk }: AddPlacePorts): Promise<number> {
-  const space = await within(clock, disk.space(dir))
+  const space = await within(clock, ANSWERS_WITHIN, disk.space(dir))
   return space === null || 'code' in space ? 0 : space.freeBytes
 }
 
-/** Null where nothing came in time; what comes later is dropped. */
-function within<T>(clock: Clock, asked: Promise<T>): Promise<T | null> {
-  return new Promise((resolve, reject) => {
-    const cancel = clock.after(ANSWERS_WITHIN, () => {
-      resolve(null)
-    })
-    asked.then(resolve, reject).finally(cancel)
-  })
-}
-
-async function look(dir: string, coming: Coming | null, ports: AddPlacePorts): Promise<SpaceView> {
+async function look(dir: string, ports: AddPlacePorts): Promise<SpaceView> {
   const away = await ports.session.volumes.away(dir)
   if (away !== null) throw rpcError('badFolder', faultSentence(away), { dir, reason: 'ENODEV' })
   const space = await ports.disk.prepareDir(dir)
@@ -76,22 +65,24 @@ async function look(dir: string, coming: Coming | null, ports: AddPlacePorts): P
       reason: space.code,
     })
   }
-  if (coming !== null) await refuseWithoutRoom(dir, coming, space, ports.disk)
   return space
 }
 
-function silent(dir: string): RpcError {
-  return rpcError(
-    'badFolder',
-    `${dir} does not answer; see whether its volume is well, or choose another folder with --dir.`,
-    { dir, reason: 'ETIMEDOUT' },
-  )
+function silentPlace(dir: string): RpcError {
+  return silent(dir, 'choose another folder with --dir')
 }
 
-async function refuseWithoutRoom(dir: string, coming: Coming, space: SpaceView, disk: Disk): Promise<void> {
+async function refuseWithoutRoom(
+  dir: string,
+  coming: Coming,
+  space: SpaceView,
+  { clock, disk }: AddPlacePorts,
+): Promise<void> {
   const wanted = wantedBytes(coming.meta, coming.unwanted)
   if (wanted + space.reserve <= space.freeBytes) return
-  const needed = wanted - (await present(dir, coming, disk))
+  const there = await within(clock, SURVEYS_WITHIN, present(dir, coming, disk))
+  if (there === null) throw silentPlace(dir)
+  const needed = wanted - there
   if (needed === 0 || needed + space.reserve <= space.freeBytes) return
   throw rpcError(
     'noSpace',

@@ -1,5 +1,5 @@
 /** Long work: begun by a verb, stored before it begins, gone on with after a restart. */
-import type { TorrentId } from '../../shared/units.js'
+import type { Millis, TorrentId } from '../../shared/units.js'
 import type { Caller, Params, Result } from '../../shared/rpc/contract.js'
 import { rpcError } from '../../shared/rpc/errors.js'
 import { type Metainfo, parseMetainfo } from '../../shared/torrent/metainfo.js'
@@ -13,9 +13,12 @@ import { noRoom, refusal } from './move-sentences.js'
 import { noMetadata, type Queries } from './queries.js'
 import { RemoveJob } from './remove-job.js'
 import { refuseSharedPaths, rootOf } from './shared-paths.js'
+import { silent, SURVEYS_WITHIN, within } from './within.js'
 
 /** Ended ones that can still be asked for. */
 const REMEMBERED = 100
+/** What hangs in a volume then must not keep the torrents from an end in order. */
+const STOPS_WITHIN: Millis = 1000
 
 export class Jobs {
   readonly #ports: JobPorts & { readonly queries: Queries }
@@ -55,9 +58,10 @@ export class Jobs {
     this.#judging.add(torrent.id)
     const dir = params.dir.replace(/(?<=.)\/+$/, '')
     const { id, name } = torrent
-    const meta = await this.#metainfo(id)
-    const release = this.#ports.session.reserve({ torrent: id, dir, root: rootOf(meta) })
+    let release = (): void => undefined
     try {
+      const meta = await this.#metainfo(id)
+      release = this.#ports.session.reserve({ torrent: id, dir, root: rootOf(meta) })
       await refuseSharedPaths({ dir, meta, self: id }, this.#ports)
       const look = await this.#look(torrent, meta, dir)
       if (look.same) {
@@ -127,11 +131,11 @@ export class Jobs {
     }
   }
 
-  /** Nothing more is begun; settles when nothing is under way. */
+  /** Nothing more is begun; settles when nothing is under way, or a second later: the next start goes on. */
   async stop(): Promise<void> {
     const jobs = [...this.#jobs.values()].filter((job) => !job.over)
     for (const job of jobs) job.stop()
-    await Promise.all(jobs.map((job) => job.settled()))
+    await within(this.#ports.clock, STOPS_WITHIN, Promise.all(jobs.map((job) => job.settled())))
   }
 
   async #resumeMove(row: JobRow, torrent: Torrent): Promise<void> {
@@ -171,13 +175,15 @@ export class Jobs {
     const spec = { torrent: torrent.id, dir: torrent.dir, files, pieceLength, digests }
     const mover = this.#ports.disk.mover({ spec, to, job: 0 })
     try {
-      const look = await mover.look(true)
+      const look = await within(this.#ports.clock, SURVEYS_WITHIN, mover.look(true))
+      if (look === null) throw silent(to, 'move it to another folder')
       if ('code' in look) throw refusal(look, to)
       const short = !look.same && !look.oneVolume && look.bytes > look.freeBytes
       if (short) throw noRoom(to, look.bytes, look.freeBytes)
       return look
     } finally {
-      await mover.close()
+      // Its threads forget the two places; one that hangs does so when it answers again.
+      void mover.close()
     }
   }
 

@@ -23,11 +23,14 @@ import { type CrashVerdict, Crashes } from './crashes.js'
 import { Durability } from './durability.js'
 import { Journal } from './events.js'
 import { Volumes } from './volumes.js'
+import { within } from './within.js'
 
 /** Totals are saved this often, where they moved. */
 const SAVE_TOTALS: Millis = 60_000
 /** Announces of `stopped` at the end may take this long. */
 const STOP_CAP: Millis = 2000
+/** And for one that hangs in its volume a little more: the others are done by then. */
+const HANGS_AFTER: Millis = STOP_CAP + 300
 /** Removed torrents that `torrent.list since` can still tell of. */
 const REMEMBER_REMOVED = 10_000
 
@@ -208,22 +211,23 @@ export class Session {
   /** Stops every torrent in order and marks the end as clean. The store stays open. */
   async stop(): Promise<void> {
     this.#stopping = true
-    await Promise.all(
-      [...this.#torrents.values()].map(
-        (torrent) =>
-          new Promise<void>((resolve) => {
-            torrent.exit(STOP_CAP, resolve)
-          }),
-      ),
+    const { clock, store, log } = this.#ports
+    const exits = this.all().map(
+      (torrent) =>
+        new Promise<void>((resolve) => {
+          torrent.exit(STOP_CAP, resolve)
+        }),
     )
+    const ended = await within(clock, HANGS_AFTER, Promise.all(exits))
+    if (ended === null) log.warn({}, 'a torrent does not end: its volume does not answer')
     this.#saver?.()
     await this.durability.end()
     try {
       await this.#saveTotals()
-      await this.#ports.store.setMeta('clean', 'yes')
+      if (ended !== null) await store.setMeta('clean', 'yes')
     } catch (error) {
       // A full disk must not keep the daemon from ending; the next start looks at every file.
-      this.#ports.log.warn({ error: String(error) }, 'the end could not be recorded')
+      log.warn({ error: String(error) }, 'the end could not be recorded')
     }
   }
 
