@@ -136,15 +136,22 @@ export class Assembly {
     for (const thread of this.opened.get(key) ?? []) this.ask(thread, 'closeFiles', { key, files })
   }
 
-  /** Descriptors closed and waiting extents dropped in every worker that knows the storage. */
+  /**
+   * Descriptors closed and waiting extents dropped in every worker that knows the storage. One that is stuck in another
+   * volume and has nothing of this storage to write does it when it goes on: nobody waits for that.
+   */
   async close(key: StorageKey): Promise<void> {
     for (const run of this.runs.values()) if (run.key === key) this.runs.delete(run.id)
     const threads = [...(this.opened.get(key) ?? [])]
     this.opened.delete(key)
+    const writing = new Set(
+      [...this.tickets.values()].map(({ run }) => (run.key === key ? run.worker : null)),
+    )
     await Promise.all(
       threads.map(
         (thread) =>
           new Promise<void>((resolve) => {
+            if (thread.oldest > STUCK && !writing.has(thread)) resolve()
             thread.request('close', { key }, (outcome) => {
               this.settle(outcome)
               resolve()

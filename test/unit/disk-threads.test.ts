@@ -27,6 +27,19 @@ parentPort.on('message', (jobs) => {
     if (!hangs) parentPort.postMessage([kind === 'device' ? ask.dir : null])
   }
 })`)
+/** Takes the extents of the first storage it meets for good ones, and hangs with the first of another. */
+const PICKY = code(`import { parentPort } from 'node:worker_threads'
+let mine = 0
+let hangs = false
+parentPort.on('message', (jobs) => {
+  for (const { kind, ask } of jobs) {
+    const extent = kind === 'extent'
+    mine ||= extent ? ask.key : 0
+    hangs ||= extent && ask.key !== mine
+    const ends = extent ? [{ run: ask.run, good: true, fault: null, blocks: null }] : []
+    if (!hangs) parentPort.postMessage([{ freed: extent ? [ask.ticket] : [], ends }])
+  }
+})`)
 const CHECK = new URL('../../dist/daemon/disk/check-worker.js', import.meta.url)
 const LANE = new URL('../../dist/daemon/disk/lane.js', import.meta.url)
 
@@ -70,6 +83,41 @@ describe.skipIf(!isBuilt)('threads of the disk', () => {
     clock.advance(5000)
     await stopped
     fs.rmSync(dir, { recursive: true })
+    expect(bugs).toEqual([])
+  })
+
+  it('closes a torrent though a worker it has used hangs with another one', async () => {
+    const base = fs.mkdtempSync(join(tmpdir(), 'torrentino-picky-'))
+    const clock = new FakeClock()
+    const bugs: Error[] = []
+    const disk = createDisk(
+      {
+        hashWorkers: 1,
+        slots: 16,
+        workerUrls: { hash: PICKY, lane: LANE, check: CHECK },
+        onBug: (error) => bugs.push(error),
+      },
+      { clock, turn: (fn) => void setImmediate(fn) },
+    )
+    const opened = ['sound', 'hangs'].map((name) => {
+      const dir = join(base, name)
+      fs.mkdirSync(dir)
+      const events = new Recorder()
+      const torrent = new KitTorrent({ dir, files: [{ path: 'a', length: 200_000 }], pieceLength: 1 << 18 })
+      return { events, torrent, storage: disk.open(torrent.spec, events) }
+    })
+    const [sound, hangs] = opened
+    if (sound === undefined || hangs === undefined) throw new Error('two were opened')
+    handPiece(disk, sound.storage, sound.torrent, 0)
+    expect(await sound.events.until(1)).toEqual(['good 0'])
+    handPiece(disk, hangs.storage, hangs.torrent, 0)
+    while (disk.pressure().hash === 0) await hangs.storage.survey()
+    clock.advance(1500)
+    await sound.storage.close()
+    const stopped = disk.stop()
+    clock.advance(5000)
+    await stopped
+    fs.rmSync(base, { recursive: true })
     expect(bugs).toEqual([])
   })
 
