@@ -5,7 +5,8 @@
  * (`Link`), since they are many and one of them is easily done without. Nothing here is called for a block.
  */
 import type { Phase, Watch } from '../base/watch.js'
-import type { Clock } from '../ports/clock.js'
+import type { Millis } from '../../shared/units.js'
+import type { Cancel, Clock } from '../ports/clock.js'
 import type { Disk } from '../ports/disk.js'
 
 export interface BulkheadPorts {
@@ -50,41 +51,111 @@ export class Bulkhead {
   }
 
   clock(clock: Clock): Clock {
-    return {
-      now: () => clock.now(),
-      wall: () => clock.wall(),
-      after: (delay, fn) => clock.after(delay, this.guard('timer', fn)),
-      every: (interval, fn) => clock.every(interval, this.guard('timer', fn)),
-    }
+    return new GuardedClock(clock, this)
   }
 
   disk(disk: Disk): Disk {
-    const open: Disk['open'] = (spec, events) =>
-      this.around('disk', disk.open(spec, this.#within('disk', events)))
-    const guarded = this.around('disk', disk)
-    return new Proxy(guarded, {
-      get: (_, key): unknown => (key === 'open' ? open : Reflect.get(guarded, key)),
-    })
+    return new Proxy(disk, new DiskHandler(this, 'disk'))
   }
 
-  /** The same object: the functions it is given are guarded, and so are the promises it gives. */
+  /**
+   * The same object: the functions it is given are guarded, and so are the promises it gives. Its methods are made anew
+   * each time they are asked for: a torrent at rest has none of them.
+   */
   around<T extends object>(phase: Phase, target: T): T {
-    return mapped(target, (method) => (...args) => {
-      const given = args.map((arg) => (typeof arg === 'function' ? this.#once(phase, arg as Call) : arg))
-      const answer = method.apply(target, given)
-      return answer instanceof Promise ? this.promise(phase, answer as Promise<unknown>) : answer
-    })
+    return new Proxy(target, new Handler(this, phase))
+  }
+
+  /** As `around`, for what is called often: its methods are made once. */
+  aroundBusy<T extends object>(phase: Phase, target: T): T {
+    return new Proxy(target, new BusyHandler(this, phase))
   }
 
   /** The same object: its own methods are guarded. */
-  #within<T extends object>(phase: Phase, target: T): T {
-    return mapped(target, (method) => this.guard(phase, method.bind(target)))
+  within<T extends object>(phase: Phase, target: T): T {
+    const methods = new Map<string | symbol, Call>()
+    return new Proxy(target, {
+      get: (_, key): unknown => {
+        const value: unknown = Reflect.get(target, key, target)
+        if (typeof value !== 'function') return value
+        let method = methods.get(key)
+        if (method === undefined) methods.set(key, (method = this.guard(phase, (value as Call).bind(target))))
+        return method
+      },
+    })
+  }
+
+  /** Calls a method of what is around it. */
+  call(phase: Phase, target: object, method: Call, args: readonly unknown[]): unknown {
+    const given = args.map((arg) => (typeof arg === 'function' ? this.#once(phase, arg as Call) : arg))
+    const answer = method.apply(target, given)
+    return answer instanceof Promise ? this.promise(phase, answer as Promise<unknown>) : answer
   }
 
   #once(phase: Phase, fn: Call): Call {
     let guarded = this.#known.get(fn)
     if (guarded === undefined) this.#known.set(fn, (guarded = this.guard(phase, fn)))
     return guarded
+  }
+}
+
+/** A class, not an object of closures: every torrent has two. */
+class GuardedClock implements Clock {
+  constructor(
+    private readonly clock: Clock,
+    private readonly bulkhead: Bulkhead,
+  ) {}
+
+  now(): Millis {
+    return this.clock.now()
+  }
+  wall(): Millis {
+    return this.clock.wall()
+  }
+  after(delay: Millis, fn: () => void): Cancel {
+    return this.clock.after(delay, this.bulkhead.guard('timer', fn))
+  }
+  every(interval: Millis, fn: () => void): Cancel {
+    return this.clock.every(interval, this.bulkhead.guard('timer', fn))
+  }
+}
+
+/** Its methods call the target's by way of the bulkhead. */
+class Handler<T extends object> implements ProxyHandler<T> {
+  constructor(
+    protected readonly bulkhead: Bulkhead,
+    protected readonly phase: Phase,
+  ) {}
+
+  get(target: T, key: string | symbol): unknown {
+    const value: unknown = Reflect.get(target, key, target)
+    return typeof value === 'function' ? this.made(target, value as Call, key) : value
+  }
+
+  protected made(target: T, method: Call, _: string | symbol): Call {
+    return (...args) => this.bulkhead.call(this.phase, target, method, args)
+  }
+}
+
+class BusyHandler<T extends object> extends Handler<T> {
+  private readonly methods = new Map<string | symbol, Call>()
+
+  protected override made(target: T, method: Call, key: string | symbol): Call {
+    let made = this.methods.get(key)
+    if (made === undefined) this.methods.set(key, (made = super.made(target, method, key)))
+    return made
+  }
+}
+
+/** A storage has the life of the data in use; what it reports is guarded, too. */
+class DiskHandler extends Handler<Disk> {
+  protected override made(target: Disk, method: Call, key: string | symbol): Call {
+    if (key !== 'open') return super.made(target, method, key)
+    return (...args) => {
+      const [spec, events] = args as Parameters<Disk['open']>
+      const { bulkhead, phase } = this
+      return bulkhead.aroundBusy(phase, target.open(spec, bulkhead.within(phase, events)))
+    }
   }
 }
 
@@ -103,18 +174,4 @@ class Guarded<T> extends Promise<T> {
     const failed = rejected == null ? null : (this.around(rejected) as typeof rejected)
     return super.then(done, failed)
   }
-}
-
-/** The same object with its methods mapped, each once. */
-function mapped<T extends object>(target: T, map: (method: Call) => Call): T {
-  const methods = new Map<string | symbol, Call>()
-  return new Proxy(target, {
-    get: (_, key): unknown => {
-      const value: unknown = Reflect.get(target, key, target)
-      if (typeof value !== 'function') return value
-      let method = methods.get(key)
-      if (method === undefined) methods.set(key, (method = map(value as Call)))
-      return method
-    },
-  })
 }

@@ -60,7 +60,7 @@ export interface TorrentInit {
 
 export interface TorrentPorts {
   readonly watch: Watch
-  /** Stands around every other port here that calls back. */
+  /** Stands around every other port here that calls back; `slots` and the limits are put behind it with the data. */
   readonly bulkhead: Bulkhead
   readonly clock: Clock
   readonly random: Random
@@ -598,6 +598,8 @@ export class Torrent {
           this.#ports.listener.noted(this, 'checked', { why, pieces })
         },
         ready: (completes) => {
+          // It knows the data, which a torrent at rest has not.
+          this.#readiness = null
           this.#ruined = null
           this.#withRoom(() => {
             this.#run(live)
@@ -653,6 +655,7 @@ export class Torrent {
   #assemble(meta: Metainfo, have: Awaited<ReturnType<Store['have']>>): Live {
     const { clock, random, log, disk, slots, downLimit, upLimit, unchokes, store, budget, listenPort } =
       this.#ports
+    const { bulkhead } = this.#ports
     const key = this.keys[0]
     if (key === undefined) throw new Error('a torrent without a hash')
     const { peerId, version, maxPeers } = this.#init
@@ -663,9 +666,9 @@ export class Torrent {
         random,
         log: log.child({ torrent: this.id }),
         disk,
-        slots,
-        downLimit,
-        upLimit,
+        slots: bulkhead.aroundBusy('disk', slots),
+        downLimit: bulkhead.aroundBusy('timer', downLimit),
+        upLimit: bulkhead.aroundBusy('timer', upLimit),
         unchokes,
         store,
         candidates: this.#candidates,

@@ -1,4 +1,6 @@
 /** Faults of our own: one throws in each module in turn, and costs one peer or one torrent, and nothing else. */
+import { runInNewContext } from 'node:vm'
+import { setFlagsFromString } from 'node:v8'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Candidates } from '../../daemon/swarm/candidates.js'
 import { ChokerDriver } from '../../daemon/swarm/choker-driver.js'
@@ -72,7 +74,6 @@ const points: readonly Point[] = [
   { of: Recorder, method: 'recordCheck' },
   { of: Content, method: 'record', call: 3 },
   { of: Content, method: 'finishedBy' },
-  { of: Readiness, method: 'cancel' },
   { of: Live, method: 'close' },
 ]
 
@@ -138,4 +139,49 @@ describe('a fault in the middle of things', () => {
     const told = [...leecher.log.lines, ...seed.log.lines].filter(({ level }) => level === 'error')
     expect(told.some(({ fields }) => String(fields['error']).includes(MARK))).toBe(true)
   })
+
+  it('Readiness.cancel, in a pause during a check, blocks one torrent, and all is well again', async () => {
+    const { swarm, seed } = await scene()
+    const torrent = await seed.add(makeSource({ name: 'one', files: 400_000 }), { have: true })
+    await swarm.until(() => torrent.state.kind === 'seeding')
+    seed.disk.hold('read')
+    torrent.verify()
+    await swarm.until(() => torrent.state.kind === 'checking')
+    const fired = arm({ of: Readiness, method: 'cancel' })
+    torrent.pause()
+    seed.disk.letGo('read')
+    await swarm.run(30_000)
+    expect(fired(), 'the fault was put in').toBeGreaterThan(0)
+    torrent.start()
+    await swarm.until(() => torrent.state.kind === 'seeding')
+    expect(seed.watch.read().faults).toEqual({ peers: 0, torrents: 1 })
+  })
+})
+
+/** Collects what nothing holds. */
+const collect = ((): (() => void) => {
+  setFlagsFromString('--expose-gc')
+  return runInNewContext('gc') as () => void
+})()
+
+it('a torrent at rest has nothing of its data', async () => {
+  const swarm = new Swarm()
+  const seed = swarm.node()
+  const torrent = await seed.add(makeSource({ name: 'one', files: 400_000 }), { have: true })
+  await swarm.until(() => torrent.state.kind === 'seeding')
+  const data = await new Promise<WeakRef<Live>>((resolve) => {
+    torrent.withLive((live) => {
+      if (live !== null) resolve(new WeakRef(live))
+    })
+  })
+  collect()
+  expect(data.deref()).toBeInstanceOf(Live)
+  await swarm.run(120_000)
+  // The fake remembers what was opened.
+  seed.disk.storages.length = 0
+  collect()
+  // A moment of its own: what was looked at in this turn is held to its end.
+  await swarm.settle()
+  collect()
+  expect(data.deref()).toBeUndefined()
 })
