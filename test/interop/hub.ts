@@ -36,10 +36,11 @@ async function openHost(address: string, label: string): Promise<number> {
   ip('link', 'add', label, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(pid))
   ip('link', 'set', label, 'master', 'br0', 'up')
   // One address only: each client would announce and dial a second one.
-  const own = address.includes(':') ? 'ip addr add "$0/64" dev eth0 nodad' : 'ip addr add "$0/24" dev eth0'
-  // Some clients leave the choice of the link to the routes.
-  const groups = address.includes(':') ? 'true' : 'ip route add 239.0.0.0/8 dev eth0'
-  const inside = `ip link set lo up && ip link set eth0 addrgenmode none up && ${own} && ${groups}`
+  const own = address.includes(':')
+    ? 'ip addr add "$0/64" dev eth0 nodad && ip addr del 127.0.0.1/8 dev lo'
+    : // Some clients leave the choice of the link of a group to the routes.
+      'ip addr add "$0/24" dev eth0 && ip route add 239.0.0.0/8 dev eth0'
+  const inside = `ip link set lo up && ip link set eth0 addrgenmode none up && ${own}`
   execFileSync('nsenter', ['-t', String(pid), '-n', '--', 'sh', '-c', inside, address])
   return pid
 }

@@ -28,6 +28,7 @@ const SECTIONS = [
   'Restarts',
   'DHT alone',
   'Local discovery alone',
+  'IPv6 alone',
 ] as const
 
 export type Section = (typeof SECTIONS)[number]

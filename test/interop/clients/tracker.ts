@@ -1,6 +1,7 @@
-/** opentracker: HTTP and UDP on one port. */
+/** opentracker, and for IPv6, which it has not, the npm bittorrent-tracker: HTTP and UDP on one port. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { MadeTorrent } from '../../support/make-torrent.js'
 import type { Host, Program } from '../namespace.js'
 import { poll } from '../poll.js'
@@ -13,6 +14,11 @@ const NOBODY = ['--reuid=65534', '--regid=65534', '--clear-groups']
 export const TRACKER = {
   http: `http://10.77.0.${SEATS.tracker}:${PORT}/announce`,
   udp: `udp://10.77.0.${SEATS.tracker}:${PORT}/announce`,
+} as const
+
+export const TRACKER6 = {
+  http: `http://[fd77::${SEATS.tracker}]:${PORT}/announce`,
+  udp: `udp://[fd77::${SEATS.tracker}]:${PORT}/announce`,
 } as const
 
 export interface Scrape {
@@ -74,4 +80,14 @@ export async function startTracker(host: Host, torrents: readonly MadeTorrent[])
     },
     stop: () => program.stop(),
   }
+}
+
+/** For hosts that have IPv6 alone. */
+export async function startTracker6(host: Host): Promise<void> {
+  const script = fileURLToPath(new URL('./tracker6.mjs', import.meta.url))
+  const program = host.spawn(process.execPath, [script, host.address, String(PORT)])
+  await poll({ what: 'bittorrent-tracker answers', timeout: 20_000 }, () => {
+    program.assertRuns()
+    return Promise.resolve(program.output.includes('ready'))
+  })
 }
