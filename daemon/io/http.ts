@@ -188,6 +188,8 @@ class Fetch {
     return tls.connect({
       socket,
       host,
+      // Whatever NODE_TLS_REJECT_UNAUTHORIZED says: there is no switch for all servers at once.
+      rejectUnauthorized: true,
       ...(parseIp(host) === null ? { servername: host } : {}),
       ...(ca === undefined ? {} : { ca: [...tls.rootCertificates, ca] }),
     })

@@ -1,5 +1,4 @@
 /** Announces over HTTP, HTTPS and UDP, as the announcer asks for them. */
-import { classOf } from '../base/address.js'
 import type { PeerAddress } from '../base/address.js'
 import type { IpAddress } from '../base/ip.js'
 import { fault } from '../codec/announce.js'
@@ -8,6 +7,7 @@ import { announceUrl, parseAnnounce } from '../codec/http-tracker.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import type { TrackerTransport } from '../tracker/transport.js'
 import type { Http, HttpFault, HttpResult } from './http.js'
+import { nearAnnounceOnly } from './http-checks.js'
 import type { Resolver } from './resolver.js'
 import type { UdpAnnouncer } from './udp-announce.js'
 
@@ -169,12 +169,6 @@ function foreignQuery(url: string): string | null {
   return /(?:^|[&;])(?:info_hash|event)=/i.test(query)
     ? 'The tracker was not asked: its address carries info_hash or event, which are ours to set.'
     : null
-}
-
-/** A torrent must not make us ask other services of this machine: there, only announce paths are asked. */
-function nearAnnounceOnly(url: URL, address: IpAddress): HttpFault | null {
-  if (classOf(address.host) !== 'loopback' || url.pathname.startsWith('/announce')) return null
-  return { code: 'out-of-scope', detail: 'on this machine only paths that begin with /announce are asked' }
 }
 
 function httpAnswer(result: HttpResult): AnnounceResult {

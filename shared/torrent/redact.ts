@@ -33,13 +33,22 @@ export function redactText(text: string): string {
 
 function redactUser(authority: string): string {
   const at = authority.lastIndexOf('@')
-  return at < 0 ? authority : `${HIDDEN}@${authority.slice(at + 1)}`
+  const host = plainHost(authority.slice(at + 1))
+  return at < 0 ? host : `${HIDDEN}@${host}`
+}
+
+/** What is asked for is shown (punycode): letters of other scripts look like those of a name that people trust. */
+function plainHost(host: string): string {
+  const foreign = /[^\x20-\x7e]/.test(host) && URL.canParse(`http://${host}`)
+  return foreign ? new URL(`http://${host}`).host : host
 }
 
 /** Some trackers put the key into a subdomain. */
 function redactAuthority(authority: string): string {
   const host = redactUser(authority)
-  return host.replace(/[^.:@[\]]+/g, (label) => (looksSecret(label) ? HIDDEN : label))
+  return host.replace(/[^.:@[\]]+/g, (label) =>
+    looksSecret(label) && !/^xn--/i.test(label) ? HIDDEN : label,
+  )
 }
 
 function redactPath(path: string): string {

@@ -8,12 +8,14 @@ import type { AnnounceRequest, AnnounceResult } from '../../daemon/codec/announc
 import { systemClock } from '../../daemon/io/clock.js'
 import { SocketDialer } from '../../daemon/io/dialer.js'
 import type { DialOptions } from '../../daemon/io/dialer.js'
-import { Http } from '../../daemon/io/http.js'
+import { Http, type HttpResult } from '../../daemon/io/http.js'
+import { nearWithoutQuery } from '../../daemon/io/http-checks.js'
 import { systemRandom } from '../../daemon/io/random.js'
 import { Resolver } from '../../daemon/io/resolver.js'
 import { NetTrackers } from '../../daemon/io/tracker-transport.js'
 import { Datagrams } from '../../daemon/io/udp.js'
 import { encode } from '../../shared/torrent/bencode.js'
+import { redactTracker } from '../../shared/torrent/redact.js'
 import type { SwarmKey } from '../../shared/units.js'
 import { FakeClock } from '../support/fake-clock.js'
 import { httpTracker, reply } from '../support/fake-tracker.js'
@@ -235,9 +237,12 @@ const NAMES: Readonly<Record<string, string>> = {
   'xn--tracker-.com': '3.3.3.5',
 }
 
+/** `dialled`: every address that was connected to. `lookup`: addresses with blanks between. */
 async function behindNat(
   answer: Parameters<typeof httpTracker>[0],
-): Promise<{ http: Http; resolver: Resolver }> {
+  lookup = (host: string): string => NAMES[host] ?? '',
+): Promise<{ http: Http; resolver: Resolver; dialled: string[] }> {
+  const dialled: string[] = []
   const tracker = await httpTracker(answer)
   closers.push(() => {
     tracker.close()
@@ -247,18 +252,22 @@ async function behindNat(
   const resolver = new Resolver(
     {
       lookup: async (host) => {
-        const ip = parseIp(NAMES[host] ?? '')
-        return ip === null ? { addresses: [], reason: 'ENOTFOUND' } : { addresses: [ip], reason: null }
+        const addresses = lookup(host)
+          .split(' ')
+          .flatMap((text) => parseIp(text) ?? [])
+        return { addresses, reason: addresses.length === 0 ? 'ENOTFOUND' : null }
       },
     },
     { clock },
   )
   const dialer: Pick<SocketDialer, 'allows' | 'dial'> = {
     allows: (address) => inScope(address, 'internet'),
-    dial: (_address, options, done) =>
-      real.dial({ host: '127.0.0.1', port: tracker.port, family: 4 }, options, done),
+    dial: (address, options, done) => {
+      dialled.push(address.host)
+      return real.dial({ host: '127.0.0.1', port: tracker.port, family: 4 }, options, done)
+    },
   }
-  return { http: new Http({ userAgent: 'x', timeout: 2000 }, { clock, dialer, resolver }), resolver }
+  return { http: new Http({ userAgent: 'x', timeout: 2000 }, { clock, dialer, resolver }), resolver, dialled }
 }
 
 describe('redirects', () => {
@@ -286,48 +295,111 @@ describe('redirects', () => {
 })
 
 const TABLE = new URL('../../../shared/corpus/SSRF.tsv', import.meta.url)
-/** Rows that another client blocks for the look of the host name; here the name is shown as it is (punycode). */
-const OTHERWISE = /xn--/
+type Row = readonly [kind: string, url: string, to: string, verdict: string]
+const ROWS: readonly Row[] = existsSync(TABLE)
+  ? readFileSync(TABLE, 'utf8')
+      .trim()
+      .split('\n')
+      .slice(1)
+      .map((line) => line.split('\t'))
+      .map(([kind = '', url = '', to = '', verdict = '']): Row => [kind, url, to, verdict])
+  : []
+/** Rows that another client blocks for the look of the host name; here it is asked, and shown as it is (punycode). */
+const isIdn = ([, url, to]: Row): boolean => /xn--/.test(url + to)
 
-describe.skipIf(!existsSync(TABLE))('trackers of the table SSRF.tsv', () => {
-  const rows = existsSync(TABLE)
-    ? readFileSync(TABLE, 'utf8')
-        .split('\n')
-        .map((line) => line.split('\t'))
-        .filter(([kind, url]) => kind === 'tracker' && !OTHERWISE.test(url ?? ''))
-        .filter(([, , to]) => !OTHERWISE.test(to ?? ''))
-    : []
+const REQUEST: AnnounceRequest = {
+  swarmKey: 'aa'.repeat(20) as SwarmKey,
+  peerId: Buffer.alloc(20, 1),
+  port: 1,
+  uploaded: 0,
+  downloaded: 0,
+  left: 0,
+  event: null,
+  numwant: 0,
+  key: 0,
+  trackerId: null,
+}
 
-  it('has rows', () => {
-    expect(rows.length).toBeGreaterThanOrEqual(10)
+/** The first request is redirected to `to`, where there is one; every other one gets `body`. */
+function answering(to: string, body: Buffer): Parameters<typeof httpTracker>[0] {
+  let first = to !== ''
+  return (socket) => {
+    if (first) reply(socket, '', [`Location: ${to}`], '302 Found')
+    else reply(socket, body)
+    first = false
+  }
+}
+
+describe.skipIf(!existsSync(TABLE))('the table SSRF.tsv', () => {
+  const trackers = ROWS.filter(([kind]) => kind === 'tracker')
+  const webSeeds = ROWS.filter(([kind]) => kind === 'webseed')
+
+  it('has rows, and each is a test here', () => {
+    expect([trackers.length, webSeeds.length]).toEqual([13, 10])
+    expect(trackers.length + webSeeds.length).toBe(ROWS.length)
   })
 
-  it.each(rows)('%s %s', async (_kind, url = '', _to, verdict) => {
-    const { http, resolver } = await behindNat((socket) => {
-      reply(socket, Buffer.from(encode({ interval: 60 })))
-    })
-    const trackers = new NetTrackers({
-      clock: systemClock(),
-      http,
-      resolver,
-      udp: { announce: () => () => undefined },
-      allows: () => true,
-    })
-    const request: AnnounceRequest = {
-      swarmKey: 'aa'.repeat(20) as SwarmKey,
-      peerId: Buffer.alloc(20, 1),
-      port: 1,
-      uploaded: 0,
-      downloaded: 0,
-      left: 0,
-      event: null,
-      numwant: 0,
-      key: 0,
-      trackerId: null,
-    }
+  it.each(trackers)('%s %s %s', async (...row) => {
+    const [, url, to, verdict] = row
+    const { http, resolver } = await behindNat(answering(to, Buffer.from(encode({ interval: 60 }))))
+    const ports = { http, resolver, udp: { announce: () => () => undefined }, allows: () => true }
+    const net = new NetTrackers({ clock: systemClock(), ...ports })
     const result = await new Promise<AnnounceResult>((resolve) => {
-      trackers.announce(url, request, resolve)
+      net.announce(url, REQUEST, resolve)
+    })
+    expect(result.ok ? 'allow' : 'block').toBe(isIdn(row) ? 'allow' : verdict)
+    if (isIdn(row)) expect(redactTracker(to === '' ? url : to)).toContain('xn--tracker-.com')
+  })
+
+  it.each(webSeeds)('%s %s %s', async (_kind, url, to, verdict) => {
+    const { http } = await behindNat(answering(to, Buffer.from('piece')))
+    const result = await new Promise<HttpResult>((resolve) => {
+      http.get(url, nearWithoutQuery, resolve)
     })
     expect(result.ok ? 'allow' : 'block').toBe(verdict)
+  })
+})
+
+describe('a name', () => {
+  it('that stands for another address with each question is asked once, and that address is dialled', async () => {
+    let asked = 0
+    const answers = ['3.3.3.3', '127.0.0.1', '192.168.1.1']
+    const { http, dialled } = await behindNat(
+      (socket) => {
+        reply(socket, 'there')
+      },
+      () => answers[asked++] ?? '',
+    )
+    for (let turn = 0; turn < 3; turn++) {
+      const result = await new Promise<HttpResult>((resolve) => {
+        http.get('http://rebind.test:80/x', nearWithoutQuery, resolve)
+      })
+      expect(result.ok).toBe(true)
+    }
+    expect([asked, new Set(dialled)]).toEqual([1, new Set(['3.3.3.3'])])
+  })
+
+  it('that stands for near and far: only what may be asked is dialled', async () => {
+    const { http, dialled } = await behindNat(
+      (socket) => {
+        reply(socket, 'there')
+      },
+      () => '192.168.1.13 3.3.3.3 127.0.0.1',
+    )
+    await new Promise((resolve) => {
+      http.get('http://both.test/x?command=1', nearWithoutQuery, resolve)
+    })
+    expect(dialled).toEqual(['3.3.3.3'])
+  })
+
+  it('to which a redirect leads is looked up before it is asked', async () => {
+    const { http, dialled } = await behindNat(
+      answering('http://inside.test/admin', Buffer.from('secret')),
+      (host) => (host === 'inside.test' ? '10.0.0.1' : '3.3.3.3'),
+    )
+    const result = await new Promise<HttpResult>((resolve) => {
+      http.get('http://outside.test/x', () => null, resolve)
+    })
+    expect([result, dialled]).toMatchObject([{ ok: false, fault: { code: 'redirect-near' } }, ['3.3.3.3']])
   })
 })

@@ -78,6 +78,7 @@ describe.skipIf(without !== '')(titled('a private torrent among decoys', without
       DECOY.strangerPeer,
       DECOY.dhtPeer,
       DECOY.lsdPeer,
+      DECOY.pexPeer,
     ]
     const missing = (): unknown[] => {
       const there = new Set<unknown>([...of(open).map(({ where }) => where), ...portsOf(open)])
@@ -87,6 +88,7 @@ describe.skipIf(without !== '')(titled('a private torrent among decoys', without
     await all.catch(() => undefined)
     expect(missing()).toEqual([])
     expect(of(open, 'peer').every(({ dht }) => dht === true)).toBe(true)
+    expect(of(open, 'extensions').every(({ text }) => text?.includes('ut_pex'))).toBe(true)
   }, 90_000)
 
   it('of the private one its tracker hears, and the peer that it names, and nobody else', async () => {

@@ -19,6 +19,12 @@ describe('redactTracker', () => {
     ['http://t.org/announce?0123456789abcdef0123456789abcdef', 'http://t.org/announce?***'],
     ['http://t.org/announce?x=0123456789abcdef#0123456789abcdef', 'http://t.org/announce?x=***#***'],
     ['junk/0123456789abcdef', 'junk/***'],
+    // The first letter is a Cyrillic one.
+    ['http://\u0430pple.com:8080/announce', 'http://xn--pple-43d.com:8080/announce'],
+    [
+      'http://me@\u0442\u0440\u0435\u043a\u0435\u0440\u0441\u0435\u0440\u0432\u0435\u0440.org/',
+      'http://***@xn--b1afaab0a4bdbcgg.org/',
+    ],
   ])('%s', (url, shown) => {
     expect(redactTracker(url)).toBe(shown)
   })
