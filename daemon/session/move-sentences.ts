@@ -52,7 +52,7 @@ function sentence({ code, operation, path }: DiskFault, dir: string): string {
       return `There is no permission to write to ${path}; choose another folder.`
     case 'ENOSPC':
     case 'EDQUOT':
-      return `There was no space left for ${path}.`
+      return `There was no space left in ${dir}; free some, or choose another folder.`
     case 'EBADMSG':
       return `${path} does not read as it was recorded; run "torrentinoctl verify" first.`
     case 'ESTALE':

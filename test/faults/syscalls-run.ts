@@ -5,15 +5,24 @@
 import { join } from 'node:path'
 import { type Chapter, makeScene, type Outcome, runScene, type Scene } from './syscalls-scene.js'
 
-/** A call and its kin, by which other machines and libraries do the same. */
-const CALLS: Readonly<Record<string, string>> = {
-  pwrite64: 'pwrite64,pwritev,pwritev2',
-  fdatasync: 'fdatasync',
-  fsync: 'fsync',
-  ftruncate: 'ftruncate,fallocate',
-  rename: 'rename,renameat,renameat2,link,linkat',
-  unlink: 'unlink,unlinkat',
-  mkdir: 'mkdir,mkdirat',
+interface Call {
+  /** It and its kin, by which other machines and libraries do the same. */
+  readonly kin: string
+  /** Calls that fail throughout, in strace's words. */
+  readonly always?: string
+}
+
+const CALLS: Readonly<Record<string, Call>> = {
+  pwrite64: { kin: 'pwrite64,pwritev,pwritev2' },
+  fdatasync: { kin: 'fdatasync' },
+  fsync: { kin: 'fsync' },
+  ftruncate: { kin: 'ftruncate,fallocate' },
+  // Files get their names by a second link, of which the first is then deleted.
+  link: { kin: 'link,linkat' },
+  // Only where a volume has no links.
+  rename: { kin: 'rename,renameat,renameat2', always: 'link,linkat:error=EPERM' },
+  unlink: { kin: 'unlink,unlinkat' },
+  mkdir: { kin: 'mkdir,mkdirat' },
 }
 
 const FAULTS: Readonly<Record<string, string>> = {
@@ -26,6 +35,8 @@ const FAULTS: Readonly<Record<string, string>> = {
 const CHAPTERS: readonly Chapter[] = ['birth', 'life']
 /** More calls of one kind by one thread are a loop. */
 const MOST = 2000
+/** None is the so manyeth. */
+const NEVER = 60_000
 
 export interface SyscallsInit {
   /** A new folder; short, for sockets lie below it. */
@@ -55,8 +66,15 @@ interface Series {
   readonly chapter: Chapter
   /** What comes next; empty when there is no more. */
   readonly ns: Iterator<number, undefined>
+  /** How many were taken of it. */
+  given: number
   over: boolean
+  /** Runs under way: what comes after the calls of a run without a fault waits for them, as the last is soon seen. */
+  running: number
 }
+
+/** How often a thread makes each call where nothing fails, the most of all threads. */
+type Counts = Readonly<Record<Chapter, Readonly<Record<string, number>>>>
 
 /** Rows by call and fault; those of a call that nobody makes have 0 runs. */
 export async function syscallRuns(init: SyscallsInit): Promise<Row[]> {
@@ -73,9 +91,13 @@ export async function syscallRuns(init: SyscallsInit): Promise<Row[]> {
   const scene = await makeScene(join(init.dir, 'scene'))
   const queue = rows.flatMap((row) => CHAPTERS.map((chapter) => series(row, chapter, init)))
   try {
+    const counts = init.only === null ? await countCalls(scene, init.dir) : { birth: {}, life: {} }
     const worker = async (id: number): Promise<void> => {
-      for (let next = take(queue); next !== null; next = take(queue))
+      for (let next = take(queue, counts); next !== null; next = take(queue, counts)) {
+        next.series.running++
         await one({ ...next, scene, init, dir: join(init.dir, `r${String(id)}`) })
+        next.series.running--
+      }
     }
     await Promise.all(Array.from({ length: init.jobs }, (_, id) => worker(id)))
   } finally {
@@ -89,17 +111,31 @@ function series(row: Row, chapter: Chapter, { only }: SyscallsInit): Series {
     only === null
       ? Array.from({ length: MOST }, (_, n) => n + 1)
       : only.filter((each) => each.call === row.call && each.chapter === chapter).map(({ n }) => n)
-  return { row, chapter, ns: chosen.values(), over: false }
+  return { row, chapter, ns: chosen.values(), given: 0, over: false, running: 0 }
 }
 
-function take(queue: readonly Series[]): { series: Series; n: number } | null {
+/** A worker that gets null has nothing to wait for: whoever runs the last of a series takes what comes after it. */
+function take(queue: readonly Series[], counts: Counts): { series: Series; n: number } | null {
   for (const each of queue) {
-    if (each.over) continue
+    if (each.over || (each.running > 0 && each.given >= (counts[each.chapter][each.row.call] ?? 0))) continue
     const { value: n } = each.ns.next()
+    each.given++
     if (n !== undefined) return { series: each, n }
     each.over = true
   }
   return null
+}
+
+/** One run of each chapter, in which the call that would fail never comes. */
+async function countCalls(scene: Scene, dir: string): Promise<Counts> {
+  const kin = Object.values(CALLS).map((call) => call.kin)
+  const injection = { calls: kin.join(','), always: null, fault: 'error=EIO', n: NEVER }
+  const counted = async (chapter: Chapter): Promise<Record<string, number>> => {
+    const { calls } = await runScene({ scene, chapter, injection, dir: join(dir, 'count') })
+    const most = (names: string): number => Math.max(...names.split(',').map((name) => calls.get(name) ?? 0))
+    return Object.fromEntries(Object.entries(CALLS).map(([call, each]) => [call, most(each.kin)]))
+  }
+  return { birth: await counted('birth'), life: await counted('life') }
 }
 
 async function one(run: {
@@ -110,7 +146,8 @@ async function one(run: {
   readonly dir: string
 }): Promise<void> {
   const { row, chapter } = run.series
-  const injection = { calls: CALLS[row.call] ?? row.call, fault: FAULTS[row.fault] ?? '', n: run.n }
+  const { kin, always } = CALLS[row.call] ?? { kin: row.call }
+  const injection = { calls: kin, always: always ?? null, fault: FAULTS[row.fault] ?? '', n: run.n }
   const outcome = await runScene({ scene: run.scene, chapter, injection, dir: run.dir })
   if (!outcome.injected) run.series.over = true
   else {

@@ -47,6 +47,8 @@ export interface Scene {
 export interface Injection {
   /** As strace takes them, with commas. */
   readonly calls: string
+  /** What else fails, and each time, as strace takes it behind `inject=`; null: nothing. */
+  readonly always: string | null
   /** Behind `inject=CALLS:`. */
   readonly fault: string
   readonly n: number
@@ -56,6 +58,8 @@ export interface Injection {
 export interface Outcome {
   /** Whether the fault struck at all. */
   readonly injected: boolean
+  /** Calls that were watched, by name: how many the thread made that made most. */
+  readonly calls: ReadonlyMap<string, number>
   /** Claims that are not so, one sentence each. */
   readonly claims: readonly string[]
   /** What did not come back, one sentence each. */
@@ -158,11 +162,18 @@ class Run {
 
   async whole(): Promise<Outcome> {
     const ended = await this.#underFault()
-    const injected = this.#injection !== null && (await this.#struck(ended))
+    const trace = await this.#traced()
+    const injected = ended.signal === 'SIGKILL' || struck(trace, this.#injection)
     const claims = this.#judgeClaims()
     const recovery = ended.code === null && ended.signal === null ? ['it did not stop when told to'] : []
     recovery.push(...(await this.#recover().catch((error: unknown) => [String(error)])))
-    return { injected, claims, recovery, ended: ended.signal === null && ended.code !== 0 }
+    return {
+      injected,
+      calls: countedIn(trace),
+      claims,
+      recovery,
+      ended: ended.signal === null && ended.code !== 0,
+    }
   }
 
   async end(): Promise<void> {
@@ -227,16 +238,16 @@ class Run {
     return [this.#home, join(this.#home, 'torrentino.lock'), ...database, ...folders, ...files]
   }
 
-  /** Whether the fault came: strace says so, and it writes its last line after the daemon is gone. */
-  async #struck(ended: Ended): Promise<boolean> {
+  /** What strace wrote. It writes its last line after the daemon is gone. */
+  async #traced(): Promise<string> {
     const end = performance.now() + LAST_LINE
     let text = ''
-    while (performance.now() < end) {
+    while (this.#injection !== null && performance.now() < end) {
       text = existsSync(this.#trace) ? readFileSync(this.#trace, 'utf8') : ''
       if (text.endsWith('+++\n')) break
       await delay(10)
     }
-    return ended.signal === 'SIGKILL' || text.includes('(INJECTED)') || text.includes('killed by SIGKILL')
+    return text
   }
 
   /** What the database says, against the files and against what was answered. */
@@ -302,11 +313,41 @@ class Run {
   }
 }
 
+const LINE = /^(\d+) +(?:<\.\.\. )?(\w+)/
+
+/** Whether the fault came, and not only what fails each time. */
+function struck(trace: string, injection: Injection | null): boolean {
+  const names = injection?.calls.split(',') ?? []
+  const failed = trace.split('\n').filter((line) => line.includes('(INJECTED)'))
+  return (
+    trace.includes('killed by SIGKILL') || failed.some((line) => names.includes(LINE.exec(line)?.[2] ?? ''))
+  )
+}
+
+function countedIn(trace: string): Map<string, number> {
+  const each = new Map<string, number>()
+  const most = new Map<string, number>()
+  for (const line of trace.split('\n')) {
+    const [, thread, name] = LINE.exec(line) ?? []
+    if (thread === undefined || name === undefined || line.includes(' resumed>')) continue
+    const count = (each.get(`${thread} ${name}`) ?? 0) + 1
+    each.set(`${thread} ${name}`, count)
+    most.set(name, Math.max(count, most.get(name) ?? 0))
+  }
+  return most
+}
+
 /** The words before the daemon: the fault for the nth call of each thread on these paths. */
-function underStrace({ calls, fault, n }: Injection, paths: readonly string[], file: string): string[] {
+function underStrace(
+  { calls, always, fault, n }: Injection,
+  paths: readonly string[],
+  file: string,
+): string[] {
   // With --seccomp-bpf, which makes it much faster, strace 6.1 does not send most of its signals.
   const fast = fault.startsWith('signal') ? [] : ['--seccomp-bpf']
   const traced = ['-D', '-f', ...fast, '-q', '-s', '0', '-o', file]
-  const inject = ['-e', `trace=${calls}`, '-e', `inject=${calls}:${fault}:when=${String(n)}`]
+  const also = always === null ? [] : ['-e', `inject=${always}`]
+  const all = [calls, ...(always === null ? [] : [always.replace(/:.*/, '')])].join(',')
+  const inject = ['-e', `trace=${all}`, '-e', `inject=${calls}:${fault}:when=${String(n)}`, ...also]
   return ['strace', ...traced, ...inject, ...paths.flatMap((path) => ['-P', path])]
 }

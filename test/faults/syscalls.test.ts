@@ -12,6 +12,7 @@ const CHOSEN = [
   { call: 'pwrite64', chapter: 'life', n: 5 },
   { call: 'fdatasync', chapter: 'life', n: 1 },
   { call: 'fsync', chapter: 'life', n: 2 },
+  { call: 'link', chapter: 'life', n: 1 },
   { call: 'rename', chapter: 'life', n: 1 },
   { call: 'unlink', chapter: 'life', n: 1 },
   { call: 'mkdir', chapter: 'life', n: 1 },

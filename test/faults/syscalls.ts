@@ -6,7 +6,8 @@ import { inFolder } from './report.js'
 import { type Row, syscallRuns } from './syscalls-run.js'
 
 const { values } = parseArgs({ options: { jobs: { type: 'string' } } })
-const jobs = Number(values.jobs ?? availableParallelism())
+// A run waits for its daemon a third of its time.
+const jobs = Number(values.jobs ?? 2 * availableParallelism())
 if (!Number.isInteger(jobs) || jobs < 1) throw new Error('--jobs takes a number from 1')
 
 if (!canTrace) console.log('skipped: strace cannot trace here')
