@@ -199,6 +199,12 @@ export class Candidates {
     if (candidate !== undefined) candidate.seed = true
   }
 
+  /** We ended the attempt ourselves: it is due at once. */
+  release(address: PeerAddress): void {
+    const candidate = this.#known.get(addressKey(address))
+    if (candidate?.use === 'dialling') this.#idle(candidate, -Infinity)
+  }
+
   /** We ended every connection and attempt ourselves: these peers, and those that were useful, are due at once. */
   releaseAll(): void {
     for (const candidate of this.#known.values()) {

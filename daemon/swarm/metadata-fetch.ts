@@ -61,7 +61,7 @@ export class MetadataFetch implements MetadataPeerOwner {
   readonly #assembly: MetadataAssembly
   readonly #peers = new Set<MetadataPeer>()
   /** Attempts under way, by address. */
-  readonly #dialling = new Map<string, Cancel>()
+  readonly #dialling = new Map<string, { readonly address: PeerAddress; readonly cancel: Cancel }>()
   #ticker: Cancel | null = null
   #closed = false
 
@@ -210,8 +210,10 @@ export class MetadataFetch implements MetadataPeerOwner {
     this.#ticker = null
     const attempts = [...this.#dialling.values()]
     this.#dialling.clear()
-    for (const cancel of attempts) {
+    for (const { address, cancel } of attempts) {
       cancel()
+      // The torrent goes on without us, and dials it itself.
+      this.#ports.candidates.release(address)
       this.#ports.budget.give()
     }
   }
@@ -240,7 +242,7 @@ export class MetadataFetch implements MetadataPeerOwner {
       if (!this.#ports.budget.take()) return
       const address = this.#ports.candidates.next(now)
       if (address === null) return this.#ports.budget.give()
-      this.#dialling.set(addressKey(address), this.#ports.dial(address))
+      this.#dialling.set(addressKey(address), { address, cancel: this.#ports.dial(address) })
     }
   }
 

@@ -27,6 +27,7 @@ const SECTIONS = [
   'A swarm whose seed leaves',
   'Restarts',
   'DHT alone',
+  'Peer exchange alone',
   'Local discovery alone',
   'IPv6 alone',
 ] as const

@@ -128,6 +128,23 @@ describe('a magnet link', () => {
     expect(leecher.torrent.peers()).toMatchObject([{ source: 'magnet', address: '10.0.0.1:6881' }])
   })
 
+  it('dials those again whose attempt was under way when the metadata came', async () => {
+    const { swarm, seed, leecher } = await pair(SMALL)
+    let dials = 0
+    // Takes the connection and says nothing.
+    const mute = { address: raw.hostAddress('10.9.0.1') }
+    swarm.network.listen(mute.address, () => {
+      dials++
+    })
+    leecher.meet(mute)
+    await swarm.settle()
+    expect(dials).toBe(1)
+    leecher.meet(seed)
+    await swarm.until(() => state(leecher) === 'downloading')
+    await swarm.run(2000)
+    expect(dials).toBe(2)
+  })
+
   it('takes only the files that it names (BEP 53)', async () => {
     const { swarm, seed, leecher } = await pair(ALBUM, '&so=1,99')
     leecher.meet(seed)

@@ -24,6 +24,8 @@ export interface LibtorrentClient extends Client {
   piecesOut(torrent: MadeTorrent): Promise<number>
   /** From now on a piece is offered to one peer only, until somebody else has it (BEP 16). */
   superSeed(torrent: MadeTorrent): Promise<void>
+  /** From now on it dials nobody for what it seeds. */
+  waitToBeDialled(): Promise<void>
 }
 
 /**
@@ -71,6 +73,9 @@ export async function startLibtorrent(host: Host, dht = '', lsd = false): Promis
     piecesOut: async (torrent: MadeTorrent) => Number(await call('piecesOut', { hash: torrent.infoHash })),
     superSeed: async (torrent) => {
       await call('superSeed', { hash: torrent.infoHash })
+    },
+    waitToBeDialled: async () => {
+      await call('waitToBeDialled')
     },
     stop: () => program.stop(),
   }

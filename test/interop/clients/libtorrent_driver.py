@@ -86,12 +86,19 @@ def super_seed(ask):
     return {}
 
 
+def wait_to_be_dialled(ask):
+    """What it seeds it offers to those who come; it calls nobody itself."""
+    session.apply_settings({"seeding_outgoing_connections": False})
+    return {}
+
+
 VERBS = {
     "add": add,
     "peers": peers,
     "piecesOut": pieces_out,
     "superSeed": super_seed,
     "transfer": transfer,
+    "waitToBeDialled": wait_to_be_dialled,
     "version": lambda ask: lt.version,
 }
 

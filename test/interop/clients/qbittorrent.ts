@@ -8,13 +8,13 @@ import type { AddInit, Client } from './client.js'
 const PORT = 8080
 const BOUNDARY = 'torrentino-interop-boundary'
 
-const CONFIG = `[LegalNotice]
+const config = (pex: boolean): string => `[LegalNotice]
 Accepted=true
 
 [BitTorrent]
 Session\\Port=6889
 Session\\DHTEnabled=false
-Session\\PeXEnabled=false
+Session\\PeXEnabled=${pex}
 Session\\LSDEnabled=false
 Session\\BTProtocol=TCP
 Session\\Encryption=2
@@ -52,12 +52,12 @@ function form(fields: Readonly<Record<string, string>>, torrent: Uint8Array | nu
   return Buffer.concat([Buffer.from(parts.join('') + file), torrent, Buffer.from(`\r\n--${BOUNDARY}--\r\n`)])
 }
 
-/** qbittorrent-nox over its web API. */
-export async function startQbittorrent(host: Host): Promise<Client> {
+/** qbittorrent-nox over its web API. `pex`: peers tell it of peers. */
+export async function startQbittorrent(host: Host, pex = false): Promise<Client> {
   const dir = join(host.dir, 'qbittorrent')
-  const config = join(dir, 'qBittorrent', 'config')
-  mkdirSync(config, { recursive: true })
-  writeFileSync(join(config, 'qBittorrent.conf'), CONFIG)
+  const folder = join(dir, 'qBittorrent', 'config')
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'qBittorrent.conf'), config(pex))
   const program = host.spawn('qbittorrent-nox', [`--profile=${dir}`, `--webui-port=${PORT}`])
 
   async function get(path: string): Promise<string> {

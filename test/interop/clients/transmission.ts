@@ -17,13 +17,17 @@ interface TorrentRow {
   readonly errorString: string
 }
 
-const settings = (dir: string, lsd: boolean): object => ({
+interface PeerRow {
+  readonly address: string
+}
+
+const settings = (dir: string, lsd: boolean, pex: boolean): object => ({
   'peer-port': 51413,
   'rpc-port': PORT,
   'rpc-whitelist-enabled': false,
   'rpc-host-whitelist-enabled': false,
   'dht-enabled': false,
-  'pex-enabled': false,
+  'pex-enabled': pex,
   'lpd-enabled': lsd,
   'utp-enabled': false,
   'port-forwarding-enabled': false,
@@ -34,11 +38,11 @@ const settings = (dir: string, lsd: boolean): object => ({
   'seed-queue-enabled': false,
 })
 
-/** transmission-daemon over its JSON RPC. `lsd`: it speaks to the local network. */
-export async function startTransmission(host: Host, lsd = false): Promise<Client> {
+/** transmission-daemon over its JSON RPC. `lsd`: it speaks to the local network. `pex`: peers tell it of peers. */
+export async function startTransmission(host: Host, lsd = false, pex = false): Promise<Client> {
   const dir = join(host.dir, 'transmission')
   mkdirSync(dir)
-  writeFileSync(join(dir, 'settings.json'), JSON.stringify(settings(dir, lsd)))
+  writeFileSync(join(dir, 'settings.json'), JSON.stringify(settings(dir, lsd, pex)))
   const program = host.spawn('transmission-daemon', ['-f', '-g', dir])
   let session = ''
 
@@ -97,7 +101,11 @@ export async function startTransmission(host: Host, lsd = false): Promise<Client
         error: row.errorString,
       }
     },
-    peers: () => Promise.resolve(null),
+    peers: async (torrent) => {
+      const reply = await call('torrent-get', { ids: [torrent.infoHash], fields: ['peers'] })
+      const peers = (reply as { torrents: { peers: PeerRow[] }[] }).torrents[0]?.peers ?? []
+      return peers.map((peer) => ({ host: peer.address, downloaded: 0, uploaded: 0 }))
+    },
     stop: () => program.stop(),
   }
 }
