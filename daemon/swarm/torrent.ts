@@ -893,6 +893,10 @@ export class Torrent {
       this.#sleepTimer = null
       const idle = this.#state.kind === 'seeding' || this.#state.kind === 'paused'
       if (!idle || this.connected > 0 || this.#data.live === null) return
+      // It may be waking still, with a volume that does not answer: what that says later is not about these data.
+      this.#epoch++
+      this.#readiness?.cancel()
+      this.#readiness = null
       this.#data.close('dormant', () => {
         if (this.#waiting.length > 0) this.#wake()
       })

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { Jobs } from '../../daemon/session/jobs.js'
 import { Queries } from '../../daemon/session/queries.js'
 import { RpcError } from '../../shared/rpc/errors.js'
+import type { TrackerView } from '../../shared/views.js'
 import { makeSource, type Node, type Source, Swarm } from '../support/swarm-kit.js'
 
 const caller = { via: 'socket', name: 'test' } as const
@@ -53,6 +54,28 @@ describe('a move', () => {
     node.store.failNext('SQLITE_IOERR', 'metainfo')
     await expect(jobs.move({ id, dir: '/new' }, caller)).rejects.toThrow('SQLITE_IOERR')
     expect((await jobs.move({ id, dir: '/new' }, caller)).job).not.toBeNull()
+  })
+})
+
+describe('a seed that sleeps', () => {
+  it('and looks for peers while its volume does not answer is not blocked when that does', async () => {
+    const swarm = new Swarm()
+    const node = swarm.node()
+    await node.add(one('x'), { have: true })
+    await swarm.run(1000)
+    await node.restart()
+    await swarm.settle()
+    expect(node.disk.storages).toEqual([])
+    const leechers = { url: '', tier: 0, leechers: 1 } as unknown as TrackerView
+    Object.assign(node.tracker, { views: () => [leechers] })
+    node.disk.hold('stat')
+    node.meet({ address: { host: '10.0.9.9', port: 6881, family: 4 } })
+    await swarm.run(65_000)
+    expect(node.disk.storages).toHaveLength(1)
+    node.disk.letGo('stat')
+    await swarm.run(1000)
+    expect(node.torrent.state.kind).toBe('seeding')
+    expect((await node.store.eventsSince(0, 100)).map(({ kind }) => kind)).not.toContain('blocked')
   })
 })
 

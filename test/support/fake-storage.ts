@@ -121,6 +121,7 @@ export class FakeStorage implements Storage {
   }
 
   prepare(files: readonly FileIndex[]): Promise<DiskFault | null> {
+    if (this.closed) return Promise.resolve({ code: 'ECANCELED', operation: 'mkdir', path: this.spec.dir })
     return this.disk.ask('mkdir', () =>
       faultOf(() => {
         for (const file of files) {
