@@ -34,6 +34,14 @@ describe('Candidates', () => {
     expect(candidates.next(HOUR)).toBeNull()
   })
 
+  it('forgets whom no tracker named, and keeps the others (BEP 27)', () => {
+    const candidates = make()
+    const sources = ['tracker', 'dht', 'lsd', 'pex', 'user', 'magnet'] as const
+    sources.forEach((source, n) => candidates.add(peer(n), source))
+    candidates.forgetForeign()
+    expect(new Set(drain(candidates, 0))).toEqual(new Set([peer(0), peer(4), peer(5)]))
+  })
+
   it('leaves those who had everything alone while we have everything, and no longer', () => {
     const candidates = make()
     for (const n of [1, 2]) candidates.add(peer(n), 'tracker')
