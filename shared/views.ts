@@ -110,7 +110,8 @@ export interface TrackerView {
   readonly tier: number
   /** Passkeys are redacted. */
   readonly url: string
-  readonly status: 'idle' | 'announcing' | 'working' | 'failing'
+  /** 'waiting': its announce waits for its turn among those of all torrents. */
+  readonly status: 'idle' | 'waiting' | 'announcing' | 'working' | 'failing'
   /** The last error or warning, one line, or null. */
   readonly message: string | null
   /** Milliseconds since 1970 of the last answer, or null. */

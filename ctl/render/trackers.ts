@@ -7,7 +7,7 @@ import { type Column, renderTable } from './table.js'
 /** A tracker on one line, without the times. */
 export function trackerLine(tracker: TrackerView): string {
   const said = tracker.message === null ? '' : `: ${escapeText(tracker.message)}`
-  return `${escapeText(tracker.url)}  ${tracker.status}${said}`
+  return `${escapeText(tracker.url)}  ${statusText(tracker)}${said}`
 }
 
 export function renderTrackers(trackers: readonly TrackerView[], style: Style): string {
@@ -18,7 +18,7 @@ export function renderTrackers(trackers: readonly TrackerView[], style: Style): 
     { title: 'TRACKER', flexible: true, cell: (tracker) => escapeText(tracker.url) },
     {
       title: 'STATUS',
-      cell: (tracker) => tracker.status,
+      cell: statusText,
       look: (tracker) => (tracker.status === 'failing' ? 'red' : null),
     },
     { title: 'SEEDS', align: 'right', cell: (tracker) => number(tracker.seeds) },
@@ -36,4 +36,8 @@ export function renderTrackers(trackers: readonly TrackerView[], style: Style): 
 
 function until(at: number | null, now: number): string {
   return at === null ? '-' : formatDuration(Math.max(0, at - now) / 1000)
+}
+
+function statusText(tracker: TrackerView): string {
+  return tracker.status === 'waiting' ? 'waits for its turn' : tracker.status
 }

@@ -7,7 +7,11 @@ import { Limiter } from '../base/limiter.js'
 import { Latency, timed } from '../base/latency.js'
 import { LoopDelay } from '../base/loop-delay.js'
 import { Announcer } from '../tracker/announcer.js'
+import { Pace } from '../tracker/pace.js'
+import type { TrackerTransport } from '../tracker/transport.js'
+import { Wheel } from '../tracker/wheel.js'
 import { makePeerId } from '../codec/peer-id.js'
+import type { Clock } from '../ports/clock.js'
 import type { Random } from '../ports/random.js'
 import type { Database, Store, TorrentRow } from '../ports/store.js'
 import { type Millis, swarmKeys } from '../../shared/units.js'
@@ -74,6 +78,8 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
   let pexOn = values['pex.enabled']
   const peerId = makePeerId(init.version, random)
   const trackerKey = random.int(2 ** 32)
+  const wheel = new Wheel(clock)
+  const pace = new Pace({ clock: wheel, transport: network.trackers })
   /** Null until it was opened. */
   let listener: PeerListener | null = null
   const listenPort = (): number => listener?.port ?? 0
@@ -118,7 +124,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       pex: () => settings.values['pex.enabled'],
       tracker: (row, asks, bulkhead) => {
         const own = { peerId, key: trackerKey, port: listenPort }
-        const trackers = trackerOf(own, ports, row, asks, bulkhead)
+        const trackers = trackerOf(own, { random, clock: wheel, trackers: pace }, row, asks, bulkhead)
         const found: TrackerAsks['found'] = (peers, source) => {
           asks.found(peers, source)
         }
@@ -226,7 +232,7 @@ async function portOf(setting: number, store: Store, random: Random): Promise<nu
 
 function trackerOf(
   init: { readonly peerId: Uint8Array; readonly key: number; readonly port: () => number },
-  ports: SessionRoomPorts,
+  ports: { readonly clock: Clock; readonly random: Random; readonly trackers: TrackerTransport },
   row: TorrentRow,
   asks: TrackerAsks,
   bulkhead: Bulkhead,
@@ -242,7 +248,7 @@ function trackerOf(
     {
       clock: bulkhead.clock(ports.clock),
       random: ports.random,
-      transport: bulkhead.around('tracker', ports.network.trackers),
+      transport: bulkhead.around('tracker', ports.trackers),
       listener: {
         stats: () => asks.stats(),
         peers: (peers) => {

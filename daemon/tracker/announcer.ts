@@ -114,7 +114,7 @@ export class Announcer {
     for (const campaign of this.campaigns) campaign.setNeed(need)
   }
 
-  /** For a person who asks, a network that came back, or a machine that woke up. */
+  /** For a network that came back, or a machine that woke up. */
   announceNow(): void {
     for (const campaign of this.campaigns) campaign.announceNow()
   }
@@ -191,7 +191,8 @@ export class Announcer {
 }
 
 function statusOf(standings: readonly Standing[]): TrackerView['status'] {
-  if (standings.some((each) => each.busy)) return 'announcing'
+  if (standings.some((each) => each.busy && !each.waiting)) return 'announcing'
+  if (standings.some((each) => each.waiting)) return 'waiting'
   if (standings.some((each) => each.failures > 0)) return 'failing'
   return standings.some((each) => each.answeredAt !== null) ? 'working' : 'idle'
 }

@@ -6,7 +6,7 @@ import type { Cancel, Clock } from '../ports/clock.js'
 import type { Random } from '../ports/random.js'
 import { Standing } from './standing.js'
 import type { Tiers, Tracker } from './tiers.js'
-import type { TrackerTransport } from './transport.js'
+import type { AnnounceTurn, TrackerTransport } from './transport.js'
 
 /**
  * How much a torrent wants peers from trackers. 'none': it has enough, and asks for none. 'some': it takes what the
@@ -138,12 +138,14 @@ export class Campaign {
       timer?.()
       for (const cancel of open) cancel()
       for (const standing of this.standings.values()) standing.busy = false
+      for (const standing of this.standings.values()) standing.waiting = false
       done()
       this.ports.changed()
     }
     this.finishStop = finish
     for (const [tracker, standing] of this.standings) {
       standing.busy = false
+      standing.waiting = false
       if (!standing.started) continue
       standing.busy = true
       const cancel = this.ports.transport.announce(
@@ -155,6 +157,7 @@ export class Campaign {
           open.delete(cancel)
           if (open.size === 0) finish()
         },
+        this.turnOf(standing),
       )
       open.add(cancel)
     }
@@ -181,6 +184,7 @@ export class Campaign {
     return count
   }
 
+  /** An announce for each tracker in turn, until one answers. */
   private round(): void {
     this.quiet()
     const now = this.ports.clock.now()
@@ -204,12 +208,27 @@ export class Campaign {
     this.phase = 'announcing'
     standing.busy = true
     standing.askedAt = this.ports.clock.now()
-    this.attempt = this.ports.transport.announce(tracker.url, request, (result) => {
-      this.attempt = null
-      standing.busy = false
-      this.settle(tracker, standing, request, result)
-    })
+    this.attempt = this.ports.transport.announce(
+      tracker.url,
+      request,
+      (result) => {
+        this.attempt = null
+        standing.busy = false
+        this.settle(tracker, standing, request, result)
+      },
+      this.turnOf(standing),
+    )
     this.ports.changed()
+  }
+
+  private turnOf(standing: Standing): AnnounceTurn {
+    return {
+      waits: (yes) => {
+        standing.waiting = yes
+        if (!yes) standing.askedAt = this.ports.clock.now()
+        this.ports.changed()
+      },
+    }
   }
 
   private settle(

@@ -202,7 +202,7 @@ const dhtView = view<DhtView>({
 export const trackerView = view<TrackerView>({
   tier: count,
   url: z.string(),
-  status: z.enum(['idle', 'announcing', 'working', 'failing']),
+  status: z.enum(['idle', 'waiting', 'announcing', 'working', 'failing']),
   message: z.string().nullable(),
   lastAnswerAt: time.nullable(),
   nextAnnounceAt: time.nullable(),
