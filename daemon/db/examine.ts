@@ -1,4 +1,4 @@
-/** Is this database whole? Looks without changing a byte of it or its log. */
+/** Is this database whole? Looks without changing a byte of it or its log; only a rollback that is due is done. */
 import { closeSync, existsSync, openSync, readSync } from 'node:fs'
 import { StoreFault } from '../ports/store.js'
 import { sizeOf } from './files.js'
@@ -10,6 +10,7 @@ import {
   migratable,
   openScratch,
   openToLook,
+  rollBack,
   userVersion,
 } from './sqlite.js'
 
@@ -39,7 +40,7 @@ export function damageOf(file: string, exam: Exam): string | null {
   // Without a log the header tells all, and no helper file appears beside what must not be touched.
   if (!existsSync(log) || sizeOf(log) === 0) refuseNewer(header.version, exam.steps.length)
   try {
-    const db = openToLook(file)
+    const db = lookAt(file)
     try {
       refuseNewer(userVersion(db), exam.steps.length)
       return damageIn(db, exam.steps, exam.thorough || sizeOf(file) <= WHOLE_CHECK)
@@ -51,6 +52,23 @@ export function damageOf(file: string, exam: Exam): string | null {
     if (isDamage(code))
       return code === 'SQLITE_NOTADB' ? 'it is no SQLite database' : 'its pages make no sense'
     throw error
+  }
+}
+
+/**
+ * A kill before the database had its log leaves a rollback journal, and a connection that may only read can do nothing
+ * with it: it is rolled back first, as any opening would.
+ */
+function lookAt(file: string): Connection {
+  const db = openToLook(file)
+  try {
+    userVersion(db)
+    return db
+  } catch (error) {
+    db.close()
+    if (!faultOf(error).code.startsWith('SQLITE_READONLY')) throw error
+    rollBack(file)
+    return openToLook(file)
   }
 }
 

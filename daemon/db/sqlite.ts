@@ -38,6 +38,16 @@ export function openToLook(file: string): Connection {
   return new Database(file, { readonly: true, fileMustExist: true, timeout: BUSY_AT_START })
 }
 
+/** Ends what a kill left in a rollback journal: the first read does it. */
+export function rollBack(file: string): void {
+  const db = new Database(file, { fileMustExist: true, timeout: BUSY_AT_START })
+  try {
+    userVersion(db)
+  } finally {
+    db.close()
+  }
+}
+
 /** The live database. */
 export function openToServe(file: string): Connection {
   makePrivate(file)

@@ -16,6 +16,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { listTorrents, readMetainfo, setDesired, setMetainfo } from '../../daemon/db/torrents.js'
 import type { NewTorrent } from '../../daemon/ports/store.js'
 import type { Args, FromThread, Method, ToThread } from '../../daemon/db/protocol.js'
+import { damageOf } from '../../daemon/db/examine.js'
 import { Reserve } from '../../daemon/db/reserve.js'
 import { Server, type ThreadPort } from '../../daemon/db/serve.js'
 import { hashOf, saveCopy } from '../../daemon/db/rebuild.js'
@@ -184,6 +185,23 @@ describe('a torrent that is removed and added again', () => {
     kit.with(killed, ({ sql }) => {
       expect(listTorrents(sql)).toMatchObject([{ name: 'one', desired: 'running' }])
     })
+  })
+})
+
+describe('a rollback journal that a kill left', () => {
+  it('is rolled back by the next start', () => {
+    const made = join(kit.folder(), 'torrentino.db')
+    const db = new Database(made)
+    db.pragma('cache_size = 1')
+    db.exec('CREATE TABLE filler (bytes BLOB); BEGIN; DELETE FROM filler')
+    for (let n = 0; n < 200; n++) db.prepare('INSERT INTO filler VALUES (zeroblob(4000))').run()
+    db.exec('UPDATE filler SET bytes = NULL')
+    for (const end of ['', '-journal']) copyFileSync(`${made}${end}`, join(home, `torrentino.db${end}`))
+    db.close()
+    expect(damageOf(join(home, 'torrentino.db'), { steps: [], thorough: true })).toBe(
+      'its tables are not those of its version',
+    )
+    expect(existsSync(join(home, 'torrentino.db-journal'))).toBe(false)
   })
 })
 
