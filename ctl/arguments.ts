@@ -69,3 +69,13 @@ export function readDuration(word: string): number {
   }
   return Math.ceil(ms)
 }
+
+const MOST = 1_000_000_000
+
+/** A whole number from 0 on, as `option` takes it. */
+export function readCount(option: string, word: string): number {
+  const value = /^[0-9]{1,10}$/.test(word) ? Number(word) : Number.NaN
+  if (!(value <= MOST))
+    throw new Failure(EXIT.usage, `${option} takes a whole number, not ${JSON.stringify(word)}`)
+  return value
+}

@@ -8,11 +8,13 @@ import { backupCommand } from './commands/backup.js'
 import { configCommand } from './commands/config.js'
 import { daemonCommand } from './commands/daemon.js'
 import { dhtCommand } from './commands/dht.js'
+import { eventsCommand } from './commands/events.js'
 import { exportCommand } from './commands/export.js'
 import { filesCommand } from './commands/files.js'
 import { runHome } from './commands/home.js'
 import { inspectCommand } from './commands/inspect.js'
 import { listCommand } from './commands/list.js'
+import { magnetCommand } from './commands/magnet.js'
 import { moveCommand } from './commands/move.js'
 import { pauseCommand } from './commands/pause.js'
 import { peersCommand } from './commands/peers.js'
@@ -46,6 +48,7 @@ const COMMANDS: readonly ((cli: Argv<Globals>) => Argv<Globals>)[] = [
   selectCommand,
   peersCommand,
   trackersCommand,
+  eventsCommand,
   dhtCommand,
   pauseCommand,
   resumeCommand,
@@ -54,6 +57,7 @@ const COMMANDS: readonly ((cli: Argv<Globals>) => Argv<Globals>)[] = [
   moveCommand,
   waitCommand,
   exportCommand,
+  magnetCommand,
   inspectCommand,
   backupCommand,
   restoreCommand,

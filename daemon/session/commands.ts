@@ -53,12 +53,9 @@ export class Commands {
       desired,
     )
     for (const torrent of changing) {
-      this.#ports.session.journal.note(
-        desired === 'paused' ? 'paused' : 'resumed',
-        torrent.id,
-        caller.name,
-        {},
-      )
+      this.#ports.session.journal.note(desired === 'paused' ? 'paused' : 'resumed', torrent.id, caller.name, {
+        name: torrent.name,
+      })
     }
     for (const each of picked) if ('torrent' in each) act(each.torrent)
     return { results: picked.map(answer), durable: reason === null, reason }
@@ -70,7 +67,7 @@ export class Commands {
     return { results: picked.map(answer) }
   }
 
-  async select(params: Params<'torrent.select'>): Promise<Result<'torrent.select'>> {
+  async select(params: Params<'torrent.select'>, caller: Caller): Promise<Result<'torrent.select'>> {
     const torrent = this.#ports.queries.one(params.id)
     const { content } = await loaded(torrent)
     const unwanted = unselected(content.files, params.files)
@@ -89,6 +86,10 @@ export class Commands {
       throw rpcError('storeFailed', `The choice could not be recorded (${error.code}); it stays as it was.`)
     }
     torrent.select((file) => !unwanted.has(file))
+    this.#ports.session.journal.note('selected', torrent.id, caller.name, {
+      name: torrent.name,
+      files: content.files.filter((file, index) => !file.pad && !unwanted.has(index)).length,
+    })
     return { torrent: torrent.view() }
   }
 

@@ -86,7 +86,7 @@ export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers
     'torrent.resume': ({ ids }, caller) => commands.resume(ids, caller),
     'torrent.verify': ({ ids }) => attempt(() => commands.verify(ids)),
     'torrent.remove': (params, caller) => commands.remove(params, caller),
-    'torrent.select': (params) => commands.select(params),
+    'torrent.select': (params, caller) => commands.select(params, caller),
     'torrent.move': (params, caller) => jobs.move(params, caller),
     'job.list': () => now(jobs.list()),
     'job.get': ({ id }) => attempt(() => jobs.get(id)),

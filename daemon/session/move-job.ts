@@ -241,7 +241,8 @@ export class MoveJob implements Job {
         { torrent: this.torrent, dir: from, files: kept },
         'changed files were left at the old place',
       )
-    this.#ports.session.journal.note('moved', this.torrent, this.#init.caller, { from, to })
+    const { name } = this.#init.torrent
+    this.#ports.session.journal.note('moved', this.torrent, this.#init.caller, { name, from, to })
     await this.#end('done', null)
   }
 
@@ -260,7 +261,13 @@ export class MoveJob implements Job {
     const fault = await this.#mover.undo(step)
     if (fault !== null) return this.#wait(`${why} What was copied is deleted when ${to} can be written.`)
     this.#ports.crashPoint('move.undone')
-    this.#ports.session.journal.note('moveFailed', this.torrent, this.#init.caller, { from, to, reason: why })
+    const { name } = this.#init.torrent
+    this.#ports.session.journal.note('moveFailed', this.torrent, this.#init.caller, {
+      name,
+      from,
+      to,
+      reason: why,
+    })
     await this.#end(this.#cancelled ? 'cancelled' : 'failed', why)
   }
 

@@ -274,7 +274,7 @@ export class Session {
             if (changed.moving) busy()
           },
           noted: (noted, kind, data) => {
-            this.journal.note(kind, noted.id, '', data)
+            this.journal.note(kind, noted.id, '', { name: noted.name, ...data })
           },
         },
       },

@@ -39,6 +39,8 @@ import type { UnchokeShare } from './unchoke-share.js'
 
 /** A seeding torrent that nobody asked for so long gives its memory back. */
 const DORMANT_AFTER: Millis = 60_000
+/** Trouble that came back once is over when it has not come again for so long. */
+const SETTLED: Millis = 60_000
 /** Links that wait while the torrent wakes. */
 const MAX_WAITING = 32
 
@@ -129,6 +131,8 @@ export class Torrent {
   /** It is being removed: nothing starts it. */
   #retired = false
   readonly #trouble = new Trouble()
+  /** What the journal says keeps it from going on; null: nothing does. */
+  #told: { readonly reason: string; readonly again: boolean } | null = null
   /** Finished files that somebody changed, as they lay there at the last look. */
   #ruined: Ruined | null = null
   /** The store's trouble, shown while the torrent goes on. */
@@ -780,6 +784,7 @@ export class Torrent {
   #enterRun(live: Live | null): void {
     const complete = live === null ? this.#complete : live.content.complete
     this.#set({ kind: complete ? 'seeding' : 'downloading' })
+    this.#recovered()
     if (!complete) live?.connections.dialMore()
     else if (live !== null) this.#sleepSoon()
   }
@@ -796,6 +801,23 @@ export class Torrent {
       if (before === null) this.#completed(live)
     } else if (this.#state.kind === 'downloading') this.#keepReserve()
     this.#changed()
+  }
+
+  /** What was told to be in the way is not any more; of trouble that came back at once that is said a minute later. */
+  #recovered(): void {
+    const told = this.#told
+    if (told === null) return
+    if (!told.again) return this.#tellRecovered()
+    const epoch = this.#epoch
+    this.#ports.clock.after(SETTLED, () => {
+      if (epoch === this.#epoch && this.#told === told && this.isRunning) this.#tellRecovered()
+    })
+  }
+
+  #tellRecovered(): void {
+    const reason = this.#told?.reason ?? ''
+    this.#told = null
+    this.#ports.listener.noted(this, 'recovered', { reason })
   }
 
   /** After each round: what others write must not leave the volume full, nor must we. */
@@ -919,10 +941,10 @@ export class Torrent {
     this.#epoch++
     this.#endRun()
     this.#set({ kind: 'blocked', by, since, retryAt })
-    if (since === now) {
-      this.#ports.log.warn({ torrent: this.id, fault: by }, faultSentence(by))
-      this.#ports.listener.noted(this, 'blocked', { reason: faultSentence(by) })
-    }
+    const reason = faultSentence(by)
+    if (since === now) this.#ports.log.warn({ torrent: this.id, fault: by }, reason)
+    if (since === now || this.#told === null) this.#ports.listener.noted(this, 'blocked', { reason })
+    this.#told = { reason, again: this.#told?.again ?? since !== now }
     this.#data.close('blocked', () => undefined)
     this.#retryLater(by)
   }

@@ -1,6 +1,7 @@
 /** Tracker URLs carry a person's passkey: it is hidden wherever one is shown or logged. */
 
-const HIDDEN = '***'
+/** What stands for a part that is not shown. */
+export const HIDDEN = '***'
 const PARTS = /^([a-z][a-z0-9+.-]*:\/\/)([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?$/is
 /** Names of query values that are a key, or name a person. */
 const SECRET_NAME = /key|pass|auth|token|secret|sess|sig|user|hash|^(?:pid|uid|sid|id|uk|k|p|u|t|pk)$/i

@@ -11,6 +11,7 @@ import { z } from 'zod'
 import {
   contract,
   daemonView,
+  eventView,
   fileView,
   peerView,
   settingView,
@@ -447,6 +448,71 @@ describe('following and waiting', () => {
     await watched()
     await host.server.close()
     expect((await lost).status).toBe(5)
+  })
+})
+
+describe('events', () => {
+  const told = (count: number): FakeSession => {
+    const session = new FakeSession(1)
+    for (let n = 0; n < count; n += 1) session.tell(n % 2 === 0 ? 'paused' : 'resumed', 1 as TorrentId)
+    return session
+  }
+  const seqs = (out: string): number[] =>
+    jsonLines(out).map((value) => {
+      expect(eventView.safeParse(value).error).toBeUndefined()
+      return (value as { seq: number }).seq
+    })
+
+  it('the latest, those after a number, so many', async () => {
+    const { say } = await around(told(1203))
+    expect(seqs((await say('events', '--json')).out)).toHaveLength(50)
+    expect(seqs((await say('events', '--limit', '2', '--json')).out)).toEqual([1202, 1203])
+    expect(seqs((await say('events', '--since', '0', '--json')).out)).toHaveLength(1203)
+    expect(seqs((await say('events', '--since', '700', '--limit', '3', '--json')).out)).toEqual([
+      701, 702, 703,
+    ])
+    const { out } = await say('events', '--since', '1202')
+    expect(out).toMatch(/^ {3}SEQ {2}TIME .*\n {2}1203 {2}1970-01-01 00:00:00Z {2}paused .*\n$/)
+    expect((await say('events', '--since', '1203')).out).toBe('Nothing has happened.\n')
+    expect(await say('events', '--since', 'yesterday')).toEqual({
+      status: 2,
+      out: '',
+      err: 'error: --since takes a whole number, not "yesterday"\n',
+    })
+  })
+
+  it('--follow goes on after a restart of the daemon with what was missed, each once, until Ctrl-C', async () => {
+    const { home, host, session } = await around(told(3))
+    let child = 0
+    let shown = ''
+    const run1 = run(process.execPath, [ctl, 'events', '--since', '1', '--follow', '--json'], {
+      home,
+      onOutput: (text, pid) => {
+        child = pid
+        shown = text
+      },
+    })
+    const lines = async (count: number): Promise<void> => {
+      while (shown.split('\n').length - 1 < count) await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    await lines(2)
+    while (session.sinks.size === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+    session.tell('completed', 1 as TorrentId)
+    await lines(3)
+    await host.server.close()
+    session.tell('blocked', 1 as TorrentId)
+    session.sinks.clear()
+    const next = await startRpcHost({ socketPath: join(home, 'torrentino.sock') }, session)
+    cleanUps.push(() => next.stop())
+    await lines(4)
+    while (session.sinks.size === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+    session.tell('recovered', 1 as TorrentId)
+    await lines(5)
+    process.kill(child, 'SIGINT')
+    const { status, out, err } = await run1
+    expect(status).toBe(0)
+    expect(seqs(out)).toEqual([2, 3, 4, 5, 6])
+    expect(err).toBe('torrentinod went away; it is waited for\n')
   })
 })
 

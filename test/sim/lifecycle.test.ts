@@ -267,6 +267,13 @@ describe('trouble', () => {
     leecher.disk.fs.nodes.set('/data/source', node)
     await swarm.until(() => state(leecher) === 'seeding')
     expect(leecher.torrent.view().error).toBeNull()
+    await swarm.run(1000)
+    const journal = await leecher.store.eventsSince(0, 100)
+    const told = journal.filter(({ kind }) => kind === 'blocked' || kind === 'recovered')
+    expect(told.map(({ kind, data }) => [kind, data['name'], data['reason']])).toEqual([
+      ['blocked', 'source', expect.stringContaining('missing')],
+      ['recovered', 'source', told[0]?.data['reason']],
+    ])
   })
 
   it('a folder that is gone blocks, and it goes on when the folder is back', async () => {
