@@ -1,7 +1,8 @@
 /** Who runs the daemon, and what happens when none answers: the service manager's first, then the person is asked. */
 import { createInterface } from 'node:readline/promises'
-import { install, installedService, type ServiceInit, start } from '../launchd/service.js'
+import { managerOf } from '../launchd/choose.js'
 import { systemHost } from '../launchd/host.js'
+import type { ServiceInit } from '../launchd/manager.js'
 import { Client } from './client.js'
 import type { Context } from './context.js'
 import { DAEMON_ENTRY, startDaemon, waitForDaemon } from './daemon-process.js'
@@ -55,22 +56,22 @@ async function askAndStart(ways: Ways): Promise<Client> {
 
 /** The real ones. */
 export function waysOf(context: Context): Ways {
-  const host = systemHost()
-  const init = serviceInit(context)
+  const manager = managerOf(serviceInit(context), systemHost())
   return {
     connect: () => Client.connect(context.home.socket),
     service: () => {
-      if (installedService(init, host) === null) return null
+      if (!manager.isInstalled()) return null
       return {
         start: async () => {
-          await start(init, host)
+          await manager.start()
           return waitForDaemon(context)
         },
       }
     },
-    canInstall: host.platform === 'darwin',
+    canInstall: manager.canInstall,
     install: async () => {
-      await install(init, host)
+      const sentence = await manager.install()
+      if (sentence !== null) context.note(`${sentence}\n`)
       return waitForDaemon(context)
     },
     startNow: () => startDaemon(context),
@@ -103,7 +104,8 @@ export async function withDaemon<T>(
   }
 }
 
-async function ask(question: string): Promise<string> {
+/** The person's answer; closing the terminal's input is a no. */
+export async function ask(question: string): Promise<string> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   try {
     // Ctrl-C and Ctrl-D close it without an answer: that is a no.

@@ -20,6 +20,7 @@ import { createLsdNetwork } from './io/lsd-socket.js'
 import { residentMemory } from './io/memory.js'
 import { createNetwork, networkAddresses } from './io/net.js'
 import { systemRandom } from './io/random.js'
+import { createServiceManager } from './io/service-manager.js'
 import { createWatch } from './io/watch.js'
 import { createRpcServer } from './rpc/server.js'
 import { createSession } from './session/create.js'
@@ -56,6 +57,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
   const watch = createWatch({ env: process.env }, { log })
   const clock = watchedClock({ clock: time, watch, woke: (gap) => room.woke(gap) })
   const random = systemRandom()
+  const manager = createServiceManager({ env: process.env, pid: process.pid }, { clock: time, log })
   const file = new ConfigFile({ path: home.config })
   const around = { env: process.env, homedir: homedir(), downloadDir: readDownloadDir() }
   const settings = new LiveSettings(
@@ -120,7 +122,13 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     },
   )
   const rpc = createRpcServer(
-    { socketPath: home.socket, version: VERSION, contract: CONTRACT_VERSION, lockHeld: true },
+    {
+      socketPath: home.socket,
+      socketOpenTo: home.groupSocket ? 'group' : 'owner',
+      version: VERSION,
+      contract: CONTRACT_VERSION,
+      lockHeld: true,
+    },
     {
       ...{ handlers: room.handlers, feeds: room.feeds, log, clock },
       user: { uid: process.getuid?.() ?? 0, home: homedir(), umask: (mask) => process.umask(mask) },
@@ -131,10 +139,12 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
   await room.open()
   await rpc.listen()
   disk.warm()
+  manager.ready()
   log.info({ version: VERSION, port: room.port, home: home.state, pid: process.pid }, 'ready')
   return {
     ready: `torrentinod ${VERSION} is ready: ${home.socket}, port ${String(room.port)}.`,
     stop: async () => {
+      manager.stopping()
       await rpc.close()
       await room.stop()
       network.close()

@@ -2,18 +2,21 @@
 import { spawn } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
 import { mkdir, open, rename, rm, unlink } from 'node:fs/promises'
-import { homedir } from 'node:os'
+import { homedir, userInfo } from 'node:os'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Host, Ran } from './service.js'
+import type { Host, Ran } from './manager.js'
 
-/** `env` is what launchctl is found by and runs with. */
+/** `env` is what launchctl and systemctl are found by and run with. */
 export function systemHost(env: NodeJS.ProcessEnv = process.env): Host {
   return {
     platform: process.platform,
     uid: process.getuid?.() ?? 0,
     userHome: homedir(),
-    run: (command, args) => run(command, args, env),
+    userName: nameOfUser(),
+    env,
+    monotonic: () => Number(process.hrtime.bigint() / 1000n),
+    run: (command, args, more) => run(command, args, { ...env, ...more }),
     replaceFile,
     removeFile: async (path) => (await orNull(unlink(path).then(() => true))) ?? false,
     makeFolder: async (path, mode) => {
@@ -24,6 +27,15 @@ export function systemHost(env: NodeJS.ProcessEnv = process.env): Host {
     wait: async (ms) => {
       await delay(ms)
     },
+  }
+}
+
+/** The number where the system knows no name for it. */
+function nameOfUser(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return String(process.getuid?.() ?? 0)
   }
 }
 

@@ -6,47 +6,8 @@
 import { agentLabel, agentPlist, EXIT_SECONDS } from './plist.js'
 import { readPrint } from './launchctl.js'
 import type { PrintedService } from './launchctl.js'
+import { type Host, type Ran, reason, ServiceError, type ServiceInit } from './manager.js'
 import { stableNode, stablePath } from './stable.js'
-import type { PathFacts } from './stable.js'
-
-export interface Ran {
-  /** Exit status; 127 where the program is not there. */
-  readonly status: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
-/** The machine, as far as a service needs it. */
-export interface Host extends PathFacts {
-  readonly platform: string
-  readonly uid: number
-  /** The person's home folder. */
-  readonly userHome: string
-  readonly run: (command: string, args: readonly string[]) => Promise<Ran>
-  /** Writes beside the path and renames: the path holds the old text or the new one, never a part. */
-  readonly replaceFile: (path: string, text: string, mode: number) => Promise<void>
-  /** False where there was none. */
-  readonly removeFile: (path: string) => Promise<boolean>
-  readonly makeFolder: (path: string, mode: number) => Promise<void>
-  readonly wait: (ms: number) => Promise<void>
-}
-
-export interface ServiceInit {
-  /** Absolute path of the home, or null for the default one. */
-  readonly home: string | null
-  /** Where state lies, told at uninstall. */
-  readonly stateDir: string
-  readonly logDir: string
-  /** The node that runs now (process.execPath). */
-  readonly execPath: string
-  /** Absolute path of the daemon's entry file. */
-  readonly entry: string
-}
-
-/** The person's fault or the machine's: one sentence that says what to do. */
-export class ServiceError extends Error {
-  override readonly name = 'ServiceError'
-}
 
 export interface Installed {
   readonly label: string
@@ -85,9 +46,9 @@ export interface ServiceStatus {
 const POLL_MS = 100
 const MOST_POLLS = ((EXIT_SECONDS + 5) * 1000) / POLL_MS
 
-/** The one sentence for a system without launchd. */
+/** The one sentence for a system with neither; choose.ts takes systemd on Linux. */
 export const NO_LAUNCHD =
-  'Services are for launchd on macOS so far, and systemd units come with the packages; ' +
+  'Services are for launchd on macOS and systemd on Linux; ' +
   'run "torrentinoctl daemon start" to run the daemon by hand.'
 
 /** Where the agent of this home is written. */
@@ -226,9 +187,4 @@ async function bootstrap(label: string, plist: string, host: Host): Promise<stri
     `launchctl did not take ${plist} (${refusals.join('; ')}); it stays there and is loaded at the next login, ` +
       'or remove it with "torrentinoctl service uninstall".',
   )
-}
-
-function reason(ran: Ran): string {
-  const words = (ran.stderr.trim() || ran.stdout.trim()).split('\n')[0] ?? ''
-  return words === '' ? `exit status ${ran.status}` : words.replace(/[.\s]+$/, '')
 }

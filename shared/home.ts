@@ -5,6 +5,8 @@ export interface Home {
   /** The folder of the database, the lock and the socket; mode 0700. */
   readonly state: string
   readonly socket: string
+  /** The socket lies in a folder of its own, and members of the folder's group may use it. */
+  readonly groupSocket: boolean
   readonly database: string
   readonly lock: string
   /** config.toml; it need not exist. */
@@ -38,15 +40,19 @@ const SOCKET_BYTES = 103
 
 /**
  * Throws HomeError. `--home DIR` or `--home=DIR` in `argv` wins over TORRENTINO_HOME; without either the folders are
- * those of the platform: ~/Library on macOS, the XDG base directories elsewhere.
+ * those of the platform: ~/Library on macOS, the XDG base directories elsewhere. TORRENTINO_SOCKET, an absolute path,
+ * puts the socket alone elsewhere, open to a group; a home given as an argument wins over it.
  */
 export function resolveHome(around: Surroundings, argv: readonly string[] = []): Home {
-  const named = homeArgument(argv) ?? nonEmpty(around.env['TORRENTINO_HOME'])
-  const home = named === undefined ? ofPlatform(around) : underOne(posix.resolve(around.cwd, named))
+  const argument = homeArgument(argv)
+  const named = argument ?? nonEmpty(around.env['TORRENTINO_HOME'])
+  const inPlace = named === undefined ? ofPlatform(around) : underOne(posix.resolve(around.cwd, named))
+  const socket = argument === undefined ? nonEmpty(around.env['TORRENTINO_SOCKET']) : undefined
+  const home = socket === undefined ? inPlace : { ...inPlace, socket: absolute(socket), groupSocket: true }
   const length = Buffer.byteLength(home.socket)
   if (length > SOCKET_BYTES)
     throw new HomeError(
-      `The socket path ${home.socket} has ${length} bytes and the system takes ${SOCKET_BYTES}: set TORRENTINO_HOME to a shorter folder.`,
+      `The socket path ${home.socket} has ${length} bytes and the system takes ${SOCKET_BYTES}: set ${home.groupSocket ? 'TORRENTINO_SOCKET to a shorter path' : 'TORRENTINO_HOME to a shorter folder'}.`,
     )
   return home
 }
@@ -74,6 +80,7 @@ function inFolders(folders: { state: string; config: string; logs: string; named
   return {
     state: folders.state,
     socket: join(folders.state, 'torrentino.sock'),
+    groupSocket: false,
     database: join(folders.state, 'torrentino.db'),
     lock: join(folders.state, 'torrentino.lock'),
     config: join(folders.config, 'config.toml'),
@@ -124,6 +131,11 @@ function xdgConfig({ env, homedir }: Pick<Surroundings, 'env' | 'homedir'>): str
 function xdg(env: Surroundings['env'], name: string): string | undefined {
   const path = env[name]
   return path?.startsWith('/') === true ? path : undefined
+}
+
+function absolute(socket: string): string {
+  if (socket.startsWith('/')) return posix.normalize(socket)
+  throw new HomeError(`TORRENTINO_SOCKET is ${socket}, and has to be an absolute path.`)
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

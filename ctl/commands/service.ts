@@ -1,110 +1,149 @@
-/** `torrentinoctl service install|uninstall|status`: the daemon at every login. */
+/** `torrentinoctl service install|uninstall|status|start`: the daemon at every login. */
 import { systemHost } from '../../launchd/host.js'
-import { install, NO_LAUNCHD, status, uninstall } from '../../launchd/service.js'
-import type { Host, Installed, ServiceInit, ServiceStatus, Uninstalled } from '../../launchd/service.js'
-import { escapeText } from '../../shared/text.js'
+import type { Host, ServiceInit } from '../../launchd/manager.js'
+import { install, start, status, uninstall } from '../../launchd/service.js'
+import type { Installed, ServiceStatus, Uninstalled } from '../../launchd/service.js'
+import { canInstallUnit, installUnit, lingers, lingerSentence } from '../../launchd/systemd.js'
+import { startUnit, uninstallUnit, unitStatus } from '../../launchd/systemd.js'
+import type { InstalledUnit, UninstalledUnit, UnitStatus } from '../../launchd/systemd.js'
 import type { CommandModule } from 'yargs'
-import { type Globals, verb } from '../context.js'
+import { Client } from '../client.js'
+import { type Context, type Globals, verb } from '../context.js'
 import { EXIT } from '../exit.js'
-import { serviceInit } from '../owner.js'
+import { ask, serviceInit } from '../owner.js'
+import * as agent from '../render/service-agent.js'
+import type { RunningDaemon } from '../render/service-row.js'
+import * as unit from '../render/service-unit.js'
 
-const ACTIONS = ['install', 'uninstall', 'status'] as const
+const ACTIONS = ['install', 'uninstall', 'status', 'start'] as const
 
 export type ServiceAction = (typeof ACTIONS)[number]
 
 interface ServiceArgs extends Globals {
   readonly action: ServiceAction
+  readonly linger: boolean
 }
 
 export const serviceCommand: CommandModule<Globals, ServiceArgs> = {
   command: 'service <action>',
-  describe: 'run the daemon at every login: install, uninstall, status',
+  describe: 'run the daemon at every login: install, uninstall, status, start',
   builder: (yargs) =>
-    yargs.positional('action', {
-      choices: ACTIONS,
-      demandOption: true,
-      describe: 'what to do with the login agent',
-    }),
-  handler: verb(async (context, { action }) => {
-    const answer = await runService(action, serviceInit(context), systemHost())
+    yargs
+      .positional('action', {
+        choices: ACTIONS,
+        demandOption: true,
+        describe: 'what to do with the service of this home',
+      })
+      .option('linger', {
+        type: 'boolean',
+        default: false,
+        describe: 'install, on Linux: it runs from boot on, also while you are not logged in',
+      }),
+  handler: verb(async (context, { action, linger }) => {
+    const host = systemHost()
+    const answer = await runService(action, serviceInit(context), host, {
+      linger: linger || (action === 'install' && (await wantsLinger(context, host))),
+      daemon: () => runningDaemon(context),
+    })
     if (context.json) context.outJson(answer.json)
     else context.out(answer.lines.map((line) => `${line}\n`).join(''))
     return EXIT.ok
   }),
 }
 
+export interface ServiceOptions {
+  /** Linux: switch lingering on. */
+  readonly linger?: boolean
+  /** Null where nobody answers. */
+  readonly daemon?: () => Promise<RunningDaemon | null>
+}
+
 /** What to print: one value for programs, the lines for people. ServiceError where it cannot be done. */
 export interface ServiceAnswer {
-  readonly json: Installed | Uninstalled | ServiceStatus
+  readonly json:
+    | Installed
+    | Uninstalled
+    | ServiceStatus
+    | InstalledUnit
+    | UninstalledUnit
+    | (UnitStatus & { readonly owner: RunningDaemon['owner'] | null })
+    | { readonly started: true }
   readonly lines: readonly string[]
 }
 
-export async function runService(
+export function runService(
   action: ServiceAction,
   init: ServiceInit,
   host: Host,
+  options: ServiceOptions = {},
 ): Promise<ServiceAnswer> {
+  return host.platform === 'linux' ? runUnit(action, init, host, options) : runAgent(action, init, host)
+}
+
+const STARTED = { json: { started: true }, lines: ['The service runs.'] } as const
+
+async function runAgent(action: ServiceAction, init: ServiceInit, host: Host): Promise<ServiceAnswer> {
   switch (action) {
     case 'install': {
       const done = await install(init, host)
-      return { json: done, lines: installedLines(done) }
+      return { json: done, lines: agent.installedLines(done) }
     }
     case 'uninstall': {
       const done = await uninstall(init, host)
-      return { json: done, lines: uninstalledLines(done) }
+      return { json: done, lines: agent.uninstalledLines(done) }
     }
     case 'status': {
       const found = await status(init, host)
-      return { json: found, lines: statusLines(found) }
+      return { json: found, lines: agent.statusLines(found) }
     }
+    case 'start':
+      await start(init, host)
+      return STARTED
   }
 }
 
-function installedLines(done: Installed): string[] {
-  return [
-    'The daemon runs now and at every login.',
-    row('Agent', done.plist),
-    row('Node', done.node),
-    row('Logs', done.logDir),
-    'To take it away: torrentinoctl service uninstall',
-  ]
+async function runUnit(
+  action: ServiceAction,
+  init: ServiceInit,
+  host: Host,
+  { linger = false, daemon }: ServiceOptions,
+): Promise<ServiceAnswer> {
+  switch (action) {
+    case 'install': {
+      const done = await installUnit(init, host, { linger })
+      return { json: done, lines: unit.installedLines(done, lingerSentence(host)) }
+    }
+    case 'uninstall': {
+      const done = await uninstallUnit(init, host)
+      return { json: done, lines: unit.uninstalledLines(done) }
+    }
+    case 'status': {
+      const found = await unitStatus(init, host)
+      const running = (await daemon?.()) ?? null
+      const owner = found.pid === null ? (running?.owner ?? null) : 'service'
+      return { json: { ...found, owner }, lines: unit.statusLines(found, running) }
+    }
+    case 'start':
+      await startUnit(init, host)
+      return STARTED
+  }
 }
 
-function uninstalledLines(done: Uninstalled): string[] {
-  return [
-    done.removed
-      ? 'The service is uninstalled and the daemon stopped.'
-      : 'No service was installed for this home.',
-    row('State stays', done.stateDir),
-    row('Logs stay', done.logDir),
-  ]
+/** A person is asked, where it makes a difference. */
+async function wantsLinger(context: Context, host: Host): Promise<boolean> {
+  if (!context.interactive || host.platform !== 'linux' || !canInstallUnit(host) || lingers(host))
+    return false
+  const question = 'Keep it running when you log out, and start it at boot (loginctl enable-linger)? [Y/n] '
+  return ['', 'y', 'yes'].includes((await ask(question)).trim().toLowerCase())
 }
 
-function statusLines(found: ServiceStatus): string[] {
-  if (!found.supported) return [NO_LAUNCHD]
-  if (!found.installed && !found.loaded)
-    return ['Not installed. To run at every login: torrentinoctl service install']
-  const lines = [
-    row('Installed', found.installed ? 'yes' : 'no, but still loaded until the next login'),
-    row(
-      'Loaded',
-      found.domain === null ? 'no; torrentinoctl service install loads it' : `yes, in ${found.domain}`,
-    ),
-  ]
-  if (found.loaded) lines.push(row('Running', running(found)), row('Last exit', lastExit(found)))
-  if (found.plist !== null) lines.push(row('Agent', found.plist))
-  return lines
-}
-
-function running(found: ServiceStatus): string {
-  return found.pid === null ? `no (${found.state ?? 'not told'})` : `yes, pid ${String(found.pid)}`
-}
-
-function lastExit(found: ServiceStatus): string {
-  if (found.lastSignal !== null) return `by a signal: ${found.lastSignal}`
-  return found.lastExit === null ? 'none' : String(found.lastExit)
-}
-
-function row(label: string, value: string): string {
-  return `${label.padEnd(13)}${escapeText(value)}`
+async function runningDaemon(context: Context): Promise<RunningDaemon | null> {
+  const client = await Client.connect(context.home.socket)
+  if (client === null) return null
+  try {
+    const { pid, owner } = await client.call('session.status', {})
+    return { pid, owner }
+  } finally {
+    client.close()
+  }
 }

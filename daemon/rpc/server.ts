@@ -5,10 +5,12 @@ import { LINE_CAP, LINE_CAP_BEFORE_HELLO } from '../../shared/rpc/framing.js'
 import type { Clock } from '../ports/clock.js'
 import { Connection, type ConnectionLimits } from './connection.js'
 import { createMethods, type RpcLog, type RpcMethods } from './methods.js'
-import { clearStale, listenPrivately, prepareFolder, type ProcessUser } from './socket-file.js'
+import { clearStale, listenPrivately, prepareFolder, type OpenTo, type ProcessUser } from './socket-file.js'
 
 export interface RpcServerInit {
   readonly socketPath: string
+  /** Its owner alone where it is not said. */
+  readonly socketOpenTo?: OpenTo
   readonly version: string
   /** major.minor of the contract. */
   readonly contract: string
@@ -74,10 +76,10 @@ class UnixRpcServer implements RpcServer {
   }
 
   async listen(): Promise<void> {
-    const { socketPath, lockHeld } = this.#init
-    await prepareFolder(socketPath, this.#ports.user)
+    const { socketPath, socketOpenTo = 'owner', lockHeld } = this.#init
+    await prepareFolder(socketPath, this.#ports.user, socketOpenTo)
     await clearStale(socketPath, lockHeld, this.#ports.user)
-    await listenPrivately(this.#server, socketPath, this.#ports.user)
+    await listenPrivately(this.#server, socketPath, this.#ports.user, socketOpenTo)
     // Out of descriptors, mostly: the clients that wait are accepted when there are some again.
     this.#server.on('error', (err) => this.#ports.log.warn({ err }, 'the RPC socket cannot accept a client'))
   }

@@ -16,6 +16,12 @@ export interface ProcessUser {
   umask(mask: number): number
 }
 
+/** Who may connect: its owner alone, or the folder's group too. */
+export type OpenTo = 'owner' | 'group'
+
+/** Modes of the folder and of the socket. A group that could write to the folder could put another socket there. */
+const MODES = { owner: { folder: 0o700, socket: 0o600 }, group: { folder: 0o750, socket: 0o660 } } as const
+
 /** The socket cannot be made; the message is one sentence for the person who starts the daemon. */
 export class SocketPlaceError extends Error {
   /** 'running': a daemon answers there. */
@@ -28,10 +34,10 @@ export class SocketPlaceError extends Error {
 }
 
 /**
- * Makes the folder with mode 0700 or checks that it is a folder, ours, and closed to others: Node tells nothing
+ * Makes the folder with mode 0700 (0750 for a group) or checks that it is a folder, ours, and closed to others: Node tells nothing
  * about who connects, so this is what keeps other users out.
  */
-export async function prepareFolder(socketPath: string, user: ProcessUser): Promise<void> {
+export async function prepareFolder(socketPath: string, user: ProcessUser, openTo: OpenTo): Promise<void> {
   const bytes = Buffer.byteLength(socketPath)
   if (bytes > PATH_CAP) {
     throw place(
@@ -39,7 +45,8 @@ export async function prepareFolder(socketPath: string, user: ProcessUser): Prom
     )
   }
   const folder = dirname(socketPath)
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const most = MODES[openTo].folder
+  await mkdir(folder, { recursive: true, mode: most })
   const stat = await lstat(folder)
   if (!stat.isDirectory()) {
     throw place(
@@ -49,13 +56,13 @@ export async function prepareFolder(socketPath: string, user: ProcessUser): Prom
   if (stat.uid !== user.uid) {
     throw place(`${folder} belongs to another user; choose another TORRENTINO_HOME`)
   }
-  if ((stat.mode & 0o077) !== 0) await closeToOthers(folder, stat.mode, user)
+  if ((stat.mode & 0o777 & ~most) !== 0) await closeToOthers(folder, stat.mode, user, most)
 }
 
 /** A folder that somebody made for us with the usual mode is closed; one that others live in is refused. */
-async function closeToOthers(folder: string, mode: number, user: ProcessUser): Promise<void> {
+async function closeToOthers(folder: string, mode: number, user: ProcessUser, most: number): Promise<void> {
   const sticky = (mode & 0o1000) !== 0
-  if (!sticky && folder !== '/' && folder !== user.home) return chmod(folder, 0o700)
+  if (!sticky && folder !== '/' && folder !== user.home) return chmod(folder, most)
   const shown = (mode & 0o7777).toString(8)
   throw place(
     `${folder} is shared with others (mode ${shown}); choose a folder of its own as TORRENTINO_HOME`,
@@ -85,7 +92,12 @@ export async function clearStale(socketPath: string, lockHeld: boolean, user: Pr
 }
 
 /** Listens with a socket that is never open to others, not even for a moment. */
-export async function listenPrivately(server: Server, socketPath: string, user: ProcessUser): Promise<void> {
+export async function listenPrivately(
+  server: Server,
+  socketPath: string,
+  user: ProcessUser,
+  openTo: OpenTo,
+): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException) =>
       reject(place(`the socket ${socketPath} cannot be made (${error.code ?? error.message})`))
@@ -101,7 +113,7 @@ export async function listenPrivately(server: Server, socketPath: string, user: 
       user.umask(before)
     }
   })
-  await chmod(socketPath, 0o600)
+  await chmod(socketPath, MODES[openTo].socket)
 }
 
 function place(sentence: string): SocketPlaceError {

@@ -419,6 +419,16 @@ describe('the socket', () => {
     await expect(lstat(started.socketPath)).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
+  it('is open to the folder’s group where that is asked for, and to nobody else', async () => {
+    const open = join(await folder(), 'shared')
+    await mkdir(open)
+    await chmod(open, 0o777)
+    const started = await host({ socketPath: join(open, 't.sock'), socketOpenTo: 'group' })
+    expect((await stat(started.socketPath)).mode & 0o777).toBe(0o660)
+    // The group enters, and cannot put another socket there.
+    expect((await stat(open)).mode & 0o777).toBe(0o750)
+  })
+
   it('closes a folder that others can enter', async () => {
     const open = await folder(0o755)
     const started = await host({ socketPath: join(open, 't.sock') })

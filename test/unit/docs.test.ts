@@ -16,6 +16,7 @@ const DOCS = [
   'docs/config.md',
   'docs/memory.md',
   'docs/macos.md',
+  'docs/linux.md',
 ]
 
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
@@ -26,7 +27,7 @@ const spans = (file: string): string[] =>
 describe.each(DOCS)('%s', (file) => {
   it('names files that exist', () => {
     const named = spans(file).filter((text) =>
-      /^(?:daemon|ctl|shared|launchd|test|docs|\.ci)\/[\w./-]*$/.test(text),
+      /^(?:daemon|ctl|shared|launchd|packaging|test|docs|\.ci)\/[\w./-]*$/.test(text),
     )
     // Examples of a command, and what a test run makes.
     const missing = named.filter((path) => !path.includes('/x.') && !existsSync(join(ROOT, path)))

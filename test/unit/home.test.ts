@@ -9,6 +9,7 @@ describe('the home', () => {
     expect(resolveHome(linux)).toEqual({
       state: '/home/ann/.local/state/torrentino',
       socket: '/home/ann/.local/state/torrentino/torrentino.sock',
+      groupSocket: false,
       database: '/home/ann/.local/state/torrentino/torrentino.db',
       lock: '/home/ann/.local/state/torrentino/torrentino.lock',
       config: '/home/ann/.config/torrentino/config.toml',
@@ -42,6 +43,7 @@ describe('the home', () => {
     const expected = {
       state: '/h',
       socket: '/h/torrentino.sock',
+      groupSocket: false,
       database: '/h/torrentino.db',
       lock: '/h/torrentino.lock',
       config: '/h/config.toml',
@@ -55,6 +57,19 @@ describe('the home', () => {
       expect(resolveHome({ ...around, env: { TORRENTINO_HOME: '/other' } }, ['--home=/h'])).toEqual(expected)
     }
     expect(resolveHome({ ...linux, env: { TORRENTINO_HOME: '' } })).toEqual(resolveHome(linux))
+  })
+
+  it('has its socket elsewhere, open to a group, where TORRENTINO_SOCKET says so', () => {
+    const env = { TORRENTINO_HOME: '/h', TORRENTINO_SOCKET: '/run/t/t.sock' }
+    const elsewhere = { socket: '/run/t/t.sock', groupSocket: true }
+    expect(resolveHome({ ...linux, env })).toMatchObject({ ...elsewhere, state: '/h' })
+    expect(resolveHome({ ...linux, env }, ['--home', '/g'])).toMatchObject({
+      socket: '/g/torrentino.sock',
+      groupSocket: false,
+    })
+    expect(() => resolveHome({ ...linux, env: { TORRENTINO_SOCKET: 'run/t.sock' } })).toThrow(/absolute path/)
+    const long = { TORRENTINO_SOCKET: '/' + 'x'.repeat(103) }
+    expect(() => resolveHome({ ...linux, env: long })).toThrow(/TORRENTINO_SOCKET to a shorter path/)
   })
 
   it('takes a relative folder from where the command was given', () => {

@@ -2,8 +2,7 @@ import { describe, expect, it } from 'vitest'
 import yargs from 'yargs'
 import { runService, serviceCommand } from '../../ctl/commands/service.js'
 import type { ServiceAction } from '../../ctl/commands/service.js'
-import { ServiceError } from '../../launchd/service.js'
-import type { Host, Ran, ServiceInit } from '../../launchd/service.js'
+import { type Host, type Ran, ServiceError, type ServiceInit } from '../../launchd/manager.js'
 
 const init: ServiceInit = {
   home: null,
@@ -19,6 +18,9 @@ class Mac implements Host {
   readonly platform: string = 'darwin'
   readonly uid = 501
   readonly userHome = '/Users/ann'
+  readonly userName = 'ann'
+  readonly env = {}
+  monotonic = (): number => 100e6
   readonly files = new Map<string, string>()
   /** 'gui/501/label' of what is loaded, or null. */
   loaded: string | null = null
@@ -43,8 +45,15 @@ class Mac implements Host {
   }
 }
 
+/** A Linux in memory; `systemd` says whether that runs it, `shown` what it says of the unit. */
 class Linux extends Mac {
   override readonly platform = 'linux'
+  systemd = false
+  shown = ''
+  override exists = (path: string): boolean =>
+    path === '/run/systemd/system' ? this.systemd : this.files.has(path)
+  override run = (_: string, args: readonly string[]): Promise<Ran> =>
+    Promise.resolve({ status: 0, stdout: args.includes('show') ? this.shown : '', stderr: '' })
 }
 
 async function said(action: ServiceAction, mac: Mac): Promise<string> {
@@ -111,9 +120,42 @@ describe('torrentinoctl service', () => {
 
   it('says in one sentence what holds on Linux', async () => {
     await expect(runService('install', init, new Linux())).rejects.toThrow(ServiceError)
+    await expect(runService('start', init, new Linux())).rejects.toThrow(ServiceError)
     expect(await said('status', new Linux())).toMatch(
       /^[^\n]*systemd[^\n]*torrentinoctl daemon start[^\n]*\.$/,
     )
+  })
+
+  it('tells on Linux what happens at logout', async () => {
+    const linux = new Linux()
+    linux.systemd = true
+    expect(await said('install', linux)).toMatch(
+      /^The daemon runs now and at every login\.\nWithout lingering it ends when you log out.*enable-linger ann.*\nUnit +\/Users/,
+    )
+    linux.files.set('/var/lib/systemd/linger/ann', '')
+    expect(await said('install', linux)).toMatch(/^The daemon runs now and from every boot on\.\nUnit/)
+    expect(await said('start', linux)).toBe('The service runs.')
+    expect(await said('uninstall', linux)).toMatch(/^The service is uninstalled.*\nState stays/)
+    expect(await said('uninstall', linux)).toMatch(/^No service was installed/)
+  })
+
+  it('shows owner, pid, uptime and last exit on Linux', async () => {
+    const linux = new Linux()
+    linux.systemd = true
+    expect(await said('status', linux)).toMatch(/^Not installed\. .*torrentinoctl service install$/)
+    await said('install', linux)
+    const about = 'ActiveState=active\nSubState=running\nUnitFileState=enabled\nNRestarts=2\n'
+    linux.shown = `${about}MainPID=77\nExecMainStartTimestampMonotonic=10000000\n`
+    expect(await said('status', linux)).toMatch(
+      /^Installed +yes\nAt logout +ends; .*\nRunning +yes, pid 77, up 1m 30s, restarted 2 times\n/,
+    )
+    const daemon = () => Promise.resolve({ pid: 5, owner: 'person' as const })
+    linux.shown = 'ActiveState=failed\nSubState=failed\nMainPID=0\nExecMainCode=2\nExecMainStatus=9\n'
+    const { json, lines } = await runService('status', init, linux, { daemon })
+    expect(lines.join('\n')).toMatch(
+      /Running +no \(failed, failed\)\nLast exit +by a signal: SIGKILL\nDaemon +process 5 has this home, started by hand\n/,
+    )
+    expect(json).toMatchObject({ owner: 'person', pid: null, lastSignal: 'SIGKILL' })
   })
 })
 

@@ -1,0 +1,67 @@
+/** What `service` says on Linux. */
+import type { InstalledUnit, UninstalledUnit, UnitStatus } from '../../launchd/systemd.js'
+import { formatDuration } from '../../shared/text.js'
+import { type RunningDaemon, serviceRow as row } from './service-row.js'
+
+/** `lingerSentence` is said where it would end at logout. */
+export function installedLines(done: InstalledUnit, lingerSentence: string): string[] {
+  return [
+    done.lingers ? 'The daemon runs now and from every boot on.' : 'The daemon runs now and at every login.',
+    ...(done.lingers ? [] : [lingerSentence]),
+    row('Unit', done.file),
+    row('Node', done.node),
+    row('Logs', `${done.logDir}, and journalctl --user -u ${done.unit}`),
+    'To take it away: torrentinoctl service uninstall',
+  ]
+}
+
+export function uninstalledLines(done: UninstalledUnit): string[] {
+  return [
+    done.removed
+      ? 'The service is uninstalled and its daemon stopped.'
+      : 'No service was installed for this home.',
+    row('State stays', done.stateDir),
+    row('Logs stay', done.logDir),
+  ]
+}
+
+/** `daemon` is who answers on the socket of this home. */
+export function statusLines(found: UnitStatus, daemon: RunningDaemon | null): string[] {
+  if (!found.installed) return [found.problem ?? NOT_INSTALLED, ...byHand(found, daemon)]
+  if (found.problem !== null) return [row('Installed', 'yes'), found.problem, ...byHand(found, daemon)]
+  return [
+    row('Installed', found.enabled ? 'yes' : 'yes, but not started at login'),
+    ...facts(found),
+    ...byHand(found, daemon),
+    row('Unit', found.file),
+  ]
+}
+
+const NOT_INSTALLED = 'Not installed. To run at every login: torrentinoctl service install'
+
+function facts(found: UnitStatus): string[] {
+  return [
+    row('At logout', found.lingers ? 'goes on (lingering)' : 'ends; loginctl enable-linger keeps it running'),
+    row('Running', running(found)),
+    row('Last exit', lastExit(found)),
+  ]
+}
+
+function running({ pid, uptime, state, detail, restarts }: UnitStatus): string {
+  if (pid === null) return `no (${state ?? 'not told'}${detail === null ? '' : `, ${detail}`})`
+  const since = uptime === null ? '' : `, up ${formatDuration(uptime)}`
+  return `yes, pid ${pid}${since}${restarts === 0 ? '' : `, restarted ${restarts} times`}`
+}
+
+function lastExit(found: UnitStatus): string {
+  if (found.lastSignal !== null) return `by a signal: ${found.lastSignal}`
+  if (found.lastExit !== null) return String(found.lastExit)
+  return found.pid === null ? 'none' : 'not told while it runs'
+}
+
+/** A daemon that is not the one systemd tells of. */
+function byHand(found: UnitStatus, daemon: RunningDaemon | null): string[] {
+  if (daemon === null || daemon.pid === found.pid) return []
+  const by = daemon.owner === 'service' ? 'a service' : 'hand'
+  return [row('Daemon', `process ${daemon.pid} has this home, started by ${by}`)]
+}
