@@ -4,6 +4,7 @@ import yargs, { type Argv } from 'yargs'
 import { escapeText } from '../shared/text.js'
 import { VERSION } from '../shared/version.js'
 import { addCommand, type AddArguments, addOptions, runAdd } from './commands/add.js'
+import { announceCommand } from './commands/announce.js'
 import { backupCommand } from './commands/backup.js'
 import { configCommand } from './commands/config.js'
 import { daemonCommand } from './commands/daemon.js'
@@ -48,6 +49,7 @@ const COMMANDS: readonly ((cli: Argv<Globals>) => Argv<Globals>)[] = [
   selectCommand,
   peersCommand,
   trackersCommand,
+  announceCommand,
   eventsCommand,
   dhtCommand,
   pauseCommand,

@@ -61,6 +61,13 @@ export class Commands {
     return { results: picked.map(answer), durable: reason === null, reason }
   }
 
+  /** Those that do not run are left as they are. */
+  announce(refs: TorrentRefs): Result<'torrent.announce'> {
+    const picked = this.#ports.queries.many(refs)
+    for (const each of picked) if ('torrent' in each) each.torrent.announceAgain()
+    return { results: picked.map(answer) }
+  }
+
   verify(refs: TorrentRefs): Result<'torrent.verify'> {
     const picked = this.#ports.queries.many(refs)
     for (const each of picked) if ('torrent' in each) each.torrent.verify()

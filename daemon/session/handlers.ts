@@ -84,6 +84,7 @@ export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers
     'dht.lookup': ({ hash }) => attempt(() => ports.dht.lookup(hash.toLowerCase() as SwarmKey)),
     'torrent.pause': ({ ids }, caller) => commands.pause(ids, caller),
     'torrent.resume': ({ ids }, caller) => commands.resume(ids, caller),
+    'torrent.announce': ({ ids }) => attempt(() => commands.announce(ids)),
     'torrent.verify': ({ ids }) => attempt(() => commands.verify(ids)),
     'torrent.remove': (params, caller) => commands.remove(params, caller),
     'torrent.select': (params, caller) => commands.select(params, caller),

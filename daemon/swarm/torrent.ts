@@ -470,8 +470,9 @@ export class Torrent {
     this.#metadata?.fetch?.pexChanged()
   }
 
+  /** Looks for peers again, as early as its trackers allow. */
   announceAgain(): void {
-    if (this.isRunning) this.#tracker.announceNow()
+    if (this.isRunning || this.#state.kind === 'fetchingMetadata') this.#tracker.announceNow()
   }
 
   /** BEP 27: a private torrent has no part in the DHT. */

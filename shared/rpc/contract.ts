@@ -429,6 +429,11 @@ export const contract = {
   ),
   'torrent.pause': method('Stops torrents and keeps them stopped.', many, durableResults),
   'torrent.resume': method('Starts torrents and keeps them running.', many, durableResults),
+  'torrent.announce': method(
+    'Asks for peers now: the trackers of running torrents as early as they allow, and the DHT.',
+    many,
+    results,
+  ),
   'torrent.verify': method('Reads and hashes the data of torrents again.', many, results),
   'torrent.remove': method(
     'Forgets torrents; with `data` their files are deleted too.',

@@ -131,6 +131,7 @@ describe('--json of every verb is as the contract says', () => {
     [['pause', '1', '2'], results['torrent.pause'].result],
     [['resume', 'all'], results['torrent.resume'].result],
     [['verify', '1'], results['torrent.verify'].result],
+    [['announce', '1', '2'], results['torrent.announce'].result],
     [['remove', '3', '--data'], results['torrent.remove'].result],
     [['status'], daemonView],
     [['daemon', 'status'], z.object({ running: z.literal(true), daemon: daemonView })],

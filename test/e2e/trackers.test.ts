@@ -1,5 +1,7 @@
 /** Trackers of every kind, good and bad, as the daemon meets them. */
-import { join } from 'node:path'
+import { execFile } from 'node:child_process'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import type { TrackerView } from '../../shared/views.js'
 import type { Daemon } from '../support/daemon.js'
@@ -86,6 +88,35 @@ describe('a real tracker', () => {
     await leech.seeds(id)
     expectContent(torrent, dir)
   })
+})
+
+it('announce asks before the regular time, and no earlier than is polite', async () => {
+  let asked = 0
+  const fake = await httpTracker((socket) => {
+    asked++
+    reply(socket, 'd8:intervali1800e5:peers0:e')
+  })
+  stage.after(() => {
+    fake.close()
+  })
+  const trackers = [[`http://127.0.0.1:${String(fake.port)}/announce`]]
+  const torrent = makeTorrent(stage.folder('made'), { name: 'f.bin', content: 50_000, trackers })
+  const daemon = await stage.daemon('home')
+  const { id } = await daemon.call('torrent.add', { metainfo: metainfoOf(torrent), dir: torrent.dir })
+  const before = await tracker(daemon, id, ({ status }) => status === 'working')
+  expect((before.nextAnnounceAt ?? 0) - Date.now()).toBeGreaterThan(1_700_000)
+  const ctl = resolve(import.meta.dirname, '../../dist/ctl/torrentinoctl.js')
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    ctl,
+    '--home',
+    daemon.home,
+    'announce',
+    'all',
+  ])
+  expect(stdout).toMatch(/^1 f\.bin: its trackers are asked in \d+s, as soon as they allow\n$/)
+  const after = await tracker(daemon, id, () => true)
+  expect((after.nextAnnounceAt ?? Infinity) - Date.now()).toBeLessThan(61_000)
+  expect(asked).toBe(1)
 })
 
 describe('a bad tracker', () => {

@@ -269,6 +269,7 @@ export class FakeSession {
     }),
     'torrent.pause': async ({ ids }) => this.intent(ids, { desired: 'paused', state: 'paused' }),
     'torrent.resume': async ({ ids }) => this.intent(ids, { desired: 'running', state: 'downloading' }),
+    'torrent.announce': async ({ ids }) => ({ results: this.each(ids, (torrent) => torrent) }),
     'torrent.verify': async ({ ids }) => ({ results: this.each(ids, (torrent) => torrent) }),
     'torrent.remove': async ({ ids }) => ({
       results: this.each(ids, (torrent) => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { renderAdded } from '../../ctl/render/added.js'
+import { announcedText } from '../../ctl/render/announced.js'
 import { renderBars, renderProgressLine } from '../../ctl/render/bar.js'
 import { renderFiles } from '../../ctl/render/files.js'
 import { renderList, renderRest } from '../../ctl/render/list.js'
@@ -276,6 +277,25 @@ describe('peers, trackers, settings, status', () => {
       "
     `)
     expect(renderTrackers([], NARROW)).toBe('This torrent has no trackers.\n')
+  })
+
+  it('announce says when trackers are asked, and why not now', () => {
+    const said = (state: 'seeding' | 'paused', ...trackers: readonly Partial<TrackerView>[]): string =>
+      announcedText(
+        torrentView(1, { state }),
+        trackers.map((each) => ({ ...(tracker as TrackerView), ...each })),
+        1000,
+      )
+    expect(said('paused', { status: 'idle' })).toBe('nobody is asked while it is paused')
+    expect(said('seeding')).toBe('it has no trackers; the DHT is asked where it may be')
+    expect(said('seeding', { status: 'announcing', nextAnnounceAt: null })).toBe('its trackers are asked now')
+    expect(said('seeding', { status: 'waiting' })).toBe('its trackers are asked when it is its turn')
+    expect(said('seeding', { status: 'working', nextAnnounceAt: 61_000 }, { nextAnnounceAt: 90_000 })).toBe(
+      'its trackers are asked in 1m 00s, as soon as they allow',
+    )
+    expect(said('seeding', { status: 'failing', nextAnnounceAt: null })).toBe(
+      'its trackers want to be asked no more',
+    )
   })
 
   it('settings', () => {
