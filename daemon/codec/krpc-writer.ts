@@ -63,13 +63,15 @@ export interface Reply {
   readonly samples?: { readonly hashes: readonly NodeId[]; readonly num: number; readonly interval: number }
 }
 
+/** The name and the ends of the list of values, and three digits for each of three lengths that were 0. */
+const MOST_AROUND = '6:valuesle'.length + 3 * 3
+
 /** Null where not even an empty answer fits. */
 export function writeReply(reply: Reply): Buffer | null {
   const bare = replyText(reply, { filters: '', nodes: 0, nodes6: 0, samples: 0, values: 0 })
   let room = reply.most - bare.length
   if (room < 0) return null
-  // Digits that lengths gain.
-  room -= 10
+  room -= MOST_AROUND
   const filters = reply.filters === undefined ? '' : filterText(reply.filters)
   const take = (size: number, wanted: number): number => {
     const taken = Math.max(0, Math.min(wanted, Math.floor(room / size)))

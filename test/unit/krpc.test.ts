@@ -138,6 +138,17 @@ describe('answers', () => {
     const read = readKrpc(bytes(text(packet)))
     expect(read?.kind === 'answer' && read.nodes.length).toBe(2)
     expect(writeReply({ ...reply, most: 40 })).toBeNull()
+    const values = Array.from(
+      { length: 100 },
+      (_, i) => `\x05\x06\x07${String.fromCharCode(i)}\x00\x01` as Endpoint,
+    )
+    for (const some of [1, 100]) {
+      for (let most = 100; most <= 1400; most++) {
+        const answer = { ...reply, token: 'toke', most, nodes: many, values: values.slice(0, some) }
+        const length = writeReply(answer)?.length ?? 0
+        expect([most, length <= most]).toEqual([most, true])
+      }
+    }
     const nobody = '\x05\x06\x07\x08\x00\x00' as Endpoint
     const none = readKrpc(bytes(text(writeReply({ ...reply, nodes: [node('a', nobody)], values: [nobody] }))))
     expect(none).toMatchObject({ nodes: [], values: [] })
