@@ -27,14 +27,14 @@ describe.skipIf(!canTrace || process.platform !== 'linux')('an idle daemon', () 
     }
     // Records of the checks, names, announces.
     await delay(1500)
-    const before = sleeps(daemon.pid)
-    await delay(WATCHED)
-    const wakeups = sleeps(daemon.pid) - before
     const trace = await attach(daemon.pid, join(stage.dir, 'idle.trace'), FILE_CALLS)
     await delay(WATCHED)
     const touched = (await trace.stop()).filter((call) => call.args.includes(stage.dir))
     expect(touched).toEqual([])
-    expect(wakeups).toBeLessThan((3 * WATCHED) / 1000)
+    // Second, since V8 cleans up once when the work is over, and the main thread waits for its helpers then.
+    const before = sleeps(daemon.pid)
+    await delay(WATCHED)
+    expect(sleeps(daemon.pid) - before).toBeLessThan((2 * WATCHED) / 1000)
     expect((await daemon.call('session.status', {})).torrents.byState).toEqual({ seeding: 2 })
   })
 })
