@@ -6,10 +6,6 @@
  * size it costs no measurable time here, and the daemon stays small. V8 sets this one back to 2 whenever it makes an
  * isolate, so it is set anew for each thread.
  *
- * What lives longer is a few MiB, and V8 lets as much garbage again as three times that come together before it looks:
- * a daemon with 25 MiB alive swings between 30 and 100, and what it holds in the end is decided by when it last looked.
- * It looks at half as much again, which takes some milliseconds each time, most of them in threads of its own.
- *
  * Code is optimized once it has run six times as long as V8 would have it: what is known of it by then is what stays
  * true, so that fewer functions are compiled, and few of them twice. From V8 12 on (Node 22) calls are counted instead,
  * to a limit that is as patient by itself.
@@ -26,10 +22,6 @@ function keepNurserySmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1')
 }
 
-/** Percent of what is alive that may be added to it before the next full collection. */
-const HEAP_GROWTH = 50
-
-setFlagsFromString(`--heap-growing-percent=${String(HEAP_GROWTH)}`)
 if (COUNTS_BYTECODE) setFlagsFromString(`--interrupt-budget=${String(INTERRUPT_BUDGET)}`)
 keepNurserySmall()
 subscribe('worker_threads', (message) => {

@@ -30,32 +30,6 @@ describe('the nursery', () => {
   })
 })
 
-/** How many times what is alive the heap was at most, while things that lived for a while were replaced. */
-function swing(before: string): number {
-  const script = `${before}
-    const { getHeapStatistics, setFlagsFromString } = await import('node:v8')
-    const { runInNewContext } = await import('node:vm')
-    setFlagsFromString('--expose-gc')
-    const ring = Array.from({ length: 200_000 }, (_, n) => ({ n, list: [n, n] }))
-    runInNewContext('gc')()
-    const alive = getHeapStatistics().used_heap_size
-    let most = 0
-    for (let turn = 0; turn < 400; turn++) {
-      for (let n = 0; n < 5000; n++) ring[(turn * 5000 + n) % ring.length] = { n, list: [n, n] }
-      most = Math.max(most, getHeapStatistics().used_heap_size)
-      await new Promise((done) => setTimeout(done, 1))
-    }
-    console.log(most / alive)`
-  return Number(execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }))
-}
-
-describe('the heap', () => {
-  it('does not swing to a multiple of what is alive, where V8 would let it', () => {
-    expect(swing(`await import('${V8}')`)).toBeLessThan(2.7)
-    expect(swing('')).toBeGreaterThan(3)
-  })
-})
-
 describe('every setting', () => {
   it('is known to this V8, which would complain otherwise', () => {
     const { status, stderr } = spawnSync(
