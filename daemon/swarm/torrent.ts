@@ -133,6 +133,8 @@ export class Torrent {
   readonly #trouble = new Trouble()
   /** What the journal says keeps it from going on; null: nothing does. */
   #told: { readonly reason: string; readonly again: boolean } | null = null
+  /** Until trouble that came back counts as over. */
+  #settling: Cancel | null = null
   /** Finished files that somebody changed, as they lay there at the last look. */
   #ruined: Ruined | null = null
   /** The store's trouble, shown while the torrent goes on. */
@@ -809,9 +811,10 @@ export class Torrent {
     const told = this.#told
     if (told === null) return
     if (!told.again) return this.#tellRecovered()
-    const epoch = this.#epoch
-    this.#ports.clock.after(SETTLED, () => {
-      if (epoch === this.#epoch && this.#told === told && this.isRunning) this.#tellRecovered()
+    this.#settling?.()
+    this.#settling = this.#ports.clock.after(SETTLED, () => {
+      this.#settling = null
+      if (this.#told === told && this.isRunning) this.#tellRecovered()
     })
   }
 
@@ -898,6 +901,8 @@ export class Torrent {
     this.#retry = null
     this.#sleepTimer?.()
     this.#sleepTimer = null
+    this.#settling?.()
+    this.#settling = null
     for (const { link } of this.#waiting.splice(0)) link.close('stopped')
     for (const given of this.#handed.splice(0)) this.#dropHanded(given)
     this.#metadata?.end('stopped')
