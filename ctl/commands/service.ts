@@ -12,7 +12,7 @@ import { type Context, type Globals, verb } from '../context.js'
 import { EXIT } from '../exit.js'
 import { ask, serviceInit } from '../owner.js'
 import * as agent from '../render/service-agent.js'
-import type { RunningDaemon } from '../render/service-row.js'
+import { type RunningDaemon, uninstalledLines } from '../render/service-row.js'
 import * as unit from '../render/service-unit.js'
 
 const ACTIONS = ['install', 'uninstall', 'status', 'start'] as const
@@ -90,7 +90,7 @@ async function runAgent(action: ServiceAction, init: ServiceInit, host: Host): P
     }
     case 'uninstall': {
       const done = await uninstall(init, host)
-      return { json: done, lines: agent.uninstalledLines(done) }
+      return { json: done, lines: uninstalledLines(done) }
     }
     case 'status': {
       const found = await status(init, host)
@@ -115,7 +115,7 @@ async function runUnit(
     }
     case 'uninstall': {
       const done = await uninstallUnit(init, host)
-      return { json: done, lines: unit.uninstalledLines(done) }
+      return { json: done, lines: uninstalledLines(done) }
     }
     case 'status': {
       const found = await unitStatus(init, host)

@@ -1,6 +1,6 @@
 /** What `service` says on macOS. */
 import { NO_LAUNCHD } from '../../launchd/service.js'
-import type { Installed, ServiceStatus, Uninstalled } from '../../launchd/service.js'
+import type { Installed, ServiceStatus } from '../../launchd/service.js'
 import { serviceRow as row } from './service-row.js'
 
 export function installedLines(done: Installed): string[] {
@@ -10,16 +10,6 @@ export function installedLines(done: Installed): string[] {
     row('Node', done.node),
     row('Logs', done.logDir),
     'To take it away: torrentinoctl service uninstall',
-  ]
-}
-
-export function uninstalledLines(done: Uninstalled): string[] {
-  return [
-    done.removed
-      ? 'The service is uninstalled and the daemon stopped.'
-      : 'No service was installed for this home.',
-    row('State stays', done.stateDir),
-    row('Logs stay', done.logDir),
   ]
 }
 

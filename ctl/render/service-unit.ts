@@ -1,5 +1,5 @@
 /** What `service` says on Linux. */
-import type { InstalledUnit, UninstalledUnit, UnitStatus } from '../../launchd/systemd.js'
+import type { InstalledUnit, UnitStatus } from '../../launchd/systemd.js'
 import { formatDuration } from '../../shared/text.js'
 import { type RunningDaemon, serviceRow as row } from './service-row.js'
 
@@ -12,16 +12,6 @@ export function installedLines(done: InstalledUnit, lingerSentence: string): str
     row('Node', done.node),
     row('Logs', `${done.logDir}, and journalctl --user -u ${done.unit}`),
     'To take it away: torrentinoctl service uninstall',
-  ]
-}
-
-export function uninstalledLines(done: UninstalledUnit): string[] {
-  return [
-    done.removed
-      ? 'The service is uninstalled and its daemon stopped.'
-      : 'No service was installed for this home.',
-    row('State stays', done.stateDir),
-    row('Logs stay', done.logDir),
   ]
 }
 

@@ -1,8 +1,8 @@
 /** The session as the transports see it: one entry per method of the contract. */
 import { CONTRACT_VERSION } from '../../shared/rpc/contract-version.js'
 import type { Handlers } from '../../shared/rpc/contract.js'
-import { EXTENT_SIZE, type SwarmKey } from '../../shared/units.js'
-import type { DaemonView, StateKind } from '../../shared/views.js'
+import { EXTENT_SIZE, type Rate, type SwarmKey } from '../../shared/units.js'
+import type { DaemonView, StateKind, TorrentView } from '../../shared/views.js'
 import type { Latency } from '../base/latency.js'
 import type { LoopDelay } from '../base/loop-delay.js'
 import type { Watch } from '../base/watch.js'
@@ -104,18 +104,12 @@ export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers
 function status(init: HandlerInit, ports: HandlerPorts, startedAt: number): DaemonView {
   const { session, settings, clock, disk } = ports
   const byState: Partial<Record<StateKind, number>> = {}
-  let downRate = 0
-  let upRate = 0
-  const torrents = session.all()
+  const views = session.all().map((torrent) => torrent.view())
+  const { down: downRate, up: upRate } = ratesOf(views)
   const { slab } = disk
   const { hash, lanes, reads, checks, oldest, frameBytes, checkBytes, write, sync } = disk.pressure()
   const { stalls, faults } = ports.watch.read()
-  for (const torrent of torrents) {
-    const view = torrent.view()
-    byState[view.state] = (byState[view.state] ?? 0) + 1
-    downRate += view.downRate
-    upRate += view.upRate
-  }
+  for (const { state } of views) byState[state] = (byState[state] ?? 0) + 1
   return {
     version: init.version,
     contract: CONTRACT_VERSION,
@@ -124,7 +118,7 @@ function status(init: HandlerInit, ports: HandlerPorts, startedAt: number): Daem
     owner: init.owner,
     uptime: Math.max(0, Math.floor((clock.now() - startedAt) / 1000)),
     listen: ports.listen(),
-    torrents: { total: torrents.length, byState },
+    torrents: { total: views.length, byState },
     connections: session.budget.used,
     downRate,
     upRate,
@@ -147,14 +141,16 @@ function status(init: HandlerInit, ports: HandlerPorts, startedAt: number): Daem
   }
 }
 
+function ratesOf(views: readonly TorrentView[]): { readonly down: Rate; readonly up: Rate } {
+  return {
+    down: views.reduce((sum, { downRate }) => sum + downRate, 0),
+    up: views.reduce((sum, { upRate }) => sum + upRate, 0),
+  }
+}
+
 function houseFacts(ports: HandlerPorts, startedAt: number): Omit<HouseFacts, 'pausedBy'> {
   const { session, settings, clock, disk } = ports
-  const rates = { down: 0, up: 0 }
-  for (const torrent of session.all()) {
-    const { downRate, upRate } = torrent.view()
-    rates.down += downRate
-    rates.up += upRate
-  }
+  const rates = ratesOf(session.all().map((torrent) => torrent.view()))
   const { oldest, write } = disk.pressure()
   return {
     wall: clock.wall(),

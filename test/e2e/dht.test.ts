@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { DhtView } from '../../shared/views.js'
 import type { Daemon } from '../support/daemon.js'
-import { expectSameFiles, makeTorrent } from '../support/make-torrent.js'
+import { expectSameFiles, type MadeTorrent, makeTorrent } from '../support/make-torrent.js'
 import { metainfoOf, useStage } from '../support/stage.js'
 
 const stage = useStage()
@@ -30,7 +30,14 @@ const knows =
   ({ families }: DhtView): boolean =>
     (families[0]?.good ?? 0) >= count
 
-it('a torrent without trackers is found, told so, and a private one never is', async () => {
+/** An open and a private torrent, and two daemons that are about to know each other. */
+async function openAndSecret(): Promise<{
+  made: MadeTorrent
+  secret: MadeTorrent
+  hub: Daemon
+  bootstrap: string
+  seed: Daemon
+}> {
   const made = makeTorrent(stage.folder('seed-data'), { name: 'open.bin', content: 3_000_000 })
   const secret = makeTorrent(stage.folder('secret-data'), {
     name: 'secret.bin',
@@ -40,6 +47,11 @@ it('a torrent without trackers is found, told so, and a private one never is', a
   const hub = await stage.daemon('hub', withDht())
   const bootstrap = `127.0.0.1:${String(await portOf(hub))}`
   const seed = await stage.daemon('seed', withDht(bootstrap))
+  return { made, secret, hub, bootstrap, seed }
+}
+
+it('a torrent without trackers is found, told so, and a private one never is', async () => {
+  const { made, secret, hub, bootstrap, seed } = await openAndSecret()
   const metainfo = metainfoOf(made)
   const { id: seeded } = await seed.call('torrent.add', { metainfo, dir: made.dir })
   const { id: hidden } = await seed.call('torrent.add', { metainfo: metainfoOf(secret), dir: secret.dir })
@@ -71,15 +83,7 @@ it('a torrent without trackers is found, told so, and a private one never is', a
 }, 60_000)
 
 it('a magnet link needs no tracker, and one that turns out to be private is not looked for any more', async () => {
-  const made = makeTorrent(stage.folder('seed-data'), { name: 'open.bin', content: 3_000_000 })
-  const secret = makeTorrent(stage.folder('secret-data'), {
-    name: 'secret.bin',
-    content: 50_000,
-    private: true,
-  })
-  const hub = await stage.daemon('hub', withDht())
-  const bootstrap = `127.0.0.1:${String(await portOf(hub))}`
-  const seed = await stage.daemon('seed', withDht(bootstrap))
+  const { made, secret, bootstrap, seed } = await openAndSecret()
   for (const { file, dir } of [made, secret]) {
     const { id } = await seed.call('torrent.add', { metainfo: metainfoOf(file), dir })
     await seed.seeds(id)

@@ -4,27 +4,16 @@ import { makeAddress } from '../../daemon/base/address.js'
 import { explain, type HouseFacts } from '../../daemon/session/why.js'
 import type { Caller } from '../../shared/rpc/contract.js'
 import type { WhyView } from '../../shared/views.js'
+import { houseFacts } from '../support/house-facts.js'
 import * as raw from '../support/raw-peer.js'
 import { makeSource, type Node, Swarm } from '../support/swarm-kit.js'
 
 const CALLER: Caller = { via: 'socket', name: 'test' }
 /** Four pieces. */
 const SOURCE = makeSource({ name: 'f', files: 250_000 })
-const HOUSE: HouseFacts = {
-  pausedBy: null,
-  wall: 1_000_000,
-  limits: { down: null, up: null },
-  rates: { down: 0, up: 0 },
-  disk: { oldest: 0, slowest: 0 },
-  database: null,
-  listen: { port: 6881, error: null },
-  reached: true,
-  uptime: 3_600_000,
-  dht: true,
-}
 
 const why = (node: Node, house: Partial<HouseFacts> = {}): WhyView =>
-  explain(node.torrent.facts(), { ...HOUSE, ...house })
+  explain(node.torrent.facts(), houseFacts(house))
 const first = (view: WhyView): string =>
   `${String(view.causes[0]?.kind)}: ${String(view.causes[0]?.sentence)}`
 

@@ -6,6 +6,7 @@ import type { Fault, TorrentState } from '../../daemon/swarm/lifecycle.js'
 import { faultOfDisk } from '../../daemon/swarm/trouble.js'
 import type { TorrentId } from '../../shared/units.js'
 import type { CauseKind, TorrentView, TrackerView } from '../../shared/views.js'
+import { houseFacts } from '../support/house-facts.js'
 
 const VIEW: TorrentView = {
   id: 1 as TorrentId,
@@ -36,18 +37,6 @@ const VIEW: TorrentView = {
   completedAt: null,
   error: null,
 }
-const HOUSE: HouseFacts = {
-  pausedBy: null,
-  wall: 0,
-  limits: { down: null, up: null },
-  rates: { down: 0, up: 0 },
-  disk: { oldest: 0, slowest: 0 },
-  database: null,
-  listen: { port: 6881, error: null },
-  reached: true,
-  uptime: 0,
-  dht: true,
-}
 const TRACKER: TrackerView = {
   tier: 0,
   url: 'http://t.example/announce',
@@ -68,7 +57,7 @@ function kinds(
   const swarm = bareFacts(0, { size: 0, failed: 0 })
   const view = { ...VIEW, state: state.kind }
   const facts: TorrentFacts = { view, state, held: null, storeTrouble: null, trackers: [], swarm, ...change }
-  return explain(facts, { ...HOUSE, ...house }).causes.map(({ kind }) => kind)
+  return explain(facts, houseFacts(house)).causes.map(({ kind }) => kind)
 }
 
 const blocked = (by: Fault): TorrentState => ({ kind: 'blocked', by, since: 0, retryAt: 0 })
@@ -140,7 +129,7 @@ describe('beside it', () => {
     expect(kinds({ kind: 'seeding' }, { trackers: [TRACKER, { ...TRACKER, status: 'working' }] })).toEqual([])
     const swarm = bareFacts(0, { size: 0, failed: 0 })
     const facts = { view: VIEW, held: null, storeTrouble: null, ...alone, swarm }
-    const said = explain({ ...facts, state: { kind: 'downloading' } }, HOUSE).causes.map(
+    const said = explain({ ...facts, state: { kind: 'downloading' } }, houseFacts()).causes.map(
       (cause) => cause.sentence,
     )
     expect(said).toEqual([

@@ -1,0 +1,18 @@
+/** A daemon with nothing wrong, for explanations. */
+import type { HouseFacts } from '../../daemon/session/why.js'
+
+export function houseFacts(change: Partial<HouseFacts> = {}): HouseFacts {
+  return {
+    pausedBy: null,
+    wall: 1_000_000,
+    limits: { down: null, up: null },
+    rates: { down: 0, up: 0 },
+    disk: { oldest: 0, slowest: 0 },
+    database: null,
+    listen: { port: 6881, error: null },
+    reached: true,
+    uptime: 3_600_000,
+    dht: true,
+    ...change,
+  }
+}
