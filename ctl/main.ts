@@ -3,109 +3,43 @@ import { existsSync } from 'node:fs'
 import yargs, { type Argv } from 'yargs'
 import { escapeText } from '../shared/text.js'
 import { VERSION } from '../shared/version.js'
-import { addCommand, type AddArguments, addOptions, runAdd } from './commands/add.js'
-import { announceCommand } from './commands/announce.js'
-import { backupCommand } from './commands/backup.js'
-import { configCommand } from './commands/config.js'
-import { daemonCommand } from './commands/daemon.js'
-import { dhtCommand } from './commands/dht.js'
-import { eventsCommand } from './commands/events.js'
-import { exportCommand } from './commands/export.js'
-import { filesCommand } from './commands/files.js'
+import { type AddArguments, addOptions, runAdd } from './commands/add.js'
 import { runHome } from './commands/home.js'
-import { inspectCommand } from './commands/inspect.js'
-import { listCommand } from './commands/list.js'
-import { magnetCommand } from './commands/magnet.js'
-import { moveCommand } from './commands/move.js'
-import { pauseCommand } from './commands/pause.js'
-import { peersCommand } from './commands/peers.js'
-import { removeCommand } from './commands/remove.js'
-import { restoreCommand } from './commands/restore.js'
-import { resumeCommand } from './commands/resume.js'
-import { rpcCommand } from './commands/rpc.js'
-import { selectCommand } from './commands/select.js'
-import { serviceCommand } from './commands/service.js'
-import { showCommand } from './commands/show.js'
-import { statusCommand } from './commands/status.js'
-import { topCommand } from './commands/top.js'
-import { trackersCommand } from './commands/trackers.js'
-import { verifyCommand } from './commands/verify.js'
-import { waitCommand } from './commands/wait.js'
-import { whyCommand } from './commands/why.js'
-import { type Context, type Globals, hideDashes, verb } from './context.js'
+import { type Context, createContext, type Globals, hideDashes, verb } from './context.js'
 import { endingOf, EXIT, type ExitStatus, Failure } from './exit.js'
+import { renderHelp, renderVerbHelp } from './render/help.js'
+import { GLOBAL_OPTIONS } from './tree.js'
+import { meant, readTyped, type Typed, usageSentence } from './usage.js'
+import { commandTree, GROUPS } from './verbs.js'
 
-const EXIT_HELP =
-  'Exit status: 0 ok, 1 fault, 2 usage or bad file, 3 no such torrent, 4 ambiguous, 5 no daemon, 6 running already, ' +
-  '7 partly done, 8 wait timed out, 9 another contract version.'
+const tree = commandTree()
+const verbs = tree.flatMap((group) => group.verbs)
 
-const COMMANDS: readonly ((cli: Argv<Globals>) => Argv<Globals>)[] = [
-  addCommand,
-  listCommand,
-  topCommand,
-  showCommand,
-  whyCommand,
-  filesCommand,
-  selectCommand,
-  peersCommand,
-  trackersCommand,
-  announceCommand,
-  eventsCommand,
-  dhtCommand,
-  pauseCommand,
-  resumeCommand,
-  removeCommand,
-  verifyCommand,
-  moveCommand,
-  waitCommand,
-  exportCommand,
-  magnetCommand,
-  inspectCommand,
-  backupCommand,
-  restoreCommand,
-  statusCommand,
-  daemonCommand,
-  (cli) => cli.command(serviceCommand),
-  configCommand,
-  rpcCommand,
-]
-
-function commandLine(words: readonly string[]): Argv<Globals> {
+function commandLine(words: readonly string[], typed: Typed): Argv<Globals> {
   const globals: Argv<Globals> = yargs(hideDashes(words))
     .scriptName('torrentinoctl')
-    .usage('$0 [command]\n\nDownloads and seeds torrents. Without a command: how things stand.')
     .locale('en')
     .parserConfiguration({ 'parse-numbers': false, 'parse-positional-numbers': false, 'dot-notation': false })
-    .option('json', { type: 'boolean', default: false, global: true, describe: 'For programs: JSON' })
-    .option('home', {
-      type: 'string',
-      requiresArg: true,
-      global: true,
-      describe: 'Folder of state, socket, settings and logs',
-    })
-  return COMMANDS.reduce((cli, command) => command(cli), globals)
+    .option('json', { ...GLOBAL_OPTIONS.json, global: true })
+    .option('home', { ...GLOBAL_OPTIONS.home, global: true })
+  return GROUPS.flatMap((group) => group.verbs)
+    .reduce((cli, { declare }) => declare(cli), globals)
     .command(
       '$0 [files..]',
       false,
       (command) =>
-        addOptions(
-          command.positional('files', {
-            type: 'string',
-            array: true,
-            default: [] as string[],
-            describe: 'As add takes them',
-          }),
-        ),
+        addOptions(command.positional('files', { type: 'string', array: true, default: [] as string[] })),
       verb(runDefault),
     )
     .version(VERSION)
-    .help()
-    .epilogue(EXIT_HELP)
+    .help(false)
     .strict()
-    .wrap(Math.min(100, process.stdout.columns || 100))
     .exitProcess(false)
-    .fail((message, error: Error | undefined) => {
-      throw error ?? new Failure(EXIT.usage, usageSentence(message, words))
+    .fail((message: string, error: Error | null | undefined) => {
+      // What the reader of words refuses comes as an error, as what a verb throws does.
+      const slip = error?.message.startsWith('Not enough arguments following') === true
+      if (error !== undefined && error !== null && !slip) throw error
+      throw new Failure(EXIT.usage, usageSentence(slip ? error.message : message, words, typed.verb))
     })
 }
 
@@ -113,23 +47,28 @@ function commandLine(words: readonly string[]): Argv<Globals> {
 async function runDefault(context: Context, argv: AddArguments): Promise<ExitStatus> {
   const [first] = argv.files
   if (first === undefined) return runHome(context)
-  if (/^[\w-]+$/.test(first) && !existsSync(first)) {
-    throw new Failure(
-      EXIT.usage,
-      `there is no command and no file ${JSON.stringify(first)}; torrentinoctl --help lists the commands`,
-    )
-  }
+  if (/^[\w-]+$/.test(first) && !existsSync(first)) throw noSuchVerb(first)
   return runAdd(context, argv)
 }
 
-/** yargs writes its complaints on several lines, and counts arguments where a person wants to know which. */
-function usageSentence(message: string, words: readonly string[]): string {
-  const verbs = words.filter((word) => /^[a-z]+$/.test(word)).slice(0, 1)
-  const help = ['torrentinoctl', ...verbs, '--help'].join(' ')
-  const missing = message.startsWith('Not enough non-option arguments')
-  return missing
-    ? `an argument is missing; ${help} shows which`
-    : `${message.trim().replace(/\s*\n\s*/g, ' ')}; ${help} shows what there is`
+/** `--help`, of the verb before it or of everything. */
+function help({ verb: of, word }: Typed): void {
+  if (of === null && word !== null && !existsSync(word)) throw noSuchVerb(word)
+  const context = createContext({ json: false, home: undefined })
+  const { style } = context
+  context.out(of === null ? renderHelp(tree, style) : renderVerbHelp(of, style))
+}
+
+function noSuchVerb(word: string): Failure {
+  const near = meant(
+    word,
+    verbs.flatMap(({ name, aliases }) => [name, ...aliases]),
+  )
+  const sentence = `there is no command and no file ${JSON.stringify(word)}${near}`
+  return new Failure(
+    EXIT.usage,
+    near === '' ? `${sentence}; torrentinoctl --help lists the commands` : sentence,
+  )
 }
 
 async function main(words: readonly string[]): Promise<void> {
@@ -138,7 +77,9 @@ async function main(words: readonly string[]): Promise<void> {
     process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.fault)
   })
   try {
-    await commandLine(words).parseAsync()
+    const typed = readTyped(words, verbs)
+    if (typed.help) help(typed)
+    else await commandLine(words, typed).parseAsync()
   } catch (error) {
     const { status, sentence } = endingOf(error)
     process.stderr.write(`error: ${escapeText(sentence)}\n`)

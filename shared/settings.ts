@@ -1,4 +1,5 @@
 /** The settings: one table with kind, default, meaning and check of each. Pure. */
+import { distance } from './nearest.js'
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -176,20 +177,6 @@ export function nearestKey(key: string): SettingKey {
     return Math.min(distance(word, wrong), 1 + distance(word.slice(word.indexOf('.') + 1), wrong))
   }
   return SETTING_KEYS.reduce((best, other) => (far(other) < far(best) ? other : best))
-}
-
-/** Levenshtein's, row by row. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at)
-  for (let i = 0; i < a.length; i += 1) {
-    const next = [i + 1]
-    for (let j = 0; j < b.length; j += 1) {
-      const change = (row[j] ?? 0) + (a[i] === b[j] ? 0 : 1)
-      next.push(Math.min(change, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
 }
 
 /** "router.example.net:6881", "192.0.2.1:6881", "[2001:db8::1]:6881". */

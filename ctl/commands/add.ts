@@ -34,8 +34,16 @@ export interface AddArguments extends Globals {
 export function addCommand(cli: Argv<Globals>): Argv<Globals> {
   return cli.command(
     'add <files..>',
-    'Download torrents: files, http(s) addresses, magnet links, - for standard input',
-    (command) => addOptions(command.positional('files', { type: 'string', array: true, demandOption: true })),
+    'Download torrents from files, addresses or magnet links',
+    (command) =>
+      addOptions(
+        command.positional('files', {
+          type: 'string',
+          array: true,
+          demandOption: true,
+          describe: '.torrent files, http(s) addresses, magnet links, or - for standard input',
+        }),
+      ),
     verb(runAdd),
   )
 }

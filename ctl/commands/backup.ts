@@ -9,7 +9,7 @@ import { withDaemon } from '../owner.js'
 export function backupCommand(cli: Argv<Globals>): Argv<Globals> {
   return cli.command(
     'backup [file]',
-    'Save the list of torrents, and what is known of their data, to a file',
+    'Save the list of torrents to a file',
     (command) =>
       command.positional('file', {
         type: 'string',

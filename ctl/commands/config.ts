@@ -20,9 +20,13 @@ export function configCommand(cli: Argv<Globals>): Argv<Globals> {
     'Show or change settings',
     (command) =>
       command
-        .positional('action', { choices: ['get', 'set', 'list'] as const, demandOption: true })
+        .positional('action', {
+          choices: ['get', 'set', 'list'] as const,
+          demandOption: true,
+          describe: 'What to do',
+        })
         .positional('key', { type: 'string', describe: 'For example download.dir' })
-        .positional('value', { type: 'string' }),
+        .positional('value', { type: 'string', describe: 'With set: the new value' }),
     verb(async (context, { action, key, value }) => {
       const client = await Client.connect(context.home.socket)
       const settings = client === null ? await ofFile(context) : ofDaemon(client)

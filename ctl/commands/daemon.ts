@@ -25,7 +25,7 @@ export function daemonCommand(cli: Argv<Globals>): Argv<Globals> {
       command.positional('action', {
         choices: Object.keys(ACTIONS) as (keyof typeof ACTIONS)[],
         demandOption: true,
-        describe: 'run: in the foreground, until Ctrl-C',
+        describe: 'What to do; run stays in the foreground until Ctrl-C',
       }),
     verb((context, argv) => ACTIONS[argv.action](context)),
   )

@@ -8,10 +8,14 @@ import { renderDht, renderLookup } from '../render/dht.js'
 export function dhtCommand(cli: Argv<Globals>): Argv<Globals> {
   return cli.command(
     'dht <action> [hash]',
-    'The DHT: status, or lookup of the peers of an info hash',
+    'Ask the DHT how it is, or who is in a swarm',
     (command) =>
       command
-        .positional('action', { choices: ['status', 'lookup'] as const, demandOption: true })
+        .positional('action', {
+          choices: ['status', 'lookup'] as const,
+          demandOption: true,
+          describe: 'What to ask',
+        })
         .positional('hash', { type: 'string', describe: 'Info hash of 40 or 64 hex digits' }),
     verb(async (context, { action, hash }) => {
       const key = action === 'lookup' ? readHash(hash) : ''

@@ -11,13 +11,13 @@ import { idOption } from './one.js'
 export function exportCommand(cli: Argv<Globals>): Argv<Globals> {
   return cli.command(
     'export <id>',
-    'The .torrent file: into NAME.torrent, or into the pipe',
+    'Write the .torrent file of a torrent',
     (command) =>
       idOption(command).option('output', {
         alias: 'o',
         type: 'string',
         requiresArg: true,
-        describe: 'File to write, - for standard output',
+        describe: 'File to write, - for standard output; else NAME.torrent, or the pipe',
       }),
     verb(async (context, argv) =>
       withDaemon(context, 'never', async (client) => {

@@ -12,7 +12,13 @@ export function inspectCommand(cli: Argv<Globals>): Argv<Globals> {
   return cli.command(
     'inspect <files..>',
     'What .torrent files hold; needs no daemon',
-    (command) => command.positional('files', { type: 'string', array: true, demandOption: true }),
+    (command) =>
+      command.positional('files', {
+        type: 'string',
+        array: true,
+        demandOption: true,
+        describe: '.torrent files',
+      }),
     verb(async (context, argv) => {
       const statuses: ExitStatus[] = []
       for (const path of argv.files) statuses.push(await inspectOne(context, path, statuses.length > 0))

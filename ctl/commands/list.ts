@@ -11,7 +11,13 @@ export function listCommand(cli: Argv<Globals>): Argv<Globals> {
   return cli.command(
     ['list [ids..]', 'ls'],
     'Torrents and what they are doing',
-    (command) => command.positional('ids', { type: 'string', array: true, default: [] as string[] }),
+    (command) =>
+      command.positional('ids', {
+        type: 'string',
+        array: true,
+        default: [] as string[],
+        describe: 'Only these; all without',
+      }),
     verb(async (context, argv) => {
       const ids = argv.ids.length === 0 ? undefined : readRefs(argv.ids)
       return withDaemon(context, 'never', async (client) => {

@@ -16,7 +16,7 @@ const CLEAR_LINE = '\r\u001b[K'
 export function moveCommand(cli: Argv<Globals>): Argv<Globals> {
   return cli.command(
     'move <id> <dir>',
-    'Bring the files of a torrent to another folder; it goes on from there',
+    'Bring the files of a torrent to another folder',
     (command) =>
       idOption(command)
         .positional('dir', { type: 'string', demandOption: true, describe: 'The folder; made where needed' })

@@ -17,8 +17,9 @@ const RESTORE_ENTRY = fileURLToPath(new URL('../daemon/restore.js', import.meta.
 export function restoreCommand(cli: Argv<Globals>): Argv<Globals> {
   return cli.command(
     'restore <file>',
-    'Take the list of torrents from a backup; the present one is kept aside',
-    (command) => command.positional('file', { type: 'string', demandOption: true, describe: 'A backup' }),
+    'Take the list of torrents from a backup; keep the present one',
+    (command) =>
+      command.positional('file', { type: 'string', demandOption: true, describe: 'What backup wrote' }),
     verb(async (context, argv) => {
       const file = resolve(argv.file)
       const running = await Client.connect(context.home.socket)

@@ -9,10 +9,14 @@ import { withDaemon } from '../owner.js'
 export function rpcCommand(cli: Argv<Globals>): Argv<Globals> {
   return cli.command(
     'rpc <method> [params]',
-    'Call a method of the contract; rpc rpc.discover lists them',
+    'Call any method of torrentinod, as JSON',
     (command) =>
       command
-        .positional('method', { type: 'string', demandOption: true })
+        .positional('method', {
+          type: 'string',
+          demandOption: true,
+          describe: 'Its name; rpc.discover lists all',
+        })
         .positional('params', { type: 'string', describe: 'A JSON object, - for standard input' }),
     verb(async (context, argv) => {
       const params = readParams(argv.params === '-' ? await text(process.stdin) : (argv.params ?? '{}'))

@@ -11,7 +11,7 @@ import { idOption } from './one.js'
 export function selectCommand(cli: Argv<Globals>): Argv<Globals> {
   return cli.command(
     'select <id> <files..>',
-    'Download only these files, by number from 1: 1,3-5 or all',
+    'Choose which files of a torrent are downloaded',
     (command) =>
       idOption(command).positional('files', {
         type: 'string',

@@ -26,18 +26,18 @@ interface ServiceArgs extends Globals {
 
 export const serviceCommand: CommandModule<Globals, ServiceArgs> = {
   command: 'service <action>',
-  describe: 'run the daemon at every login: install, uninstall, status, start',
+  describe: 'Run torrentinod at every login',
   builder: (yargs) =>
     yargs
       .positional('action', {
         choices: ACTIONS,
         demandOption: true,
-        describe: 'what to do with the service of this home',
+        describe: 'What to do with the service of this home',
       })
       .option('linger', {
         type: 'boolean',
         default: false,
-        describe: 'install, on Linux: it runs from boot on, also while you are not logged in',
+        describe: 'With install, on Linux: run from boot on, also while you are not logged in',
       }),
   handler: verb(async (context, { action, linger }) => {
     const host = systemHost()

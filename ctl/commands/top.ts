@@ -26,7 +26,7 @@ interface Told {
 export function topCommand(cli: Argv<Globals>): Argv<Globals> {
   return cli.command(
     'top',
-    'Every torrent live, with a bar, and keys to pause, resume and remove',
+    'Every torrent live, with a bar and keys to act on it',
     (command) => command,
     verb((context) => top(context)),
   )

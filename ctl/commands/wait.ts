@@ -21,7 +21,7 @@ type Goal = keyof typeof GOALS
 export function waitCommand(cli: Argv<Globals>): Argv<Globals> {
   return cli.command(
     'wait <ids..>',
-    'Wait until torrents are complete; exit status 8 when it takes too long',
+    'Wait until torrents are complete, for scripts',
     (command) =>
       idsOption(command)
         .option('for', {

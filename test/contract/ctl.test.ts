@@ -21,6 +21,7 @@ import {
   whyView,
 } from '../../shared/rpc/contract.js'
 import type { TorrentId } from '../../shared/units.js'
+import { commandTree } from '../../ctl/verbs.js'
 import { FakeSession, torrentView } from '../support/fake-handlers.js'
 import { type RpcHost, startRpcHost } from '../support/rpc-host.js'
 
@@ -180,8 +181,16 @@ describe('exit status', () => {
   it('2: usage, a bad file, a bad parameter', async () => {
     const { say } = await around()
     for (const [words, sentence] of [
-      [['lsit'], /no command and no file "lsit"/],
-      [['list', '--jsno'], /Unknown argument: jsno/],
+      [['lsit'], /no command and no file "lsit"; did you mean list\?$/m],
+      [['xyzzy'], /no command and no file "xyzzy"; torrentinoctl --help lists the commands/],
+      [['lits', '--help'], /no command and no file "lits"; did you mean list\?/],
+      [['list', '--jsno'], /there is no option --jsno; did you mean --json\? torrentinoctl list --help/],
+      [['add', 'a.torrent', '--flolow=1'], /there is no option --flolow; did you mean --follow\?/],
+      [['list', '-z'], /there is no option -z; torrentinoctl list --help shows those there are/],
+      [['status', 'now'], /"now" is one word too many; torrentinoctl status --help/],
+      [['wait', '1', '--for', 'complte'], /--for takes .*, not "complte"; did you mean complete\?/],
+      [['config', 'lst'], /config takes get, set, list, not "lst"; did you mean list\?/],
+      [['list', '--home'], /--home needs a value; torrentinoctl list --help/],
       [['pause'], /an argument is missing; torrentinoctl pause --help/],
       [['add', 'missing.torrent'], /there is no file missing\.torrent/],
       [['add', '.'], /\. is a folder; give the \.torrent file/],
@@ -296,6 +305,37 @@ describe('exit status', () => {
     expect(status).toBe(9)
     expect(err).toMatch(/speaks contract 2\.0 and the client 1\.0/)
   })
+})
+
+describe('--help', () => {
+  const help = (...words: string[]) => run(process.execPath, [ctl, ...words], { env: { COLUMNS: '80' } })
+
+  it('is short, grouped, and fits 80 columns', async () => {
+    const { status, out, err } = await help('--help')
+    expect({ status, err }).toEqual({ status: 0, err: '' })
+    expect(out.split('\n').length).toBeLessThan(72)
+    for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
+    for (const { title } of commandTree()) expect(out).toContain(`\n${title}\n  `)
+    expect((await help('help')).out).toBe(out)
+  })
+
+  it.each(commandTree().flatMap((group) => group.verbs.map((verb) => [verb.name, verb] as const)))(
+    'of %s has each word, each option and one to three examples that begin with it',
+    async (name, verb) => {
+      const { status, out } = await help(name, '--help')
+      expect(status).toBe(0)
+      for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
+      for (const word of verb.words) expect(out).toContain(word.name)
+      for (const option of verb.options) expect(out).toMatch(new RegExp(`--${option.name}\\b.*\\w`, 's'))
+      expect(verb.examples.length).toBeGreaterThan(0)
+      expect(verb.examples.length).toBeLessThanOrEqual(3)
+      for (const [typed] of verb.examples) {
+        expect(typed.split(' ')[0]).toBe(name)
+        expect(out).toContain(`  torrentinoctl ${typed}\n`)
+      }
+      for (const { describe } of [verb, ...verb.options]) expect(describe).toMatch(/^[A-Z-].*\w/)
+    },
+  )
 })
 
 describe('for people', () => {

@@ -57,7 +57,7 @@ describe('README.md', () => {
     encoding: 'utf8',
     timeout: 20_000,
   }).stdout
-  const verbs = new Set([...help.matchAll(/^ {2}torrentinoctl ([a-z]+)/gm)].map(([, verb = '']) => verb))
+  const verbs = new Set([...help.matchAll(/^ {2}([a-z]+) {2,}/gm)].map(([, verb = '']) => verb))
   const shown = spans('README.md').flatMap((text) => /^torrentinoctl ([a-z]+)\b(?!\.)/.exec(text)?.[1] ?? [])
 
   it('shows every verb that exists, and no other', () => {

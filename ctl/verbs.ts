@@ -1,0 +1,177 @@
+/** Every verb, in the groups that --help and docs/cli.md show, with examples that can be typed as they stand. */
+import { addCommand } from './commands/add.js'
+import { announceCommand } from './commands/announce.js'
+import { backupCommand } from './commands/backup.js'
+import { configCommand } from './commands/config.js'
+import { daemonCommand } from './commands/daemon.js'
+import { dhtCommand } from './commands/dht.js'
+import { eventsCommand } from './commands/events.js'
+import { exportCommand } from './commands/export.js'
+import { filesCommand } from './commands/files.js'
+import { inspectCommand } from './commands/inspect.js'
+import { listCommand } from './commands/list.js'
+import { magnetCommand } from './commands/magnet.js'
+import { moveCommand } from './commands/move.js'
+import { pauseCommand } from './commands/pause.js'
+import { peersCommand } from './commands/peers.js'
+import { removeCommand } from './commands/remove.js'
+import { restoreCommand } from './commands/restore.js'
+import { resumeCommand } from './commands/resume.js'
+import { rpcCommand } from './commands/rpc.js'
+import { selectCommand } from './commands/select.js'
+import { serviceCommand } from './commands/service.js'
+import { showCommand } from './commands/show.js'
+import { statusCommand } from './commands/status.js'
+import { topCommand } from './commands/top.js'
+import { trackersCommand } from './commands/trackers.js'
+import { verifyCommand } from './commands/verify.js'
+import { waitCommand } from './commands/wait.js'
+import { whyCommand } from './commands/why.js'
+import { type Declare, verbOf, type VerbSpec } from './tree.js'
+
+/** What to type after `torrentinoctl`, and what it does. */
+export type Example = readonly [words: string, what: string]
+
+interface Verb {
+  readonly declare: Declare
+  /** One to three. */
+  readonly examples: readonly Example[]
+}
+
+interface Group {
+  readonly title: string
+  readonly verbs: readonly Verb[]
+}
+
+const verb = (declare: Declare, ...examples: Example[]): Verb => ({ declare, examples })
+
+export const GROUPS: readonly Group[] = [
+  {
+    title: 'Add and get',
+    verbs: [
+      verb(
+        addCommand,
+        ['add ubuntu.torrent', 'download it; torrentinoctl ubuntu.torrent does the same'],
+        ["add 'magnet:?xt=urn:btih:HASH' --follow", 'from a magnet link, with a bar until it is complete'],
+        ['add film.torrent --dir ~/Films --select 1,3-5', 'only these files, into that folder'],
+      ),
+      verb(inspectCommand, ['inspect ubuntu.torrent', 'its files, size, hash and trackers']),
+      verb(magnetCommand, ['magnet 3', 'its link'], ['magnet 3 --bare', 'without its trackers']),
+      verb(
+        exportCommand,
+        ['export 3', 'write NAME.torrent here'],
+        ['export 3 --output - | ssh box torrentinoctl add -', 'hand it on'],
+      ),
+    ],
+  },
+  {
+    title: 'Look',
+    verbs: [
+      verb(
+        listCommand,
+        ['list', 'all torrents, one line each'],
+        ['list 3 5', 'two of them'],
+        ['list --json', 'for programs'],
+      ),
+      verb(topCommand, ['top', 'a bar for each; s sorts, p pauses, w says why, q quits']),
+      verb(
+        showCommand,
+        ['show 3', 'all that is known of torrent 3'],
+        ['show ab12', 'by the beginning of its hash'],
+      ),
+      verb(whyCommand, ['why 3', 'what is in the way, and what helps']),
+      verb(filesCommand, ['files 3', 'its files, with the numbers that select takes']),
+      verb(peersCommand, ['peers 3', 'who is connected, and how fast']),
+      verb(trackersCommand, ['trackers 3', 'each tracker, and when it is asked next']),
+      verb(
+        eventsCommand,
+        ['events', 'the latest 50'],
+        ['events --follow', 'and what happens from now on'],
+        ['events --since 120 --json', 'for programs: all after number 120'],
+      ),
+      verb(
+        dhtCommand,
+        ['dht status', 'how many nodes it knows'],
+        ['dht lookup HASH', 'who is in that swarm'],
+      ),
+    ],
+  },
+  {
+    title: 'Change',
+    verbs: [
+      verb(
+        pauseCommand,
+        ['pause 3 5', 'stop two; they stay stopped after a restart'],
+        ['pause all', 'stop every torrent'],
+      ),
+      verb(
+        resumeCommand,
+        ['resume 3', 'go on'],
+        ['resume all --start', 'start torrentinod too if it does not run'],
+      ),
+      verb(selectCommand, ['select 3 1,3-5', 'only these files'], ['select 3 all', 'every file again']),
+      verb(moveCommand, ['move 3 ~/Films --wait', 'bring its files there, and tell how far it is']),
+      verb(verifyCommand, ['verify 3', 'read all of it; what is wrong is downloaded again']),
+      verb(announceCommand, ['announce 3', 'look for peers now']),
+      verb(
+        removeCommand,
+        ['remove 3', 'forget it; its files stay'],
+        ['remove 3 --data', 'delete its files too'],
+      ),
+      verb(
+        waitCommand,
+        ['wait 3', 'until it is complete'],
+        ['wait all --timeout 2h && echo done', 'for two hours at most'],
+      ),
+    ],
+  },
+  {
+    title: 'Daemon',
+    verbs: [
+      verb(statusCommand, ['status', 'version, port, rates, and where things lie']),
+      verb(
+        daemonCommand,
+        ['daemon start', 'start it in the background'],
+        ['daemon stop', 'write everything down and stop'],
+        ['daemon run', 'run it here until Ctrl-C'],
+      ),
+      verb(
+        configCommand,
+        ['config list', 'every setting'],
+        ['config set limits.up 500000', 'send 500,000 bytes a second at most'],
+        ['config get download.dir', 'one setting'],
+      ),
+      verb(backupCommand, ['backup', 'into a dated file'], ['backup ~/torrents.db', 'into this file']),
+      verb(restoreCommand, ['restore ~/torrents.db', 'the list as it was in that backup']),
+      verb(rpcCommand, ['rpc rpc.discover', 'all methods'], ['rpc torrent.get \'{"id": 3}\'', 'one call']),
+    ],
+  },
+  {
+    title: 'Service',
+    verbs: [
+      verb(
+        (cli) => cli.command(serviceCommand),
+        ['service install', 'run torrentinod at every login'],
+        ['service install --linger', 'on Linux: from boot on'],
+        ['service status', 'is it installed, does it run'],
+      ),
+    ],
+  },
+]
+
+export interface ShownVerb extends VerbSpec {
+  readonly examples: readonly Example[]
+}
+
+export interface ShownGroup {
+  readonly title: string
+  readonly verbs: readonly ShownVerb[]
+}
+
+/** The whole tree as data. */
+export function commandTree(): ShownGroup[] {
+  return GROUPS.map(({ title, verbs }) => ({
+    title,
+    verbs: verbs.map(({ declare, examples }) => ({ ...verbOf(declare), examples })),
+  }))
+}
