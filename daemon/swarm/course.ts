@@ -1,0 +1,46 @@
+/**
+ * Where a torrent is between start and stop: its state, what follows the stop under way, and its epoch. What was begun
+ * in an earlier epoch is dropped when it ends.
+ */
+import type { TorrentState } from './lifecycle.js'
+
+/** What follows a stop. */
+export type After = 'pause' | 'exit' | 'start' | 'verify' | 'more' | 'move'
+
+export class Course {
+  #state: TorrentState = { kind: 'paused' }
+  /** Rises at every start and stop. */
+  #epoch = 0
+  /** What follows the stop under way; null: none is. */
+  after: After | null = null
+  readonly #changed: () => void
+
+  constructor(ports: { readonly changed: () => void }) {
+    this.#changed = ports.changed
+  }
+
+  get state(): TorrentState {
+    return this.#state
+  }
+  get isRunning(): boolean {
+    return this.#state.kind === 'downloading' || this.#state.kind === 'seeding'
+  }
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  set(state: TorrentState): void {
+    this.#state = state
+    this.#changed()
+  }
+
+  /** Begins another epoch: what is under way is void. */
+  next(): void {
+    this.#epoch++
+  }
+
+  /** What was begun in that epoch may go on: there was no start or stop since. */
+  holds(epoch: number): boolean {
+    return epoch === this.#epoch && this.after === null
+  }
+}

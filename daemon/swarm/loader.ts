@@ -1,0 +1,91 @@
+/** Reads what the store has of a torrent, and puts together the parts that work on it. */
+import { type Metainfo, parseMetainfo } from '../../shared/torrent/metainfo.js'
+import { type SwarmKey, swarmKeys } from '../../shared/units.js'
+import type { Store } from '../ports/store.js'
+import type { Candidates } from './candidates.js'
+import type { Known } from './known.js'
+import { Live, type LiveListener } from './live.js'
+import type { TorrentMeans } from './torrent-ports.js'
+
+export interface LoaderInit {
+  readonly key: SwarmKey
+  readonly peerId: Uint8Array
+  readonly version: string
+  readonly maxPeers: number
+}
+
+export interface LoaderPorts {
+  readonly means: TorrentMeans
+  readonly known: Known
+  readonly candidates: Candidates
+  /** Whom the parts report to. */
+  readonly listener: () => LiveListener
+}
+
+export class Loader {
+  readonly #init: LoaderInit
+  readonly #ports: LoaderPorts
+  /** What the first load need not read; null from then on. */
+  #fresh: Metainfo | null = null
+
+  constructor(init: LoaderInit, ports: LoaderPorts) {
+    this.#init = init
+    this.#ports = ports
+  }
+
+  /** The next load takes these: they were parsed just now. */
+  expect(meta: Metainfo): void {
+    this.#fresh = meta
+  }
+
+  /** Rejects where the store cannot be read, or what it has contradicts itself. */
+  load(): Promise<Live> {
+    const { known, means } = this.#ports
+    const { id } = known.row
+    const fresh = this.#fresh
+    this.#fresh = null
+    const stored = (): Promise<Metainfo> =>
+      means.store.metainfo(id).then(({ torrent }) => this.#own(parseMetainfo(torrent)))
+    const metainfo = fresh === null ? stored() : Promise.resolve(fresh)
+    const loaded = Promise.all([metainfo, means.store.have(id)]).then(([meta, have]) => {
+      // A record that claims a check and holds no bits was tampered with: look again.
+      if (have.bits === null) known.change({ checked: false })
+      return this.#assemble(meta, have)
+    })
+    return means.bulkhead.promise('store', loaded)
+  }
+
+  /** Records that were edited name another torrent: none of its pieces would be right. */
+  #own(meta: Metainfo): Metainfo {
+    const { key } = this.#init
+    if (swarmKeys(meta.hashes)[0] !== key || meta.pieceCount !== this.#ports.known.row.pieceCount)
+      throw new Error('its records contradict each other')
+    return meta
+  }
+
+  #assemble(meta: Metainfo, have: Awaited<ReturnType<Store['have']>>): Live {
+    const { means, known, candidates, listener } = this.#ports
+    const { bulkhead } = means
+    const { row } = known
+    return new Live(
+      { ...this.#init, row, meta, have },
+      {
+        clock: means.clock,
+        random: means.random,
+        log: means.log.child({ torrent: row.id }),
+        disk: means.disk,
+        slots: bulkhead.aroundBusy('disk', means.slots),
+        downLimit: bulkhead.aroundBusy('timer', means.downLimit),
+        upLimit: bulkhead.aroundBusy('timer', means.upLimit),
+        unchokes: means.unchokes,
+        store: means.store,
+        candidates,
+        budget: means.budget,
+        listenPort: means.listenPort,
+        dht: row.private ? null : means.dht,
+        pex: row.private ? null : means.pex,
+        listener: listener(),
+      },
+    )
+  }
+}
