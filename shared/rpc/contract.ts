@@ -131,7 +131,7 @@ const torrentFields: Fields<TorrentView> = {
 export const TORRENT_FIELDS = Object.keys(torrentFields) as readonly (keyof TorrentView)[]
 
 export const torrentView = view<TorrentView>(torrentFields)
-const torrentRow = z
+export const torrentRow = z
   .object(torrentFields)
   .partial()
   .extend({ id: torrentId }) as unknown as z.ZodType<TorrentRow>
@@ -173,7 +173,7 @@ export const peerView = view<PeerView>({
 })
 
 const family = z.union([z.literal(4), z.literal(6)])
-const dhtView = view<DhtView>({
+export const dhtView = view<DhtView>({
   enabled: z.boolean(),
   port: count,
   error: z.string().nullable(),
@@ -289,13 +289,18 @@ const ref = z.union([z.int().positive(), z.string().min(1).max(64)], {
 const refs: z.ZodType<TorrentRefs> = z.union([z.literal('all'), z.array(ref).min(1).max(10_000)], {
   error: 'expected "all" or a list of numbers, hashes or beginnings of hashes',
 })
-const one = z.strictObject({ id: ref })
-const many = z.strictObject({ ids: refs })
+const one = z.strictObject({
+  id: ref.describe('The torrent: its number, its hash, or the beginning of its hash.'),
+})
+const many = z.strictObject({ ids: refs.describe('The torrents, each as an id of one, or "all".') })
+const job = z.strictObject({ id: count.describe('The number of the job.') })
 const none = z.strictObject({})
 /** Base64 of RFC 4648 section 4 with padding; checked by decoding, since a pattern over 16 MB exhausts the engine. */
 const base64 = z.string().refine(isBase64, 'expected base64 with padding').meta({ contentEncoding: 'base64' })
 /** An absolute path of at most 4096 characters. */
 const path = z.string().min(1).max(4096).startsWith('/')
+
+const settingKey = z.string().max(64).describe('The name of a setting: `listen.port`.')
 
 const perTorrent: z.ZodType<PerTorrent> = z.discriminatedUnion('ok', [
   z.object({ ref, ok: z.literal(true), torrent: torrentView }),
@@ -308,6 +313,9 @@ const durableResults = z.object({
   durable: z.boolean(),
   reason: z.string().nullable(),
 })
+
+/** A parameter or a result of OpenRPC. */
+const described = z.object({ name: z.string(), summary: z.string().optional(), schema: z.unknown() })
 
 function isBase64(text: string): boolean {
   if (text.length % 4 !== 0) return false
@@ -323,7 +331,10 @@ function method<P extends z.ZodType, R extends z.ZodType>(summary: string, param
 export const contract = {
   'session.hello': method(
     'Comes first on every connection: says who calls and which contract it speaks.',
-    z.strictObject({ client: z.string().min(1).max(64), contract: z.string().min(1).max(16) }),
+    z.strictObject({
+      client: z.string().min(1).max(64).describe('Who calls; the journal names it.'),
+      contract: z.string().min(1).max(16).describe('The contract that the caller knows.'),
+    }),
     z.object({
       contract: z.string(),
       version: z.string(),
@@ -335,7 +346,7 @@ export const contract = {
   ),
   'session.status': method(
     'What the daemon is doing, in figures; with `resetLoop` the delay of the main loop is counted anew from here.',
-    z.strictObject({ resetLoop: z.boolean().optional() }),
+    z.strictObject({ resetLoop: z.boolean().optional().describe('Count the delay of the main loop anew.') }),
     daemonView,
   ),
   'session.shutdown': method(
@@ -345,23 +356,38 @@ export const contract = {
   ),
   'events.subscribe': method(
     'Sends `event` notifications (those after `since` first) and, with `changes`, `changed` notifications.',
-    z.strictObject({ since: count.optional(), changes: z.boolean().optional() }),
+    z.strictObject({
+      since: count.optional().describe('The number of the last event that is known.'),
+      changes: z.boolean().optional().describe('Tell of torrents that change, too.'),
+    }),
     z.object({ seq: count, rev: count }),
   ),
   'events.since': method(
     'Past events after `seq`, oldest first.',
-    z.strictObject({ seq: count, limit: z.int().min(1).max(1000).optional() }),
+    z.strictObject({
+      seq: count.describe('The number of the last event that is known; 0: none.'),
+      limit: z.int().min(1).max(1000).optional().describe('The most events of one answer.'),
+    }),
     z.object({ events: z.array(eventView), more: z.boolean() }),
   ),
   'torrent.add': method(
     'Adds a torrent from the bytes of its .torrent file (base64) or from a magnet link; a known one gets its trackers added.',
     z.strictObject({
-      metainfo: base64.max(16_000_000).optional(),
-      magnet: z.string().max(65_536).optional(),
-      dir: path.optional(),
-      select: z.array(fileIndex).min(1).max(200_000).optional(),
-      paused: z.boolean().optional(),
-      trackers: z.array(z.url().max(2048)).max(100).optional(),
+      metainfo: base64.max(16_000_000).optional().describe('The bytes of a .torrent file.'),
+      magnet: z.string().max(65_536).optional().describe('A magnet link, in place of metainfo.'),
+      dir: path.optional().describe('Folder for the files; without it the setting download.dir.'),
+      select: z
+        .array(fileIndex)
+        .min(1)
+        .max(200_000)
+        .optional()
+        .describe('Indexes of the only files that are wanted.'),
+      paused: z.boolean().optional().describe('Do not start it.'),
+      trackers: z
+        .array(z.url().max(2048))
+        .max(100)
+        .optional()
+        .describe('More trackers, in a tier of their own.'),
     }),
     z.object({
       id: torrentId,
@@ -379,11 +405,14 @@ export const contract = {
   'torrent.list': method(
     'Torrents by id; with `since`, those changed after that revision; `after` and `limit` page through them.',
     z.strictObject({
-      ids: refs.optional(),
-      fields: z.array(z.enum(TORRENT_FIELDS as [keyof TorrentView])).optional(),
-      since: count.optional(),
-      after: count.optional(),
-      limit: z.int().min(1).max(100_000).optional(),
+      ids: refs.optional().describe('Only these.'),
+      fields: z
+        .array(z.enum(TORRENT_FIELDS as [keyof TorrentView]))
+        .optional()
+        .describe('Only these fields, and the id.'),
+      since: count.optional().describe('The rev of an earlier answer: only what changed after it.'),
+      after: count.optional().describe('The id that the page before ended with.'),
+      limit: z.int().min(1).max(100_000).optional().describe('The most torrents of one answer.'),
     }),
     z.object({
       rev: count,
@@ -412,7 +441,12 @@ export const contract = {
   'dht.status': method('The DHT of the daemon: tables, searches, traffic.', none, dhtView),
   'dht.lookup': method(
     'Searches the DHT for the peers of a swarm (40 hex digits); nothing is announced. Takes seconds, 30 at most.',
-    z.strictObject({ hash: z.string().regex(/^[0-9a-fA-F]{40}$/) }),
+    z.strictObject({
+      hash: z
+        .string()
+        .regex(/^[0-9a-fA-F]{40}$/)
+        .describe('The info hash; of one of version 2 its first 40 digits.'),
+    }),
     z.object({
       peers: z.array(z.string()),
       took: count,
@@ -437,17 +471,19 @@ export const contract = {
   'torrent.verify': method('Reads and hashes the data of torrents again.', many, results),
   'torrent.remove': method(
     'Forgets torrents; with `data` their files are deleted too.',
-    z.strictObject({ ids: refs, data: z.boolean() }),
+    many.extend({ data: z.boolean().describe('Delete their files too.') }),
     results,
   ),
   'torrent.select': method(
     'Downloads only these files of a torrent; others can be chosen later.',
-    z.strictObject({ id: ref, files: z.array(fileIndex).min(1).max(200_000) }),
+    one.extend({
+      files: z.array(fileIndex).min(1).max(200_000).describe('Indexes of the files, from 0.'),
+    }),
     z.object({ torrent: torrentView }),
   ),
   'torrent.move': method(
     'Brings the files of a torrent to another folder, which is made where it is not there; the answer comes when that has begun, with a job, or without one where they lie there already.',
-    z.strictObject({ id: ref, dir: path }),
+    one.extend({ dir: path.describe('The folder, absolute.') }),
     z.object({ torrent: torrentView, job: jobView.nullable() }),
   ),
   'job.list': method(
@@ -455,12 +491,8 @@ export const contract = {
     none,
     z.object({ jobs: z.array(jobView) }),
   ),
-  'job.get': method('One job.', z.strictObject({ id: count }), jobView),
-  'job.cancel': method(
-    'Takes a move back; the answer comes when everything is as it was.',
-    z.strictObject({ id: count }),
-    jobView,
-  ),
+  'job.get': method('One job.', job, jobView),
+  'job.cancel': method('Takes a move back; the answer comes when everything is as it was.', job, jobView),
   'torrent.export': method(
     'The .torrent file as it was added (base64), passkeys included.',
     one,
@@ -468,33 +500,47 @@ export const contract = {
   ),
   'database.backup': method(
     'Copies the database as it is now to a new file, by default a dated one in the home; nothing waits for it.',
-    z.strictObject({ path: path.optional() }),
+    z.strictObject({ path: path.optional().describe('A file that is not there yet, absolute.') }),
     z.object({ path: z.string(), bytes: count }),
   ),
   'database.restore': method(
     'Checks a backup and makes it the database of the next start; the present one is then kept aside.',
-    z.strictObject({ path }),
+    z.strictObject({ path: path.describe('The backup, absolute.') }),
     z.object({ path: z.string() }),
   ),
-  'config.get': method('One setting.', z.strictObject({ key: z.string().max(64) }), settingView),
+  'config.get': method('One setting.', z.strictObject({ key: settingKey }), settingView),
   'config.set': method(
     'Writes one setting to config.toml; text is read as the kind of value that the key takes.',
     z.strictObject({
-      key: z.string().max(64),
-      value: z.union([z.string().max(4096), z.number(), z.boolean()]),
+      key: settingKey,
+      value: z
+        .union([z.string().max(4096), z.number(), z.boolean()])
+        .describe('The new value, of the kind that the setting takes or as text.'),
     }),
     settingView,
   ),
   'config.list': method('Every setting.', none, z.object({ settings: z.array(settingView) })),
   'rpc.discover': method(
-    'This contract: methods and notifications with JSON Schemas.',
+    'This contract as an OpenRPC document: methods with their parameters, results and errors, and notifications.',
     none,
     z.object({
-      contract: z.string(),
+      openrpc: z.string(),
+      info: z.object({ title: z.string(), version: z.string(), description: z.string() }),
       methods: z.array(
-        z.object({ name: z.string(), summary: z.string(), params: z.unknown(), result: z.unknown() }),
+        z.object({
+          name: z.string(),
+          summary: z.string(),
+          paramStructure: z.literal('by-name'),
+          params: z.array(described.extend({ required: z.boolean() })),
+          result: described,
+        }),
       ),
-      notifications: z.array(z.object({ name: z.string(), summary: z.string(), params: z.unknown() })),
+      components: z.object({
+        errors: z.record(z.string(), z.object({ code: z.int(), message: z.string() })),
+      }),
+      'x-notifications': z.array(
+        z.object({ name: z.string(), summary: z.string(), params: z.array(described) }),
+      ),
     }),
   ),
 }

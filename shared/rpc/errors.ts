@@ -18,45 +18,62 @@ export const EXIT = {
 
 export type ExitStatus = (typeof EXIT)[keyof typeof EXIT]
 
-/** Name to JSON-RPC code and exit status. Below -32000 are the codes JSON-RPC 2.0 itself defines. */
+/** Name to JSON-RPC code, exit status and meaning. Below -32000 are the codes JSON-RPC 2.0 itself defines. */
 export const ERRORS = {
-  parseError: { code: -32700, exit: EXIT.fault },
-  invalidRequest: { code: -32600, exit: EXIT.fault },
-  methodNotFound: { code: -32601, exit: EXIT.usage },
-  invalidParams: { code: -32602, exit: EXIT.usage },
-  internal: { code: -32603, exit: EXIT.fault },
+  parseError: { code: -32700, exit: EXIT.fault, means: 'A line is not JSON.' },
+  invalidRequest: { code: -32600, exit: EXIT.fault, means: 'It is JSON, but no call.' },
+  methodNotFound: { code: -32601, exit: EXIT.usage, means: 'There is no such method.' },
+  invalidParams: {
+    code: -32602,
+    exit: EXIT.usage,
+    means: 'A parameter is missing, unknown or not of its kind.',
+  },
+  internal: { code: -32603, exit: EXIT.fault, means: 'A fault of Torrentino; the log has it.' },
   /** A line above the cap, nesting above 64, a batch above 100; the connection may be closed after it. */
-  tooLarge: { code: 1001, exit: EXIT.fault },
-  /** Another call came before `session.hello`. */
-  helloFirst: { code: 1002, exit: EXIT.fault },
-  otherContract: { code: 1003, exit: EXIT.otherContract },
-  tooManyConnections: { code: 1004, exit: EXIT.fault },
-  shuttingDown: { code: 1005, exit: EXIT.noDaemon },
-  noSuchTorrent: { code: 1010, exit: EXIT.noSuchTorrent },
-  ambiguous: { code: 1011, exit: EXIT.ambiguous },
-  /** Never given out, or ended long ago. */
-  noSuchJob: { code: 1012, exit: EXIT.fault },
-  /** Not a .torrent, a damaged one, or one of a kind that is not supported. */
-  badTorrent: { code: 1020, exit: EXIT.usage },
-  /** A file index that the torrent does not have, or an empty choice. */
-  badSelection: { code: 1021, exit: EXIT.usage },
-  /** The folder cannot be made or written. */
-  badFolder: { code: 1022, exit: EXIT.fault },
-  noSpace: { code: 1023, exit: EXIT.fault },
-  /** Another torrent writes, or would write, one of the paths. */
-  pathTaken: { code: 1024, exit: EXIT.fault },
-  /** The verb cannot be done in the torrent's present state. */
-  wrongState: { code: 1025, exit: EXIT.fault },
-  /** A magnet link whose metadata have not come yet. */
-  noMetadata: { code: 1026, exit: EXIT.fault },
-  /** An unknown key, or a value the key does not take. */
-  badSetting: { code: 1030, exit: EXIT.usage },
+  tooLarge: {
+    code: 1001,
+    exit: EXIT.fault,
+    means: 'A line, a batch or a nesting is above its limit; the connection may be closed.',
+  },
+  helloFirst: { code: 1002, exit: EXIT.fault, means: 'Another call came before session.hello.' },
+  otherContract: { code: 1003, exit: EXIT.otherContract, means: 'The daemon speaks another contract.' },
+  tooManyConnections: { code: 1004, exit: EXIT.fault, means: 'There is no room for one more connection.' },
+  shuttingDown: { code: 1005, exit: EXIT.noDaemon, means: 'The daemon is stopping.' },
+  noSuchTorrent: { code: 1010, exit: EXIT.noSuchTorrent, means: 'No torrent has that number or hash.' },
+  ambiguous: { code: 1011, exit: EXIT.ambiguous, means: 'The beginning of a hash fits several torrents.' },
+  noSuchJob: { code: 1012, exit: EXIT.fault, means: 'The job was never given out, or ended long ago.' },
+  badTorrent: {
+    code: 1020,
+    exit: EXIT.usage,
+    means: 'Not a torrent, a damaged one, or one of a kind that is not supported.',
+  },
+  badSelection: {
+    code: 1021,
+    exit: EXIT.usage,
+    means: 'The torrent has no such file, or nothing was chosen.',
+  },
+  badFolder: { code: 1022, exit: EXIT.fault, means: 'The folder cannot be made or written.' },
+  noSpace: { code: 1023, exit: EXIT.fault, means: 'The disk has too little room.' },
+  pathTaken: { code: 1024, exit: EXIT.fault, means: 'Another torrent writes one of the files.' },
+  wrongState: {
+    code: 1025,
+    exit: EXIT.fault,
+    means: 'It cannot be done in the present state of the torrent.',
+  },
+  noMetadata: { code: 1026, exit: EXIT.fault, means: 'The metadata of a magnet link have not come yet.' },
+  badSetting: {
+    code: 1030,
+    exit: EXIT.usage,
+    means: 'There is no such setting, or it does not take that value.',
+  },
   /** The daemon could not make it durable (its disk is full, I/O error). */
-  storeFailed: { code: 1040, exit: EXIT.fault },
-  /** A file that was to be made is there already. */
-  fileTaken: { code: 1041, exit: EXIT.fault },
-  /** Not a database of Torrentino, a damaged one, or one of a later version. */
-  badBackup: { code: 1042, exit: EXIT.usage },
+  storeFailed: { code: 1040, exit: EXIT.fault, means: 'The database could not keep it.' },
+  fileTaken: { code: 1041, exit: EXIT.fault, means: 'A file that was to be made is there already.' },
+  badBackup: {
+    code: 1042,
+    exit: EXIT.usage,
+    means: 'Not a database of Torrentino, a damaged one, or one of a later version.',
+  },
 } as const
 
 export type ErrorName = keyof typeof ERRORS

@@ -9,19 +9,14 @@ import process from 'node:process'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import {
-  contract,
   daemonView,
   eventView,
-  fileView,
-  peerView,
-  settingView,
   torrentDetail,
   torrentView as torrentSchema,
-  trackerView,
-  whyView,
 } from '../../shared/rpc/contract.js'
 import type { TorrentId } from '../../shared/units.js'
 import { commandTree } from '../../ctl/verbs.js'
+import { VERB_JSON } from '../docs/json.js'
 import { FakeSession, torrentView } from '../support/fake-handlers.js'
 import { type RpcHost, startRpcHost } from '../support/rpc-host.js'
 
@@ -119,40 +114,62 @@ const parsed = (out: string): unknown => JSON.parse(out)
 const jsonLines = (out: string): unknown[] => out.trimEnd().split('\n').map(parsed)
 
 describe('--json of every verb is as the contract says', () => {
-  const results = contract
-  const cases: [words: string[], schema: z.ZodType][] = [
-    [['list'], z.array(torrentSchema)],
-    [['list', '2', '3'], z.array(torrentSchema).length(2)],
-    [['show', '1'], torrentDetail],
-    [['files', '1'], z.array(fileView)],
-    [['peers', '1'], z.array(peerView)],
-    [['trackers', '1'], z.array(trackerView)],
-    [['why', '1'], whyView],
-    [['select', '1', '1,3'], torrentSchema],
-    [['pause', '1', '2'], results['torrent.pause'].result],
-    [['resume', 'all'], results['torrent.resume'].result],
-    [['verify', '1'], results['torrent.verify'].result],
-    [['announce', '1', '2'], results['torrent.announce'].result],
-    [['remove', '3', '--data'], results['torrent.remove'].result],
-    [['status'], daemonView],
-    [['daemon', 'status'], z.object({ running: z.literal(true), daemon: daemonView })],
-    [['daemon', 'start'], z.object({ started: z.literal(false), pid: z.int() })],
-    [['config', 'list'], z.array(settingView)],
-    [['config', 'get', 'listen.port'], settingView],
-    [['config', 'set', 'listen.port', '21000'], settingView],
-    [['export', '1'], results['torrent.export'].result],
-    [['rpc', 'torrent.get', '{"id":1}'], results['torrent.get'].result],
-    [['rpc', 'rpc.discover'], results['rpc.discover'].result],
-    [['inspect', 'a.torrent'], z.object({ name: z.literal('a.iso'), infoHash: z.string().length(40) })],
-    [['service', 'status'], z.object({ installed: z.literal(false) })],
-    [[], z.object({ daemon: daemonView, torrents: z.array(torrentSchema) })],
+  const cases: string[][] = [
+    ['list'],
+    ['list', '2', '3'],
+    ['show', '1'],
+    ['files', '1'],
+    ['peers', '1'],
+    ['trackers', '1'],
+    ['why', '1'],
+    ['magnet', '1'],
+    ['select', '1', '1,3'],
+    ['pause', '1', '2'],
+    ['resume', 'all'],
+    ['verify', '1'],
+    ['announce', '1', '2'],
+    ['move', '1', '/elsewhere'],
+    ['remove', '3', '--data'],
+    ['add', 'a.torrent'],
+    ['status'],
+    ['backup'],
+    ['daemon', 'status'],
+    ['daemon', 'start'],
+    ['dht', 'status'],
+    ['dht', 'lookup', 'a'.repeat(40)],
+    ['config', 'list'],
+    ['config', 'get', 'listen.port'],
+    ['config', 'set', 'listen.port', '21000'],
+    ['export', '1'],
+    ['rpc', 'rpc.discover'],
+    ['inspect', 'a.torrent'],
+    ['service', 'status'],
   ]
 
-  it.each(cases)('%j', async (words, schema) => {
+  it.each(cases)('%s %s', async (...words) => {
     const { say } = await around()
     const { status, out, err } = await say(...words, '--json')
     expect({ status, err }).toEqual({ status: 0, err: '' })
-    expect(schema.safeParse(parsed(out)).error).toBeUndefined()
+    const [first = '', second = ''] = words
+    const json = VERB_JSON[`${first} ${second}`] ?? VERB_JSON[first]
+    const values = jsonLines(out)
+    expect(values).toHaveLength(1)
+    expect(json?.schema.safeParse(values[0])).toMatchObject({ success: true })
+  })
+
+  it('is tried with every verb but those that have tests of their own', () => {
+    const elsewhere = ['top', 'events', 'wait', 'daemon stop', 'daemon run', 'restore']
+    const services = ['service install', 'service uninstall', 'service start']
+    const tried = cases.map(([first = '', second = '']) =>
+      `${first} ${second}` in VERB_JSON ? `${first} ${second}` : first,
+    )
+    expect([...new Set([...tried, ...elsewhere, ...services])].sort()).toEqual(Object.keys(VERB_JSON).sort())
+  })
+
+  it('without a verb: the daemon and its torrents', async () => {
+    const { say } = await around()
+    const schema = z.object({ daemon: daemonView, torrents: z.array(torrentSchema) })
+    expect(schema.safeParse(parsed((await say('--json')).out)).error).toBeUndefined()
   })
 
   it('add: id, infoHash, name, duplicate, a line each', async () => {

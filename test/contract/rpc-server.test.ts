@@ -6,8 +6,12 @@ import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
 import { afterEach, describe, expect, it } from 'vitest'
+import type { z } from 'zod'
+import { discover } from '../../daemon/rpc/discover.js'
 import type { RpcServerInit } from '../../daemon/rpc/server.js'
 import type { Clock } from '../../daemon/ports/clock.js'
+import { contract, type Method, type Result } from '../../shared/rpc/contract.js'
+import { ERRORS } from '../../shared/rpc/errors.js'
 import { FakeClock } from '../support/fake-clock.js'
 import { FakeSession, torrentView } from '../support/fake-handlers.js'
 import { RawClient, realClock, type RpcHost, startRpcHost } from '../support/rpc-host.js'
@@ -215,13 +219,32 @@ describe('calls', () => {
   it('describe themselves', async () => {
     const client = await greeted(await host())
     const { result } = await client.call('rpc.discover', {})
-    expect(result).toMatchObject({ contract: '1.0' })
-    const { methods, notifications } = result as {
-      methods: { name: string }[]
-      notifications: { name: string }[]
+    const {
+      openrpc,
+      info,
+      methods,
+      components,
+      'x-notifications': notices,
+    } = result as Result<'rpc.discover'>
+    expect([openrpc, info.version]).toEqual(['1.3.2', '1.0'])
+    expect(methods.map(({ name }) => name)).toEqual(Object.keys(contract))
+    expect(notices.map(({ name }) => name)).toEqual(['event', 'changed', 'gap'])
+    expect(Object.keys(components.errors)).toEqual(Object.keys(ERRORS))
+  })
+
+  it.each(Object.keys(contract) as Method[])('rpc.discover describes %s wholly', (name) => {
+    const method = discover().methods.find((each) => each.name === name)
+    if (method === undefined) throw new Error(`${name} is missing`)
+    expect(method.summary).toMatch(/^[A-Z].+\.$/)
+    expect(method.paramStructure).toBe('by-name')
+    expect(method.result.schema).toMatchObject({ $schema: expect.any(String) as string })
+    const own = (contract[name].params as unknown as z.ZodObject<Record<string, z.ZodType>>).shape
+    expect(method.params.map((param) => param.name)).toEqual(Object.keys(own))
+    for (const { name: param, summary, required, schema } of method.params) {
+      expect(summary, `${name}: ${param}`).toMatch(/^[A-Z].+\.$/)
+      expect(required).toBe(own[param]?.safeParse(undefined).success === false)
+      expect(Object.keys(schema as object).length, param).toBeGreaterThan(0)
     }
-    expect(methods.map((method) => method.name)).toContain('torrent.pause')
-    expect(notifications.map((notice) => notice.name)).toEqual(['event', 'changed', 'gap'])
   })
 })
 

@@ -4,7 +4,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { SETTING_KEYS } from '../../shared/settings.js'
-import { EXIT } from '../../shared/rpc/errors.js'
+import { contract, notifications } from '../../shared/rpc/contract.js'
+import { ERRORS, EXIT } from '../../shared/rpc/errors.js'
+import { commandTree } from '../../ctl/verbs.js'
+import { jsonOf } from '../docs/json.js'
+import { made } from '../docs/made.js'
+import { SHAPES } from '../docs/shapes.js'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const DOCS = [
@@ -14,6 +19,8 @@ const DOCS = [
   'docs/architecture.md',
   'docs/protocol.md',
   'docs/config.md',
+  'docs/cli.md',
+  'docs/rpc.md',
   'docs/memory.md',
   'docs/macos.md',
   'docs/linux.md',
@@ -68,6 +75,29 @@ describe('README.md', () => {
   it('tells every exit status', () => {
     const codes = /Exit codes: ([^.]*)\./.exec(read('README.md').replace(/\s+/g, ' '))?.[1] ?? ''
     expect([...codes.matchAll(/(?:^|, )(\d)/g)].map(([, code]) => Number(code))).toEqual(Object.values(EXIT))
+  })
+})
+
+const madeNow = await made()
+
+describe('what is made from the code', () => {
+  it.each(madeNow)('%s is as the code is; npm run docs writes it', (file, text) => {
+    expect(read(file)).toBe(text)
+  })
+
+  it('docs/rpc.md has every method, notification, error and shape, and no type without a name', () => {
+    const doc = read('docs/rpc.md')
+    for (const name of [...Object.keys(contract), ...Object.keys(notifications)])
+      expect(doc).toContain(`\n### ${name}\n`)
+    for (const name of Object.keys(ERRORS)) expect(doc).toContain(`| \`${name}\` `)
+    for (const { name } of SHAPES) expect(doc.split(`(#${name.toLowerCase()})`).length).toBeGreaterThan(1)
+  })
+
+  it('docs/cli.md has every verb, and tells what --json of it prints', () => {
+    for (const { name } of commandTree().flatMap((group) => group.verbs)) {
+      expect(read('docs/cli.md')).toContain(`\n### ${name}\n`)
+      expect(jsonOf(name), name).not.toEqual([])
+    }
   })
 })
 
