@@ -1,5 +1,5 @@
 import type { CheckGate } from '../swarm/check.js'
-import type { ConnectionBudget } from '../swarm/connections.js'
+import type { ConnectionBudget } from '../swarm/connection-budget.js'
 
 /** Connections of the whole daemon, those under way among them. */
 export class Budget implements ConnectionBudget {

@@ -1,5 +1,5 @@
 /** Connections that are there before the data are ready for them: of peers that woke it, and of its magnet link. */
-import type { ConnectionBudget } from './connections.js'
+import type { ConnectionBudget } from './connection-budget.js'
 import type { Greeting, Link } from './link.js'
 import type { Live } from './live.js'
 import type { Handover } from './metadata-peer.js'

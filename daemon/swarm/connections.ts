@@ -1,53 +1,36 @@
-/** The peers of one running torrent: who is let in, who is dialled, what each is told, and when one is given up. */
+/** The peers of one running torrent: what each says goes to the part that it concerns, once a second each is looked at. */
 import type { Bytes, Millis, PieceIndex, SwarmKey, TorrentId } from '../../shared/units.js'
 import type { PeerView } from '../../shared/views.js'
 import { addressKey, type PeerAddress } from '../base/address.js'
-import { ipBytes } from '../base/ip.js'
 import { type Log, stackOf } from '../base/log.js'
-import { allowedFastSet } from '../codec/allowed-fast.js'
 import type { PeerExtension } from '../codec/extension.js'
 import type { MetadataMessage } from '../codec/metadata.js'
 import * as out from '../codec/wire-writer.js'
 import type { WireParser } from '../codec/wire.js'
 import type { Cancel, Clock } from '../ports/clock.js'
+import { Admission } from './admission.js'
 import type { Candidates } from './candidates.js'
 import type { ChokerDriver } from './choker-driver.js'
+import type { ConnectionBudget } from './connection-budget.js'
 import type { Content } from './content.js'
 import type { DhtGate } from './dht-port.js'
+import { Dialling } from './dialling.js'
 import type { Downloader } from './download.js'
-import { introduce, type PexStance } from './introduction.js'
 import type { Greeting, Link } from './link.js'
 import type { Handover } from './metadata-peer.js'
 import type { MetadataServer } from './metadata-server.js'
+import { forgiveSilence, reasonToEnd } from './patience.js'
+import { PeerTable } from './peer-table.js'
 import { Peer, type PeerOwner } from './peer.js'
 import { Pex } from './pex.js'
-import { MAX_QUEUED_REQUESTS, type Uploader } from './upload.js'
+import { ALLOWED_FAST, Telling } from './telling.js'
+import type { Uploader } from './upload.js'
 
 const TICK: Millis = 1000
-const HAVE_BATCH: Millis = 100
 /** BEP 3: a keep-alive every two minutes; sent earlier so that a slow clock does not cost the connection. */
 const KEEP_ALIVE_AFTER: Millis = 100_000
-const GIVE_UP_AFTER: Millis = 180_000
-/** After a long sleep, a peer that lives is heard within this. */
-const SHOW_WITHIN: Millis = 30_000
-/** Neither side has wanted anything of the other for so long. */
-const USELESS_AFTER: Millis = 600_000
-/** What we wrote was not taken for so long: its frames hold memory that others could use. */
-const TAKES_NOTHING_AFTER: Millis = 120_000
-/** Dials begun in one tick. */
-const DIALS_PER_TICK = 30
 /** A peer that was told we have nothing is told of so many pieces one by one; else it is better met anew. */
 const MOST_HAVES_AT_ONCE = 5000
-/** One that moved nothing for so long makes room, in a full torrent, for one of higher priority. */
-const IDLE_AFTER: Millis = 60_000
-/** Pieces a peer may take while choked, as long as it has fewer than that (BEP 6). */
-const ALLOWED_FAST = 10
-
-/** Connections of the whole daemon; a torrent asks before it makes one. */
-export interface ConnectionBudget {
-  take(): boolean
-  give(): void
-}
 
 export interface ConnectionsInit {
   readonly torrent: TorrentId
@@ -90,42 +73,48 @@ export interface ConnectionsPorts {
 }
 
 export class Connections implements PeerOwner {
-  readonly #init: ConnectionsInit
+  readonly #torrent: TorrentId
   readonly #ports: ConnectionsPorts
-  /** Attached peers by handle. */
-  readonly #peers = new Map<number, Peer>()
-  /** Attempts under way, by address. */
-  readonly #dialling = new Map<string, Cancel>()
-  /** Handles are small and used again: the block table stores them in 16 bits. */
-  readonly #freeHandles: number[] = []
-  #nextHandle = 1
-  /** Verified pieces not yet told to the peers. */
-  #haves: PieceIndex[] = []
-  #haveTimer: Cancel | null = null
-  #ticker: Cancel | null = null
-  #closed = false
+  readonly #peers = new PeerTable()
+  readonly #dialling: Dialling
+  readonly #admission: Admission
+  readonly #telling: Telling
   /** Whom peers are told of (BEP 11). */
   readonly #pex = new Pex()
+  /** Runs while there is somebody to look after, or to dial. */
+  #ticker: Cancel | null = null
+  #closed = false
 
   constructor(init: ConnectionsInit, ports: ConnectionsPorts) {
-    this.#init = init
+    this.#torrent = init.torrent
     this.#ports = ports
+    const { clock, content, candidates, budget, dial, listenPort, pex } = ports
+    const peers = this.#peers
+    this.#dialling = new Dialling(init, { clock, content, candidates, peers, budget, dial })
+    this.#telling = new Telling(init, { clock, content, peers, listenPort, pex })
+    this.#admission = new Admission(init, {
+      ...{ clock, candidates, peers, listenPort },
+      moved: () => {
+        this.#pex.moved()
+      },
+    })
   }
 
   get size(): number {
     return this.#peers.size
   }
   get seeds(): number {
-    let seeds = 0
-    for (const peer of this.#peers.values()) if (peer.isSeed) seeds++
-    return seeds
+    return this.#peers.seeds
   }
   all(): IterableIterator<Peer> {
-    return this.#peers.values()
+    return this.#peers.all()
+  }
+  byHandle(handle: number): Peer | undefined {
+    return this.#peers.get(handle)
   }
   views(): PeerView[] {
     const now = this.#ports.clock.now()
-    return [...this.#peers.values()].map((peer) => peer.view(now))
+    return this.#peers.list().map((peer) => peer.view(now))
   }
 
   /** Ticks only while there is somebody to look after: an idle torrent wakes nobody. */
@@ -145,15 +134,9 @@ export class Connections implements PeerOwner {
   close(reason: string): void {
     this.#closed = true
     this.#ticker?.()
-    this.#haveTimer?.()
-    // Out of the table first: what a cancelled attempt says of itself is not counted again.
-    const attempts = [...this.#dialling.values()]
-    this.#dialling.clear()
-    for (const cancel of attempts) {
-      cancel()
-      this.#ports.budget.give()
-    }
-    for (const peer of [...this.#peers.values()]) peer.close(reason)
+    this.#telling.close()
+    this.#dialling.close()
+    for (const peer of this.#peers.list()) peer.close(reason)
     this.#ports.candidates.releaseAll()
   }
 
@@ -161,45 +144,31 @@ export class Connections implements PeerOwner {
 
   /** Dials those who are known and due; to be called whenever more become known. */
   dialMore(): void {
-    this.#dialSome()
+    this.#dialling.more()
     this.#arm()
   }
 
-  #dialSome(): void {
-    const now = this.#ports.clock.now()
-    for (let begun = 0; begun < DIALS_PER_TICK && !this.#closed; begun++) {
-      if (this.#peers.size + this.#dialling.size >= this.#init.maxPeers) return
-      if (!this.#ports.budget.take()) return
-      const address = this.#ports.candidates.next(now, this.#ports.content.complete)
-      if (address === null) return this.#ports.budget.give()
-      this.#dialling.set(addressKey(address), this.#ports.dial(address))
-    }
-  }
-
   dialFailed(address: PeerAddress): void {
-    if (!this.#dialling.delete(addressKey(address))) return
-    this.#ports.budget.give()
-    this.#ports.candidates.failed(address, this.#ports.clock.now())
+    this.#dialling.failed(address)
   }
 
   /** A link that has shaken hands. It is closed where it is not wanted. */
   attach(link: Link, greeting: Greeting, source: PeerView['source']): void {
     const { address, direction } = link.transport
-    const dialled = direction === 'out' && this.#dialling.delete(addressKey(address))
+    const dialled = direction === 'out' && this.#dialling.arrived(address)
     const refusal = this.#refusal(link, greeting)
     if (refusal !== null) {
       if (dialled) this.#ports.budget.give()
-      if (refusal === 'self') this.#knowSelf(address)
-      else if (dialled) this.#unwanted(refusal, address, greeting)
+      this.#admission.refused(refusal, address, greeting, dialled)
       return link.close(refusal)
     }
     if (!dialled && !this.#ports.budget.take()) return link.close('too-many-connections')
     this.#ports.candidates.connected(address)
     const peer = this.#admit(link, greeting, source)
-    this.#open(peer)
+    this.#telling.open(peer)
     const dhtPort = greeting.features.dht ? (this.#ports.dht?.port() ?? 0) : 0
     if (dhtPort > 0) peer.send(out.encodePort(dhtPort))
-    link.take(peer, this.#init.torrent)
+    link.take(peer, this.#torrent)
     this.#ports.changed()
   }
 
@@ -219,85 +188,20 @@ export class Connections implements PeerOwner {
     this.#ports.candidates.connected(link.transport.address)
     const peer = this.#admit(link, greeting, source, given.parser)
     link.pass(peer)
-    if (told.length > 0) peer.send(out.encodeHaves(told))
-    // It may have been offered what a private torrent has not.
-    const pex = this.#pexStance === 'on' ? 'on' : 'off'
-    if (peer.extensions) peer.send(out.encodeExtended(0, this.#extension(peer, pex)))
+    this.#telling.openLate(peer, told)
     peer.replay(given.told)
     this.#ports.changed()
   }
 
-  /** Either end may see it first; the one that was dialled knows the host, and its own port. */
-  #knowSelf(address: PeerAddress): void {
-    const { candidates, listenPort } = this.#ports
-    candidates.addSelf(address)
-    candidates.addSelf({ ...address, port: listenPort() })
-  }
-
-  /** We dialled and do not keep it: not to be dialled again while the other connection stands. */
-  #unwanted(refusal: string, address: PeerAddress, greeting: Greeting): void {
-    const standing =
-      refusal === 'connected-already' ? this.#byPeerId(greeting.peerId.toString('hex')) : undefined
-    if (standing === undefined) this.#ports.candidates.failed(address, this.#ports.clock.now())
-    else this.#reachedAt(standing, address)
-  }
-
-  #byPeerId(id: string): Peer | undefined {
-    for (const peer of this.#peers.values()) if (peer.peerId === id) return peer
-    return undefined
-  }
-
-  /** The peer that dialled us can be dialled there: as long as it is connected, it need not be. */
-  #reachedAt(peer: Peer, address: PeerAddress): void {
-    if (peer.listening !== null && addressKey(peer.listening) !== addressKey(address)) return
-    peer.listening = address
-    this.#pex.moved()
-    this.#ports.candidates.connected(address)
-  }
-
   #refusal(link: Link, greeting: Greeting): string | null {
-    if (this.#closed) return 'stopped'
-    if (link.ended) return 'gone'
-    if (Buffer.compare(greeting.peerId, this.#init.peerId) === 0) return 'self'
-    if (this.#ports.candidates.isBanned(link.transport.address)) return 'banned'
-    const known = this.#byPeerId(greeting.peerId.toString('hex'))
-    if (known !== undefined) {
-      if (!this.#prefersNew(known, link, greeting)) return 'connected-already'
-      known.close('connected-twice')
-    }
-    if (this.#peers.size < this.#init.maxPeers || this.#makeRoom(link.transport.address)) return null
-    return 'too-many-peers'
-  }
-
-  /** BEP 40: a full torrent lets the idle peer of least priority go for one of more. */
-  #makeRoom(newcomer: PeerAddress): boolean {
-    const { candidates, clock } = this.#ports
-    const idle = clock.now() - IDLE_AFTER
-    let least: Peer | null = null
-    let lowest = candidates.priorityOf(newcomer) ?? 0
-    for (const peer of this.#peers.values()) {
-      if (Math.max(peer.connectedAt, peer.lastBlock) > idle) continue
-      const priority = candidates.priorityOf(peer.listening ?? peer.transport.address)
-      if (priority === null || priority >= lowest) continue
-      lowest = priority
-      least = peer
-    }
-    least?.close('outranked')
-    return least !== null
-  }
-
-  /** Both dialled at once: both sides keep the connection that the smaller peer id began. */
-  #prefersNew(old: Peer, link: Link, greeting: Greeting): boolean {
-    if (old.transport.direction === link.transport.direction) return false
-    const weAreSmaller = Buffer.compare(this.#init.peerId, greeting.peerId) < 0
-    return (link.transport.direction === 'out') === weAreSmaller
+    return this.#closed ? 'stopped' : this.#admission.refusal(link, greeting)
   }
 
   #admit(link: Link, greeting: Greeting, source: PeerView['source'], parser?: WireParser): Peer {
     const { clock, content } = this.#ports
     const peer = new Peer(
       {
-        handle: this.#freeHandles.pop() ?? this.#nextHandle++,
+        handle: this.#peers.takeHandle(),
         transport: link.transport,
         peerId: greeting.peerId,
         pieceCount: content.layout.pieceCount,
@@ -309,51 +213,11 @@ export class Connections implements PeerOwner {
       },
       { owner: this, now: () => clock.now() },
     )
-    this.#peers.set(peer.handle, peer)
+    this.#peers.add(peer)
     this.#arm()
     this.#pex.moved()
     this.#ports.downloader.joined(peer)
     return peer
-  }
-
-  /** What a peer is told first: our pieces, then what we understand. */
-  #open(peer: Peer): void {
-    const { have } = this.#ports.content
-    if (peer.fast && have.complete) peer.send(out.HAVE_ALL)
-    else if (peer.fast && have.empty) peer.send(out.HAVE_NONE)
-    else if (!have.empty) peer.send(out.encodeBitfield(have.bytes.slice()))
-    if (peer.extensions) peer.send(out.encodeExtended(0, this.#extension(peer)))
-    // Not from a seed: it looks for nothing in return, and in a crowd every newcomer would fetch the pieces it was
-    // granted from it, past its slots, whatever is rare.
-    if (peer.fast && !have.empty && !have.complete) this.#grantFast(peer)
-  }
-
-  get #pexStance(): PexStance {
-    return this.#ports.pex === null ? 'never' : this.#ports.pex() ? 'on' : 'off'
-  }
-
-  #extension(peer: Peer, pex: PexStance = this.#pexStance): Uint8Array {
-    return introduce(peer.transport, {
-      version: this.#init.version,
-      reqq: MAX_QUEUED_REQUESTS,
-      port: this.#ports.listenPort(),
-      metadataSize: this.#init.metadataSize,
-      uploadOnly: this.#ports.content.complete,
-      pex,
-    })
-  }
-
-  #grantFast(peer: Peer): void {
-    const { content } = this.#ports
-    const [a, b, c, d, ...rest] = ipBytes(peer.transport.address.host) ?? []
-    // BEP 6 defines the set for IPv4 only.
-    if (a === undefined || b === undefined || c === undefined || d === undefined || rest.length > 0) return
-    const count = content.layout.pieceCount
-    for (const piece of allowedFastSet(this.#init.key, [a, b, c, d], count, ALLOWED_FAST)) {
-      if (!content.have.get(piece)) continue
-      peer.grantedFast.add(piece)
-      peer.send(out.encodeAllowedFast(piece))
-    }
   }
 
   // --- what peers say (PeerOwner)
@@ -379,13 +243,13 @@ export class Connections implements PeerOwner {
   }
 
   interestChanged(peer: Peer): void {
-    this.#ports.choker.interestChanged(peer, this.#peers.values())
+    this.#ports.choker.interestChanged(peer, this.#peers.all())
     this.#ports.uploader.pump(peer)
   }
 
   /** There may be a slot for somebody who waits. */
   fillSlots(): void {
-    if (!this.#closed) this.#ports.choker.fillSlots(this.#peers.values())
+    if (!this.#closed) this.#ports.choker.fillSlots(this.#peers.all())
   }
 
   choked(peer: Peer): void {
@@ -423,7 +287,7 @@ export class Connections implements PeerOwner {
   }
 
   exchanged(peer: Peer, payload: Buffer): void {
-    if (this.#pexStance !== 'on') return
+    if (this.#telling.pexStance !== 'on') return
     const { candidates, clock } = this.#ports
     const fault = peer.pex.intake.read(payload, peer.transport.address, clock.now(), candidates)
     if (fault !== null) peer.close(fault)
@@ -439,7 +303,7 @@ export class Connections implements PeerOwner {
     if (peer.transport.direction !== 'in') return
     const address = { ...peer.transport.address, port }
     this.#ports.candidates.add(address, 'incoming')
-    this.#reachedAt(peer, address)
+    this.#admission.reachedAt(peer, address)
   }
 
   gained(peer: Peer): void {
@@ -462,24 +326,28 @@ export class Connections implements PeerOwner {
   }
 
   closed(peer: Peer, reason: string): void {
-    this.#peers.delete(peer.handle)
+    this.#peers.remove(peer)
     this.#pex.moved()
-    this.#freeHandles.push(peer.handle)
     this.#ports.budget.give()
     this.#count(peer)
     this.#ports.downloader.left(peer)
     this.#ports.uploader.left(peer)
-    const known = peer.listening ?? peer.transport.address
-    const useful = peer.downloaded > 0
-    if (peer.bits.complete) this.#ports.candidates.noteSeed(known)
-    // That we end it ourselves is no failure of the peer.
-    if (useful || !this.#closed) this.#ports.candidates.closed(known, this.#ports.clock.now(), useful)
+    this.#noteEnd(peer)
     this.#ports.log.debug({ peer: addressKey(peer.transport.address), reason }, 'peer closed')
     this.#refillOthers(peer)
     if (this.#closed) return
     this.fillSlots()
     this.#ports.changed()
     if (this.#peers.size === 0) this.#ports.empty()
+  }
+
+  #noteEnd(peer: Peer): void {
+    const { candidates, clock } = this.#ports
+    const known = peer.listening ?? peer.transport.address
+    const useful = peer.downloaded > 0
+    if (peer.bits.complete) candidates.noteSeed(known)
+    // That we end it ourselves is no failure of the peer.
+    if (useful || !this.#closed) candidates.closed(known, clock.now(), useful)
   }
 
   broke(peer: Peer, error: unknown): void {
@@ -499,21 +367,17 @@ export class Connections implements PeerOwner {
 
   /** A piece was verified: who has it has less to offer, who lacks it is told. */
   verified(piece: PieceIndex, needed: boolean): void {
-    for (const peer of needed ? [...this.#peers.values()] : []) {
+    for (const peer of needed ? this.#peers.list() : []) {
       if (!peer.bits.get(piece)) continue
       peer.interesting--
       if (peer.interesting <= 0) peer.setInterested(false)
     }
-    this.#haves.push(piece)
-    this.#haveTimer ??= this.#ports.clock.after(HAVE_BATCH, () => {
-      this.#haveTimer = null
-      this.#flushHaves()
-    })
+    this.#telling.verified(piece)
   }
 
   /** Which pieces are needed changed in bulk: another choice of files, or lost pieces. */
   needsChanged(): void {
-    for (const peer of [...this.#peers.values()]) {
+    for (const peer of this.#peers.list()) {
       this.#ports.downloader.recount(peer)
       peer.setInterested(peer.interesting > 0)
       this.#ports.downloader.fill(peer)
@@ -523,29 +387,26 @@ export class Connections implements PeerOwner {
   /** Peer exchange was turned on or off. */
   pexChanged(): void {
     if (this.#ports.pex === null) return
-    for (const peer of [...this.#peers.values()]) {
+    for (const peer of this.#peers.list()) {
       this.#pex.forget(peer)
-      if (peer.extensions) peer.send(out.encodeExtended(0, this.#extension(peer)))
+      this.#telling.introduce(peer)
     }
   }
 
   /** Everything wanted is recorded: peers that want nothing either are of no use. */
   completed(): void {
-    for (const peer of [...this.#peers.values()]) {
+    for (const peer of this.#peers.list()) {
       if (this.#bothDone(peer)) peer.close('both-complete')
       // BEP 21: who was told that we want pieces is told that we do not any more.
-      else if (peer.extensions) peer.send(out.encodeExtended(0, this.#extension(peer)))
+      else this.#telling.introduce(peer)
     }
   }
 
-  /**
-   * Nothing ran for so long. Who would have been given up meanwhile has a moment to show that it is still there; to
-   * the others a word is said, which a connection that is gone answers with its end.
-   */
+  /** Nothing ran for so long. A word is said to each, which a connection that is gone answers with its end. */
   woke(gap: Millis): void {
     const now = this.#ports.clock.now()
-    for (const peer of [...this.#peers.values()]) {
-      if (gap > GIVE_UP_AFTER) peer.lastHeard = Math.min(peer.lastHeard, now - GIVE_UP_AFTER + SHOW_WITHIN)
+    for (const peer of this.#peers.list()) {
+      forgiveSilence(peer, gap, now)
       peer.send(out.KEEP_ALIVE)
     }
   }
@@ -555,52 +416,32 @@ export class Connections implements PeerOwner {
     peer.close('sent-bad-data')
   }
 
-  byHandle(handle: number): Peer | undefined {
-    return this.#peers.get(handle)
-  }
-
   #bothDone(peer: Peer): boolean {
     return this.#ports.content.complete && peer.uploadOnly && !peer.peerInterested && peer.bits.complete
   }
 
   #refillOthers(gone: Peer): void {
     if (this.#closed) return
-    for (const peer of this.#peers.values()) {
+    for (const peer of this.#peers.all()) {
       if (peer !== gone && !peer.peerChoking) this.#ports.downloader.fill(peer)
     }
   }
 
-  #flushHaves(): void {
-    const pieces = this.#haves
-    this.#haves = []
-    for (const peer of [...this.#peers.values()]) {
-      const lacking = peer.isSeed ? [] : pieces.filter((piece) => !peer.bits.get(piece))
-      if (lacking.length > 0) peer.send(out.encodeHaves(lacking))
-    }
-  }
-
   #tick(): void {
+    const { downloader, metadata, uploader, choker, changed } = this.#ports
     const now = this.#ports.clock.now()
-    this.#ports.downloader.tick(now)
-    this.#ports.metadata.tick(now)
-    for (const peer of [...this.#peers.values()]) {
+    downloader.tick(now)
+    metadata.tick(now)
+    for (const peer of this.#peers.list()) {
       peer.tick(now)
-      this.#ports.uploader.tick(peer, now)
-      if (now - peer.lastHeard > GIVE_UP_AFTER) peer.close('silent')
-      else if (this.#isUseless(peer, now)) peer.close('useless')
-      else if (peer.isClogged) peer.close('reads-nothing')
-      else if (peer.transport.unsent > 0 && now - peer.lastTaken > TAKES_NOTHING_AFTER)
-        peer.close('reads-nothing')
+      uploader.tick(peer, now)
+      const end = reasonToEnd(peer, now)
+      if (end !== null) peer.close(end)
       else if (now - peer.lastSent > KEEP_ALIVE_AFTER) peer.send(out.KEEP_ALIVE)
     }
-    this.#ports.choker.tick(now, this.#peers.values())
-    if (this.#pexStance === 'on') this.#pex.tick(now, () => this.#peers.values())
+    choker.tick(now, this.#peers.all())
+    if (this.#telling.pexStance === 'on') this.#pex.tick(now, () => this.#peers.all())
     this.dialMore()
-    if (this.#peers.size > 0) this.#ports.changed()
-  }
-
-  #isUseless(peer: Peer, now: Millis): boolean {
-    if (peer.amInterested || peer.peerInterested) return false
-    return now - Math.max(peer.lastBlock, peer.connectedAt) > USELESS_AFTER
+    if (this.#peers.size > 0) changed()
   }
 }

@@ -8,7 +8,7 @@ import type { Log } from '../base/log.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import type { Store, TorrentRow } from '../ports/store.js'
 import type { Candidates } from './candidates.js'
-import type { ConnectionBudget } from './connections.js'
+import type { ConnectionBudget } from './connection-budget.js'
 import { MetadataFetch } from './metadata-fetch.js'
 import type { Handover } from './metadata-peer.js'
 
