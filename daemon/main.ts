@@ -15,6 +15,7 @@ import { createDhtNetwork } from './io/dht-socket.js'
 import { ConfigFile } from './io/config-file.js'
 import { descriptorLimit, socketsWithin } from './io/descriptors.js'
 import { readDownloadDir } from './io/download-dir.js'
+import { volumeOf } from './io/volume-of.js'
 import { createLog } from './io/log.js'
 import { createLsdNetwork } from './io/lsd-socket.js'
 import { residentMemory } from './io/memory.js'
@@ -107,7 +108,13 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
   }
   const network = createNetwork({ ...reach, http: { userAgent: `Torrentino/${VERSION}` } }, { clock, random })
   const room = createSession(
-    { version: VERSION, pid: process.pid, home: home.state, owner: init.owner },
+    {
+      version: VERSION,
+      pid: process.pid,
+      home: home.state,
+      owner: init.owner,
+      homeVolume: volumeOf(home.state),
+    },
     {
       ...{ watch, clock, random, log, disk, store, database: store, settings, network },
       dhtNetwork: createDhtNetwork(reach, network),

@@ -31,7 +31,10 @@ import { Queries } from './queries.js'
 import { Session, type SessionPorts } from './session.js'
 import type { LiveSettings } from './settings.js'
 
-export type SessionRoomInit = HandlerInit
+export interface SessionRoomInit extends HandlerInit {
+  /** Volume of the home, st_dev. */
+  readonly homeVolume: string
+}
 
 export interface SessionRoomPorts extends Omit<
   SessionPorts,
@@ -109,7 +112,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       maxConnections: values['peers.max'],
       maxSockets: ports.maxSockets,
       maxPeers: values['peers.perTorrent'],
-      home: init.home,
+      homeVolume: init.homeVolume,
     },
     {
       ...ports,

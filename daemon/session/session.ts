@@ -56,8 +56,8 @@ export interface SessionInit {
   /** Sockets for peers that the system allows; without it, as many as are wanted. */
   readonly maxSockets?: number
   readonly maxPeers: number
-  /** The folder of the daemon's own state: what lies on its volume needs no mark. */
-  readonly home: string
+  /** Volume of the daemon's own state, st_dev: what lies on it needs no mark. */
+  readonly homeVolume: string
 }
 
 export interface SessionPorts {
@@ -114,7 +114,7 @@ export class Session {
     const { maxConnections, maxSockets = Infinity } = init
     this.#mostGreeting = Math.max(1, Math.min(MOST_GREETING, Math.floor(maxSockets * GREETING_SHARE)))
     this.budget = new Budget({ max: Math.min(maxConnections, maxSockets - this.#mostGreeting) })
-    this.volumes = new Volumes({ home: init.home }, ports)
+    this.volumes = new Volumes({ homeVolume: init.homeVolume }, ports)
     const { clock, store, log } = ports
     this.durability = new Durability({ clock, store, log })
     this.journal = new Journal({ clock, store, log, changesSince: (rev) => this.changesSince(rev) })

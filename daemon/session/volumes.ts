@@ -24,15 +24,16 @@ interface Known {
 }
 
 export class Volumes implements Place {
-  readonly #home: string
+  /** st_dev, as it was at the start: asking for it anew would wait for a disk. */
+  readonly #homeVolume: string
   readonly #ports: VolumesPorts
   /** By folder; null: it lies on the volume of the home. */
   readonly #known = new Map<string, Known | null>()
   /** Looks under way, by folder: many torrents begin at once. */
   readonly #looks = new Map<string, Promise<SpaceView | Fault>>()
 
-  constructor(init: { readonly home: string }, ports: VolumesPorts) {
-    this.#home = init.home
+  constructor(init: { readonly homeVolume: string }, ports: VolumesPorts) {
+    this.#homeVolume = init.homeVolume
     this.#ports = ports
   }
 
@@ -60,30 +61,24 @@ export class Volumes implements Place {
     const known = await this.#remembered(dir)
     const space = await this.#ports.disk.space(dir)
     if ('code' in space) return known === null ? { kind: 'folder', dir } : { kind: 'volume', dir }
-    const home = await this.#homeDevice()
     if (known === null || accept) {
-      await this.#adopt(dir, space, home)
+      await this.#adopt(dir, space)
       return space
     }
-    const here = known.id === null ? space.volume !== home : space.marker === known.id
+    const here = known.id === null ? space.volume !== this.#homeVolume : space.marker === known.id
     if (!here) return { kind: 'volume', dir }
     if (space.volume !== known.device) await this.#remember(dir, { ...known, device: space.volume })
     return space
   }
 
-  async #adopt(dir: string, space: SpaceView, home: string): Promise<void> {
-    if (space.volume === home) {
+  async #adopt(dir: string, space: SpaceView): Promise<void> {
+    if (space.volume === this.#homeVolume) {
       if (this.#known.get(dir) !== null) await this.#remember(dir, null)
       return
     }
     const id = space.marker ?? Buffer.from(this.#ports.random.bytes(16)).toString('hex')
     const fault = space.marker === null ? await this.#ports.disk.mark(dir, id) : null
     await this.#remember(dir, { id: fault === null ? id : null, device: space.volume })
-  }
-
-  async #homeDevice(): Promise<string> {
-    const space = await this.#ports.disk.space(this.#home)
-    return 'code' in space ? '' : space.volume
   }
 
   async #remembered(dir: string): Promise<Known | null> {

@@ -357,7 +357,7 @@ export class Node {
         client: 'Kit/1',
         maxConnections: this.init.maxConnections ?? 500,
         maxPeers: this.init.maxPeers ?? 80,
-        home: '/home',
+        homeVolume: '1',
       },
       {
         watch: this.watch,

@@ -146,7 +146,7 @@ export class SimNode {
         client: 'Sim/1',
         maxConnections: 500,
         maxPeers: this.init.maxPeers ?? 80,
-        home: '/',
+        homeVolume: '1',
       },
       {
         watch: fakeWatch(),
