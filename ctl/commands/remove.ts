@@ -21,11 +21,12 @@ export function removeCommand(cli: Argv<Globals>): Argv<Globals> {
       return withDaemon(context, 'service', async (client) => {
         const answer = await client.call('torrent.remove', { ids, data: argv.data })
         return tellMany(context, answer, (torrent) => {
-          if (!argv.data) return `removed; its files stay in ${escapeText(torrent.dir)}`
           // It is still there, and says why.
-          return torrent.desired === 'paused' && torrent.state === 'blocked'
-            ? escapeText(torrent.error ?? 'to be removed')
-            : 'removed with its files'
+          if (torrent.desired === 'paused' && torrent.state === 'blocked')
+            return escapeText(torrent.error ?? 'to be removed')
+          return argv.data
+            ? 'removed with its files'
+            : `removed; its files stay in ${escapeText(torrent.dir)}`
         })
       })
     }),

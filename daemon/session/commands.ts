@@ -1,17 +1,19 @@
 /** One function per verb of the user. What is wanted becomes durable first; then the torrent acts on it. */
 import type { Desired } from '../../shared/views.js'
-import type { Caller, Params, PerTorrent, Result, TorrentRefs } from '../../shared/rpc/contract.js'
+import type { Caller, Params, Result, TorrentRefs } from '../../shared/rpc/contract.js'
 import { rpcError } from '../../shared/rpc/errors.js'
 import type { Log } from '../base/log.js'
+import type { Clock } from '../ports/clock.js'
 import { type Store, StoreFault } from '../ports/store.js'
-import { faultSentence } from '../swarm/lifecycle.js'
 import type { Torrent } from '../swarm/torrent.js'
 import { unselected } from './add.js'
 import type { Jobs } from './jobs.js'
 import { loaded, type Queries } from './queries.js'
+import { Removals } from './removals.js'
 import type { Session } from './session.js'
 
 export interface CommandPorts {
+  readonly clock: Clock
   readonly session: Session
   readonly store: Store
   readonly queries: Queries
@@ -21,9 +23,11 @@ export interface CommandPorts {
 
 export class Commands {
   readonly #ports: CommandPorts
+  readonly #removals: Removals
 
   constructor(ports: CommandPorts) {
     this.#ports = ports
+    this.#removals = new Removals(ports)
   }
 
   pause(refs: TorrentRefs, caller: Caller): Promise<Result<'torrent.pause'>> {
@@ -102,71 +106,23 @@ export class Commands {
 
   async remove(params: Params<'torrent.remove'>, caller: Caller): Promise<Result<'torrent.remove'>> {
     const picked = this.#ports.queries.many(params.ids)
-    const results: PerTorrent[] = []
-    for (const each of picked) {
-      if ('error' in each) results.push(answer(each))
-      else results.push(await this.#removeOne(each.torrent, params.data, caller, each.ref))
-    }
+    const asks = picked.flatMap((each) =>
+      'torrent' in each ? [{ torrent: each.torrent, ref: each.ref, data: params.data, caller }] : [],
+    )
+    const removed = await this.#removals.all(asks)
+    const results = picked
+      .map((each) => ('error' in each ? answer(each) : removed.shift()))
+      .flatMap((one) => one ?? [])
     return { results }
   }
 
   /** Goes on with a removal without files that an earlier run began. */
-  async finishRemoval(torrent: Torrent): Promise<void> {
-    await this.#forget(torrent)
-  }
-
-  async #removeOne(
-    torrent: Torrent,
-    data: boolean,
-    caller: Caller,
-    ref: number | string,
-  ): Promise<PerTorrent> {
-    const view = torrent.view()
-    const failed = (message: string): PerTorrent => ({ ref, ok: false, error: { code: 1040, message } })
-    try {
-      const refused = await (data ? this.#ports.jobs.remove(torrent, caller) : this.#remove(torrent, caller))
-      if (refused !== null) return failed(refused)
-    } catch (error) {
-      if (!(error instanceof StoreFault)) throw error
-      return failed(`Nothing was removed: ${faultSentence({ kind: 'store', code: error.code })}`)
-    }
-    // One that waits for its volume is still there, and says so.
-    const left = this.#ports.session.get(torrent.id)
-    return { ref, ok: true, torrent: left?.view() ?? view }
-  }
-
-  async #remove(torrent: Torrent, caller: Caller): Promise<string | null> {
-    const { jobs, store, session } = this.#ports
-    const { id, name } = torrent
-    await jobs.clear(id)
-    // What a kill in the middle goes on with.
-    await store.setDesired([id], 'removed')
-    const refused = await this.#forget(torrent)
-    if (refused === null) session.journal.note('removed', id, caller.name, { name, data: false })
-    return refused
-  }
-
-  /** Null, or a sentence: the torrent is still there, paused. */
-  async #forget(torrent: Torrent): Promise<string | null> {
-    const { store, session } = this.#ports
-    await new Promise<void>((resolve) => {
-      torrent.retire(resolve)
-    })
-    try {
-      await store.remove(torrent.id)
-    } catch (error) {
-      if (!(error instanceof StoreFault)) throw error
-      // Whoever else removed it in the meantime has done the work.
-      if (session.get(torrent.id) === undefined) return null
-      torrent.keep()
-      return `The database refused (${error.code}); the removal goes on at the next start.`
-    }
-    session.forget(torrent)
-    return null
+  finishRemoval(torrent: Torrent): Promise<void> {
+    return this.#removals.finish(torrent)
   }
 }
 
-function answer(picked: ReturnType<Queries['many']>[number]): PerTorrent {
+function answer(picked: ReturnType<Queries['many']>[number]): Result<'torrent.pause'>['results'][number] {
   if ('torrent' in picked) return { ref: picked.ref, ok: true, torrent: picked.torrent.view() }
   const { code, message } = picked.error
   return { ref: picked.ref, ok: false, error: { code, message } }

@@ -144,7 +144,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
   const queries = new Queries({ session, store })
   const { disk, crashPoint = () => undefined } = ports
   const jobs = new Jobs({ clock, log, disk, store, session, queries, crashPoint })
-  const commands = new Commands({ session, store, queries, jobs, log })
+  const commands = new Commands({ clock, session, store, queries, jobs, log })
   const adder: Adder = new Adder({
     clock,
     disk: ports.disk,

@@ -79,6 +79,11 @@ export class Standing {
     })
   }
 
+  /** Does not try again by itself. */
+  hold(): void {
+    this.#quiet()
+  }
+
   goOn(): void {
     this.#quiet()
     this.state = 'running'

@@ -13,7 +13,7 @@ import { noRoom, refusal } from './move-sentences.js'
 import { noMetadata, type Queries } from './queries.js'
 import { RemoveJob } from './remove-job.js'
 import { refuseSharedPaths, rootOf } from './shared-paths.js'
-import { silent, SURVEYS_WITHIN, within } from './within.js'
+import { ANSWERS_WITHIN, silent, SURVEYS_WITHIN, within } from './within.js'
 
 /** Ended ones that can still be asked for. */
 const REMEMBERED = 100
@@ -44,8 +44,13 @@ export class Jobs {
 
   async cancel(id: number): Promise<JobView> {
     const job = this.#job(id)
-    const refused = await job.cancel()
-    if (refused !== null) throw rpcError('wrongState', refused)
+    const refused = await within(
+      this.#ports.clock,
+      ANSWERS_WITHIN,
+      job.cancel().then((why) => why ?? ''),
+    )
+    if (refused === null) throw rpcError('wrongState', unanswered)
+    if (refused !== '') throw rpcError('wrongState', refused)
     return job.view()
   }
 
@@ -109,13 +114,20 @@ export class Jobs {
     return this.#outcome(this.#startRemoval({ id, torrent, step: 'clear', hadData, caller: caller.name }))
   }
 
+  /** It is gone with its files, not long ago. */
+  hasRemoved(torrent: TorrentId): boolean {
+    return [...this.#jobs.values()].some(
+      (job) => job.torrent === torrent && job instanceof RemoveJob && job.view().state === 'done',
+    )
+  }
+
   /** Ends what is under way for a torrent that is to be removed. */
   async clear(torrent: TorrentId): Promise<void> {
     const job = this.#of(torrent)
-    if (job === undefined || (await job.cancel()) === null) return
+    if (job === undefined || (await giveUp(job)) === null) return
     // What cannot be taken back any more is over soon, or waits and can be given up then.
     await job.settled()
-    if (!job.over) await job.cancel()
+    if (!job.over) await giveUp(job)
   }
 
   /** Goes on with what an earlier run began. Those torrents are not started by anybody else. */
@@ -226,6 +238,13 @@ export class Jobs {
       if (old.over) this.#jobs.delete(id)
     }
   }
+}
+
+const unanswered = 'Its volume has not answered yet; it is taken back by itself when that does.'
+
+/** As `Job.cancel`; a removal makes room for another one. */
+function giveUp(job: Job): Promise<string | null> {
+  return job instanceof RemoveJob && job.yield() ? Promise.resolve(null) : job.cancel()
 }
 
 const STEPS: readonly string[] = ['link', 'rename', 'copy', 'name', 'clean']

@@ -98,14 +98,30 @@ export class MoveJob implements Job {
     if (this.#standing.state === 'waiting') {
       const left =
         this.#step === 'clean' ? `The old files in ${from} were left.` : failure(cancelled, from, to)
-      await this.#end('cancelled', left)
-      return null
+      return this.#giveUp(left)
     }
     if (this.#step === 'clean') return 'The files have been moved already.'
     this.#cancelled = true
     this.#mover.cancel()
     await this.settled()
     return this.#standing.state === 'done' ? 'The files have been moved already.' : null
+  }
+
+  /** Where it waits. */
+  async #giveUp(left: string): Promise<string | null> {
+    const before = this.#standing.error ?? ''
+    // A look at the volumes that is under way comes too late.
+    this.#cancelled = true
+    this.#standing.hold()
+    try {
+      await this.#end('cancelled', left)
+      return null
+    } catch (error) {
+      if (!(error instanceof StoreFault)) throw error
+      this.#cancelled = false
+      await this.#wait(before)
+      return `That could not be recorded (${error.code}); the move still waits.`
+    }
   }
 
   stop(): void {
@@ -297,7 +313,7 @@ export class MoveJob implements Job {
   /** Nobody is stopped before the volumes are there. */
   async #again(): Promise<void> {
     const away = await this.#away()
-    if (this.#standing.over || this.#stopping) return this.#mover.close()
+    if (this.#standing.over || this.#stopping || this.#cancelled) return this.#mover.close()
     if (away === null) return this.#run(false)
     await this.#wait(this.#standing.error ?? waiting(away))
   }

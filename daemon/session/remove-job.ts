@@ -69,11 +69,28 @@ export class RemoveJob implements Job {
     if (this.#standing.state === 'waiting') void this.#run()
   }
 
-  /** What is deleted does not come back; only where it waits it can be given up, for a removal without the files. */
-  cancel(): Promise<string | null> {
-    if (this.#standing.state !== 'waiting') return Promise.resolve('A removal cannot be taken back.')
+  /** What is deleted does not come back; only where it waits it can be given up: the torrent stays, paused. */
+  async cancel(): Promise<string | null> {
+    if (this.#standing.state !== 'waiting') return 'A removal cannot be taken back.'
+    this.#standing.goOn()
+    const { torrent } = this.#init
+    try {
+      await this.#giveUp()
+    } catch (error) {
+      if (!(error instanceof StoreFault)) throw error
+      this.#wait()
+      return `That could not be recorded (${error.code}); the removal of ${torrent.name} still waits.`
+    }
+    torrent.keep()
     this.#standing.end('cancelled')
-    return Promise.resolve(null)
+    return null
+  }
+
+  /** Where it waits: for a removal without the files, which takes over. False: it does not wait. */
+  yield(): boolean {
+    if (this.#standing.state !== 'waiting') return false
+    this.#standing.end('cancelled')
+    return true
   }
 
   stop(): void {
@@ -147,19 +164,24 @@ export class RemoveJob implements Job {
   #wait(): void {
     const { torrent } = this.#init
     if (this.#stopping) return
-    torrent.awaitVolume()
-    const sentence = faultSentence({ kind: 'removal', dir: torrent.dir })
+    torrent.awaitRemoval('volume')
+    const sentence = faultSentence({ kind: 'removal', dir: torrent.dir, waits: 'volume' })
     this.#standing.wait(sentence, this.#ports.clock, () => void this.#run())
   }
 
   /** Something cannot be deleted: the torrent stays, paused. */
   async #keep(fault: DiskFault): Promise<void> {
-    const { store } = this.#ports
     const { torrent } = this.#init
-    await store.setDesired([torrent.id], 'paused')
-    if (this.id > 0) await store.endJob(this.id)
+    await this.#giveUp()
     torrent.keep()
     const why = `The files could not all be deleted: ${faultSentence({ kind: 'disk', fault })} The torrent is kept, paused.`
     this.#standing.end('failed', why)
+  }
+
+  /** What the next start finds: a torrent that is paused. */
+  async #giveUp(): Promise<void> {
+    const { store } = this.#ports
+    await store.setDesired([this.torrent], 'paused')
+    if (this.id > 0) await store.endJob(this.id)
   }
 }

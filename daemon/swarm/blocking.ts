@@ -58,11 +58,12 @@ export class Blocking {
     this.block(this.#trouble.bug(error, this.#ports.means.clock.now()))
   }
 
-  /** Shown while its removal waits. */
-  awaitVolume(): void {
+  /** Shown while its removal waits: for a volume that is away, or for the answer of one. */
+  awaitRemoval(waits: 'volume' | 'answer'): void {
     const { course, means, known } = this.#ports
     const now = means.clock.now()
-    course.set({ kind: 'blocked', by: { kind: 'removal', dir: known.row.dir }, since: now, retryAt: now })
+    const by = { kind: 'removal', dir: known.row.dir, waits } as const
+    course.set({ kind: 'blocked', by, since: now, retryAt: now })
   }
 
   /** It runs. Of trouble that came back at once that is said a minute later. */

@@ -23,8 +23,8 @@ export type Fault =
   | { readonly kind: 'store'; readonly code: string }
   /** A fault of our own in its handling. */
   | { readonly kind: 'bug'; readonly error: string; readonly retry: Millis }
-  /** It is to be removed with its files, which cannot be reached. */
-  | { readonly kind: 'removal'; readonly dir: string }
+  /** It is to be removed, and its volume is away (with its files, then), or has not answered yet. */
+  | { readonly kind: 'removal'; readonly dir: string; readonly waits: 'volume' | 'answer' }
 
 export type TorrentState =
   | { readonly kind: 'paused' }
@@ -64,6 +64,8 @@ export function faultSentence(by: Fault): string {
     case 'bug':
       return `An internal fault of Torrentino stopped this torrent (${by.error}); it is tried again after ${formatDuration(by.retry / 1000)}, and the log says more.`
     case 'removal':
+      if (by.waits === 'answer')
+        return `It is being removed, and ${by.dir} has not answered yet; the removal goes on by itself.`
       return `It is being removed with its files and waits for the volume of ${by.dir}; "torrentinoctl remove" without --data forgets it at once.`
     case 'metadata':
       return by.reason

@@ -316,9 +316,11 @@ export class Torrent {
     this.pause(done)
   }
 
-  /** The removal failed: it may be started again. */
+  /** The removal failed or was given up: it may be started again. */
   keep(): void {
     this.#retired = false
+    const { state } = this.#course
+    if (state.kind === 'blocked' && state.by.kind === 'removal') this.#course.set({ kind: 'paused' })
   }
 
   /** Like `pause`, without touching what the user wants. `cap` bounds the announces. */
@@ -361,9 +363,9 @@ export class Torrent {
     else this.#tracker.stop(5000, () => undefined)
   }
 
-  /** Shown while its removal waits. */
-  awaitVolume(): void {
-    this.#blocking.awaitVolume()
+  /** Shown while its removal waits: for a volume that is away, or for the answer of one. */
+  awaitRemoval(waits: 'volume' | 'answer'): void {
+    this.#blocking.awaitRemoval(waits)
   }
 
   /** Another choice of files; `wishes` are already durable. */

@@ -127,7 +127,7 @@ class Run implements RunFigures {
     const { session, store, log, clock, disk } = this.node
     const queries = new Queries({ session, store })
     const jobs = new Jobs({ clock, log, disk, store, session, queries, crashPoint: () => undefined })
-    return new Commands({ session, store, queries, jobs, log })
+    return new Commands({ clock, session, store, queries, jobs, log })
   }
 
   /** The power fails and comes back. */

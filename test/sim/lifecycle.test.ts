@@ -418,7 +418,7 @@ describe('removal', () => {
   const commandsOf = ({ session, store, log, disk, clock }: Node): Commands => {
     const queries = new Queries({ session, store })
     const jobs = new Jobs({ clock, log, disk, store, session, queries, crashPoint: () => undefined })
-    return new Commands({ session, store, log, queries, jobs })
+    return new Commands({ clock, session, store, log, queries, jobs })
   }
 
   it('gives back its part of the upload slots, whose owners are asked about them', async () => {

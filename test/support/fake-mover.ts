@@ -70,6 +70,8 @@ export class FakeMover implements Mover {
   clean(): Promise<{ readonly kept: number; readonly fault: DiskFault | null }> {
     return this.disk.ask('unlink', () => {
       const { dir } = this.init.spec
+      const fault = this.faultAt('unlink')
+      if (fault !== null) return { kept: 0, fault }
       for (const found of this.survey(dir)) this.disk.fs.nodes.delete(this.path(dir, found))
       return { kept: 0, fault: null }
     })
@@ -99,7 +101,7 @@ export class FakeMover implements Mover {
     })
   }
 
-  private faultAt(operation: 'rename' | 'write'): DiskFault | null {
+  private faultAt(operation: 'rename' | 'write' | 'unlink'): DiskFault | null {
     if (this.cancelled) return { code: 'ECANCELED', operation, path: this.init.to }
     return faultOf(() => {
       this.disk.check(operation, this.init.to)

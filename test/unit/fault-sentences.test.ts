@@ -65,6 +65,14 @@ const GOLDEN: readonly (readonly [Fault, string])[] = [
     { kind: 'changed', count: 2, example: 'a.bin' },
     '2 finished files were changed by another program (a.bin); put the old content back, or run "torrentinoctl verify" to fetch it again over the change.',
   ],
+  [
+    { kind: 'removal', dir: '/d', waits: 'volume' },
+    'It is being removed with its files and waits for the volume of /d; "torrentinoctl remove" without --data forgets it at once.',
+  ],
+  [
+    { kind: 'removal', dir: '/d', waits: 'answer' },
+    'It is being removed, and /d has not answered yet; the removal goes on by itself.',
+  ],
 ]
 
 it.each(GOLDEN)(

@@ -79,7 +79,8 @@ describe('the first cause', () => {
     [{ kind: 'metadata', reason: 'no' }, 'metadata'],
     [{ kind: 'store', code: 'SQLITE_FULL' }, 'database'],
     [{ kind: 'bug', error: 'x', retry: 1 }, 'bug'],
-    [{ kind: 'removal', dir: '/d' }, 'removal'],
+    [{ kind: 'removal', dir: '/d', waits: 'volume' }, 'removal'],
+    [{ kind: 'removal', dir: '/d', waits: 'answer' }, 'removal'],
   ]
   it.each(FAULTS)('of what blocks it: %j is %s', (by, kind) => {
     expect(kinds(blocked(by))).toEqual([kind])

@@ -1,0 +1,156 @@
+/**
+ * What is done for `remove`. Those for one torrent come one after the other; those for several are done side by side,
+ * and none waits for one whose volume does not answer. Who asked is answered in bounded time; the removal goes on.
+ */
+import type { Caller, PerTorrent } from '../../shared/rpc/contract.js'
+import { ERRORS } from '../../shared/rpc/errors.js'
+import type { Millis, TorrentId } from '../../shared/units.js'
+import { type Log, stackOf } from '../base/log.js'
+import type { Clock } from '../ports/clock.js'
+import { type Store, StoreFault } from '../ports/store.js'
+import { faultSentence } from '../swarm/lifecycle.js'
+import type { Torrent } from '../swarm/torrent.js'
+import type { Jobs } from './jobs.js'
+import type { Session } from './session.js'
+import { ANSWERS_WITHIN, within } from './within.js'
+
+export interface RemovalPorts {
+  readonly clock: Clock
+  readonly session: Session
+  readonly store: Store
+  readonly jobs: Jobs
+  readonly log: Log
+}
+
+export interface RemovalAsk {
+  readonly torrent: Torrent
+  /** As the caller named it. */
+  readonly ref: number | string
+  /** With its files. */
+  readonly data: boolean
+  readonly caller: Caller
+}
+
+/** Null where it is done, or waits for a volume that is away. */
+type Refusal = { readonly code: number; readonly message: string } | null
+
+/** Removals begun at once: each holds the metadata of its torrent in memory. */
+const AT_ONCE = 8
+/** One that takes so long has a slow volume, or a dead one, or a slow tracker: the next ones begin beside it. */
+const SLOW: Millis = 2000
+
+export class Removals {
+  readonly #ports: RemovalPorts
+  /** The last removal asked for of each torrent that has one under way. */
+  readonly #last = new Map<TorrentId, Promise<unknown>>()
+
+  constructor(ports: RemovalPorts) {
+    this.#ports = ports
+  }
+
+  /** Answers in the order asked. */
+  async all(asks: readonly RemovalAsk[]): Promise<PerTorrent[]> {
+    const answers: Promise<PerTorrent>[] = []
+    const begin = async (): Promise<void> => {
+      for (let ask = asks[answers.length]; ask !== undefined; ask = asks[answers.length]) {
+        const answer = this.#one(ask)
+        answers.push(answer)
+        await within(this.#ports.clock, SLOW, answer)
+      }
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, begin))
+    return Promise.all(answers)
+  }
+
+  /** Goes on with a removal without files that an earlier run began. */
+  async finish(torrent: Torrent): Promise<void> {
+    await this.#inTurn(torrent, () => this.#forget(torrent))
+  }
+
+  async #one(ask: RemovalAsk): Promise<PerTorrent> {
+    const { torrent, ref } = ask
+    const { clock, session } = this.#ports
+    const view = torrent.view()
+    const work = this.#inTurn(torrent, () => this.#act(ask)).then((refusal) => ({ refusal }))
+    const outcome = await within(clock, ANSWERS_WITHIN, work)
+    if (outcome !== null && outcome.refusal !== null) return { ref, ok: false, error: outcome.refusal }
+    const isThere = session.get(torrent.id) === torrent
+    if (outcome === null && isThere) this.#goesOn(torrent, work)
+    // One that waits for its volume is still there, and says so.
+    return { ref, ok: true, torrent: isThere ? torrent.view() : { ...view, state: 'paused', error: null } }
+  }
+
+  /** Nobody waits for it any more. */
+  #goesOn(torrent: Torrent, work: Promise<{ readonly refusal: Refusal }>): void {
+    const { log } = this.#ports
+    torrent.awaitRemoval('answer')
+    work.then(
+      ({ refusal }) => {
+        if (refusal !== null) log.warn({ torrent: torrent.id }, refusal.message)
+      },
+      (error: unknown) => {
+        log.error({ torrent: torrent.id, error: stackOf(error) }, 'a bug in a removal')
+      },
+    )
+  }
+
+  #inTurn<T>(torrent: Torrent, act: () => Promise<T>): Promise<T> {
+    const before = this.#last.get(torrent.id) ?? Promise.resolve()
+    const mine = before.then(act, act)
+    this.#last.set(torrent.id, mine)
+    const over = (): void => {
+      if (this.#last.get(torrent.id) === mine) this.#last.delete(torrent.id)
+    }
+    mine.then(over, over)
+    return mine
+  }
+
+  async #act({ torrent, data, caller }: RemovalAsk): Promise<Refusal> {
+    if (this.#ports.session.get(torrent.id) !== torrent) return data ? this.#gone(torrent) : null
+    try {
+      const refused = await (data ? this.#ports.jobs.remove(torrent, caller) : this.#remove(torrent, caller))
+      return refused === null ? null : { code: ERRORS.storeFailed.code, message: refused }
+    } catch (error) {
+      if (!(error instanceof StoreFault)) throw error
+      const message = `Nothing was removed: ${faultSentence({ kind: 'store', code: error.code })}`
+      return { code: ERRORS.storeFailed.code, message }
+    }
+  }
+
+  /** By a removal that was asked for before: where that left the files, they are nobody's any more. */
+  #gone(torrent: Torrent): Refusal {
+    if (this.#ports.jobs.hasRemoved(torrent.id)) return null
+    const message = `${torrent.name} was removed already, without its files; they stay in ${torrent.dir}.`
+    return { code: ERRORS.noSuchTorrent.code, message }
+  }
+
+  async #remove(torrent: Torrent, caller: Caller): Promise<string | null> {
+    const { jobs, store, session } = this.#ports
+    const { id, name } = torrent
+    await jobs.clear(id)
+    // With its files, by the job that was under way.
+    if (session.get(id) !== torrent) return null
+    // What a kill in the middle goes on with.
+    await store.setDesired([id], 'removed')
+    const refused = await this.#forget(torrent)
+    if (refused === null) session.journal.note('removed', id, caller.name, { name, data: false })
+    return refused
+  }
+
+  /** Null, or a sentence: the torrent is still there, paused. */
+  async #forget(torrent: Torrent): Promise<string | null> {
+    const { store, session } = this.#ports
+    await new Promise<void>((resolve) => {
+      torrent.retire(resolve)
+    })
+    try {
+      await store.remove(torrent.id)
+    } catch (error) {
+      if (!(error instanceof StoreFault)) throw error
+      torrent.keep()
+      return `The database refused (${error.code}); the removal goes on at the next start.`
+    }
+    session.forget(torrent)
+    return null
+  }
+}
