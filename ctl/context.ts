@@ -8,6 +8,7 @@ import type { Style } from './render/style.js'
 /** Options that every verb takes. */
 export interface Globals {
   readonly json: boolean
+  readonly bytes: boolean
   readonly home: string | undefined
 }
 
@@ -28,7 +29,7 @@ export interface Context {
   note(text: string): void
 }
 
-export function createContext({ json, home: folder }: Globals): Context {
+export function createContext({ json, bytes, home: folder }: Globals): Context {
   const { env, platform, stdin, stdout, stderr } = process
   const around = { env, platform, homedir: homedir(), cwd: process.cwd() }
   const home = resolveHome(around, folder === undefined ? [] : ['--home', folder])
@@ -37,7 +38,12 @@ export function createContext({ json, home: folder }: Globals): Context {
     home,
     named: home.named ? home.state : null,
     json,
-    style: { columns: columnsOf(stdout, env), colour: wantsColour(stdout, env), now: Date.now() },
+    style: {
+      columns: columnsOf(stdout, env),
+      colour: wantsColour(stdout, env),
+      now: Date.now(),
+      exact: bytes,
+    },
     live: stdout.isTTY && env['TERM'] !== 'dumb',
     interactive: stdin.isTTY && stderr.isTTY && !json,
     out,

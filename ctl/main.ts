@@ -21,6 +21,7 @@ function commandLine(words: readonly string[], typed: Typed): Argv<Globals> {
     .locale('en')
     .parserConfiguration({ 'parse-numbers': false, 'parse-positional-numbers': false, 'dot-notation': false })
     .option('json', { ...GLOBAL_OPTIONS.json, global: true })
+    .option('bytes', { ...GLOBAL_OPTIONS.bytes, global: true })
     .option('home', { ...GLOBAL_OPTIONS.home, global: true })
   return GROUPS.flatMap((group) => group.verbs)
     .reduce((cli, { declare }) => declare(cli), globals)
@@ -54,7 +55,7 @@ async function runDefault(context: Context, argv: AddArguments): Promise<ExitSta
 /** `--help`, of the verb before it or of everything. */
 function help({ verb: of, word }: Typed): void {
   if (of === null && word !== null && !existsSync(word)) throw noSuchVerb(word)
-  const context = createContext({ json: false, home: undefined })
+  const context = createContext({ json: false, bytes: false, home: undefined })
   const { style } = context
   context.out(of === null ? renderHelp(tree, style) : renderVerbHelp(of, style))
 }

@@ -106,6 +106,7 @@ export function verbOf(declare: Declare): VerbSpec {
 /** Options that every verb takes. */
 export const GLOBAL_OPTIONS = {
   json: { type: 'boolean', default: false, describe: 'For programs: JSON' },
+  bytes: { type: 'boolean', default: false, describe: 'Sizes and rates as exact numbers of bytes' },
   home: { type: 'string', requiresArg: true, describe: 'Folder of state, socket, settings and logs' },
 } as const
 

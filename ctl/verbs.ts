@@ -70,8 +70,11 @@ export const GROUPS: readonly Group[] = [
       verb(
         listCommand,
         ['list', 'all torrents, one line each'],
-        ['list 3 5', 'two of them'],
-        ['list --json', 'for programs'],
+        ['list --state downloading --sort eta', 'what is under way, the next one to end first'],
+        [
+          "list --template '{{id}} {{progress}} {{name}}'",
+          'lines of your own; the names are those of --json',
+        ],
       ),
       verb(topCommand, ['top', 'a bar for each; s sorts, p pauses, w says why, q quits']),
       verb(

@@ -9,6 +9,7 @@ import { type Context, type Globals, verb } from '../context.js'
 import { combined, EXIT, type ExitStatus, RemoteError } from '../exit.js'
 import { withDaemon } from '../owner.js'
 import { paint, type Style } from '../render/style.js'
+import { renderTemplate, TEMPLATE_OPTION, templateOf } from '../render/template.js'
 import { listTorrents } from '../torrents.js'
 import { idsOption } from './many.js'
 
@@ -36,30 +37,43 @@ export function showing<M extends Method, T>(cli: Argv<Globals>, init: Showing<M
   return cli.command(
     init.command,
     init.describe,
-    (command) => idsOption(command),
-    verb(async (context, argv) =>
-      withDaemon(context, 'never', async (client) => {
+    (command) => idsOption(command).option('template', TEMPLATE_OPTION),
+    verb(async (context, argv) => {
+      const template = templateOf(argv.template, context.json)
+      return withDaemon(context, 'never', async (client) => {
         const refs = readRefs(argv.ids)
         const ids = refs === 'all' ? await everyId(client) : refs
-        if (ids.length === 0 && !context.json) context.out('There are no torrents.\n')
+        if (ids.length === 0 && !context.json && template === null) context.out('There are no torrents.\n')
         const statuses: ExitStatus[] = []
-        for (const id of ids) statuses.push(await showOne(context, client, init, id, ids.length > 1))
+        for (const id of ids)
+          statuses.push(await showOne({ context, client, template, named: ids.length > 1 }, init, id))
         return combined(statuses)
-      }),
-    ),
+      })
+    }),
   )
 }
 
+interface Shown {
+  readonly context: Context
+  readonly client: Client
+  readonly template: ReturnType<typeof templateOf>
+  /** Several are shown: each has its name above. */
+  readonly named: boolean
+}
+
+function rowsOf(value: unknown): readonly object[] {
+  return (Array.isArray(value) ? value : [value]) as readonly object[]
+}
+
 async function showOne<M extends Method, T>(
-  context: Context,
-  client: Client,
+  { context, client, template, named }: Shown,
   init: Showing<M, T>,
   id: TorrentRef,
-  named: boolean,
 ): Promise<ExitStatus> {
   try {
     const value = init.value(await init.ask(client, id))
     if (context.json) context.outJson(value)
+    else if (template !== null) context.out(renderTemplate(template, rowsOf(value)))
     else {
       if (named) context.out(`${paint(`Torrent ${escapeText(String(id))}`, 'bold', context.style)}\n`)
       context.out(init.render(value, context.style))

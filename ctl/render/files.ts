@@ -1,13 +1,13 @@
 /** Files, numbered from 1 as `add --select` and `select` take them. */
-import { escapeText, formatBytes, formatPercent } from '../../shared/text.js'
+import { escapeText, formatPercent } from '../../shared/text.js'
 import type { FileView } from '../../shared/views.js'
-import type { Style } from './style.js'
+import { bytesText, type Style } from './style.js'
 import { type Column, renderTable } from './table.js'
 
 const COLUMNS: readonly Column<FileView>[] = [
   { title: 'NO', align: 'right', cell: (file) => String(file.index + 1) },
   { title: 'FILE', flexible: true, cell: (file) => escapeText(file.path) },
-  { title: 'SIZE', align: 'right', cell: (file) => formatBytes(file.length) },
+  { title: 'SIZE', align: 'right', cell: (file, style) => bytesText(file.length, style) },
   { title: 'DONE', align: 'right', cell: doneText },
   {
     title: 'WANTED',

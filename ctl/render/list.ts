@@ -1,7 +1,7 @@
 /** Torrents in a table; what keeps one from working is told below it. */
-import { escapeText, formatBytes, formatDuration, formatPercent, formatRate } from '../../shared/text.js'
+import { escapeText, formatDuration, formatPercent } from '../../shared/text.js'
 import type { StateKind, TorrentView } from '../../shared/views.js'
-import { type Look, paint, plural, type Style } from './style.js'
+import { bytesText, type Look, paint, plural, rateText, type Style } from './style.js'
 import { type Column, renderTable } from './table.js'
 
 const STATE_WORDS: Readonly<Record<StateKind, string>> = {
@@ -23,6 +23,9 @@ const STATE_LOOKS: Readonly<Partial<Record<StateKind, Look>>> = {
   paused: 'dim',
 }
 
+/** Every state, in the words of --json. */
+export const STATES = Object.keys(STATE_WORDS) as readonly StateKind[]
+
 /** One word, with how far a check or a move is. */
 export function stateText(torrent: TorrentView): string {
   const word = STATE_WORDS[torrent.state]
@@ -38,7 +41,7 @@ export function ratioText(ratio: number | null): string {
   return ratio === null ? '-' : ratio.toFixed(2)
 }
 
-const rate = (value: number): string => (value === 0 ? '-' : formatRate(value))
+const rate = (value: number, style: Style): string => (value === 0 ? '-' : rateText(value, style))
 
 const COLUMNS: readonly Column<TorrentView>[] = [
   { title: 'ID', align: 'right', cell: (torrent) => String(torrent.id) },
@@ -49,10 +52,10 @@ const COLUMNS: readonly Column<TorrentView>[] = [
     title: 'SIZE',
     align: 'right',
     from: 72,
-    cell: (torrent) => (torrent.pieceCount === 0 ? '-' : formatBytes(torrent.wantedBytes)),
+    cell: (torrent, style) => (torrent.pieceCount === 0 ? '-' : bytesText(torrent.wantedBytes, style)),
   },
-  { title: 'DOWN', align: 'right', cell: (torrent) => rate(torrent.downRate) },
-  { title: 'UP', align: 'right', from: 100, cell: (torrent) => rate(torrent.upRate) },
+  { title: 'DOWN', align: 'right', cell: (torrent, style) => rate(torrent.downRate, style) },
+  { title: 'UP', align: 'right', from: 100, cell: (torrent, style) => rate(torrent.upRate, style) },
   { title: 'PEERS', align: 'right', from: 100, cell: (torrent) => `${torrent.seeds}/${torrent.peers}` },
   { title: 'RATIO', align: 'right', from: 110, cell: (torrent) => ratioText(torrent.ratio) },
   { title: 'ETA', align: 'right', cell: (torrent) => formatDuration(torrent.eta) },

@@ -1,24 +1,24 @@
 /** The peers of a torrent. */
-import { escapeText, formatBytes, formatPercent, formatRate } from '../../shared/text.js'
+import { escapeText, formatPercent } from '../../shared/text.js'
 import type { PeerView } from '../../shared/views.js'
-import type { Style } from './style.js'
+import { bytesText, rateText, type Style } from './style.js'
 import { type Column, renderTable } from './table.js'
 
-const rate = (value: number): string => (value === 0 ? '-' : formatRate(value))
+const rate = (value: number, style: Style): string => (value === 0 ? '-' : rateText(value, style))
 
 const COLUMNS: readonly Column<PeerView>[] = [
   { title: 'PEER', cell: (peer) => escapeText(peer.address) },
   { title: 'CLIENT', flexible: true, cell: (peer) => escapeText(peer.client) || '-' },
   { title: 'HAS', align: 'right', cell: (peer) => formatPercent(peer.progress) },
-  { title: 'DOWN', align: 'right', cell: (peer) => rate(peer.downRate) },
-  { title: 'UP', align: 'right', cell: (peer) => rate(peer.upRate) },
-  { title: 'GOT', align: 'right', from: 100, cell: (peer) => formatBytes(peer.downloaded) },
-  { title: 'GAVE', align: 'right', from: 100, cell: (peer) => formatBytes(peer.uploaded) },
+  { title: 'DOWN', align: 'right', cell: (peer, style) => rate(peer.downRate, style) },
+  { title: 'UP', align: 'right', cell: (peer, style) => rate(peer.upRate, style) },
+  { title: 'GOT', align: 'right', from: 100, cell: (peer, style) => bytesText(peer.downloaded, style) },
+  { title: 'GAVE', align: 'right', from: 100, cell: (peer, style) => bytesText(peer.uploaded, style) },
   { title: 'FLAGS', cell: flags },
   { title: 'FROM', from: 100, cell: (peer) => peer.source },
 ]
 
-const LEGEND = 'FLAGS: D it gives to us, d not yet; U it takes from us, u not yet; I it called us\n'
+const LEGEND = 'FLAGS: D gives to us, d not yet; U takes from us, u not yet; I called us\n'
 
 export function renderPeers(peers: readonly PeerView[], style: Style): string {
   return peers.length === 0 ? 'No peers are connected.\n' : renderTable(peers, COLUMNS, style) + LEGEND

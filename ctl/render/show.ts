@@ -1,8 +1,8 @@
 /** Everything about one torrent. */
 import type { TorrentDetail } from '../../shared/rpc/contract.js'
-import { escapeText, formatBytes, formatDuration, formatPercent, formatRate } from '../../shared/text.js'
+import { escapeText, formatDuration, formatPercent } from '../../shared/text.js'
 import { ratioText, stateLook, stateText } from './list.js'
-import { formatTime, paint, plural, type Style } from './style.js'
+import { bytesText, formatTime, paint, plural, rateText, type Style } from './style.js'
 import { renderPairs } from './table.js'
 import { trackerLine } from './trackers.js'
 
@@ -15,26 +15,26 @@ export function renderShow(torrent: TorrentDetail, style: Style): string {
     ['State', state + (torrent.desired === 'paused' && torrent.state !== 'paused' ? ' (to be paused)' : '')],
   ]
   if (torrent.error !== null) pairs.push(['Problem', paint(escapeText(torrent.error), 'red', style)])
-  pairs.push(...figures(torrent), ...origin(torrent))
+  pairs.push(...figures(torrent, style), ...origin(torrent))
   return renderPairs(pairs, style)
 }
 
-function figures(torrent: TorrentDetail): [string, string][] {
+function figures(torrent: TorrentDetail, style: Style): [string, string][] {
   // A magnet link: nothing is known of its files.
   if (torrent.pieceCount === 0) return [['Peers', torrent.peers === 0 ? 'none' : String(torrent.peers)]]
-  const done = `${formatPercent(torrent.progress)}  ${formatBytes(torrent.doneBytes)} of ${formatBytes(torrent.wantedBytes)}`
+  const done = `${formatPercent(torrent.progress)}  ${bytesText(torrent.doneBytes, style)} of ${bytesText(torrent.wantedBytes, style)}`
   const chosen = torrent.wantedFileCount < torrent.fileCount ? `${torrent.wantedFileCount} of ` : ''
   return [
     ['Done', torrent.eta === null ? done : `${done}, ${formatDuration(torrent.eta)} left`],
-    ['Down', `${formatRate(torrent.downRate)}, ${formatBytes(torrent.downloaded)} in all`],
-    ['Up', `${formatRate(torrent.upRate)}, ${formatBytes(torrent.uploaded)} in all`],
+    ['Down', `${rateText(torrent.downRate, style)}, ${bytesText(torrent.downloaded, style)} in all`],
+    ['Up', `${rateText(torrent.upRate, style)}, ${bytesText(torrent.uploaded, style)} in all`],
     ['Ratio', ratioText(torrent.ratio)],
-    ['Wasted', formatBytes(torrent.wasted)],
+    ['Wasted', bytesText(torrent.wasted, style)],
     ['Peers', torrent.peers === 0 ? 'none' : `${torrent.peers}, ${plural(torrent.seeds, 'seed')} among them`],
     ['Files', chosen + plural(torrent.fileCount, 'file')],
     [
       'Size',
-      `${formatBytes(torrent.totalBytes)} in ${torrent.pieceCount} pieces of ${formatBytes(torrent.pieceLength)}`,
+      `${bytesText(torrent.totalBytes, style)} in ${torrent.pieceCount} pieces of ${bytesText(torrent.pieceLength, style)}`,
     ],
   ]
 }

@@ -1,7 +1,7 @@
 /** The daemon itself, on one line and on many. */
-import { escapeText, formatBytes, formatDuration, formatRate } from '../../shared/text.js'
+import { escapeText, formatDuration } from '../../shared/text.js'
 import type { DaemonView, TookView } from '../../shared/views.js'
-import { paint, plural, type Style } from './style.js'
+import { bytesText, paint, plural, rateText, type Style } from './style.js'
 import { renderPairs } from './table.js'
 
 /** The first line of `torrentinoctl` without arguments. */
@@ -10,8 +10,8 @@ export function renderStatusLine(daemon: DaemonView, style: Style): string {
     `torrentinod ${escapeText(daemon.version)}`,
     plural(daemon.torrents.total, 'torrent'),
     plural(daemon.connections, 'peer'),
-    `down ${formatRate(daemon.downRate)}`,
-    `up ${formatRate(daemon.upRate)}`,
+    `down ${rateText(daemon.downRate, style)}`,
+    `up ${rateText(daemon.upRate, style)}`,
   ]
   const line = parts.join(', ') + '\n'
   return line + databaseLines(daemon, style) + (daemon.listen.error === null ? '' : portLine(daemon, style))
@@ -24,7 +24,7 @@ export function renderStatus(daemon: DaemonView, style: Style): string {
     ['Version', `${escapeText(daemon.version)}, contract ${escapeText(daemon.contract)}`],
     [
       'Process',
-      `${daemon.pid}, up ${formatDuration(daemon.uptime)}, ${formatBytes(daemon.rssBytes)} of memory`,
+      `${daemon.pid}, up ${formatDuration(daemon.uptime)}, ${bytesText(daemon.rssBytes, style)} of memory`,
     ],
     ['Owner', daemon.owner === 'service' ? 'the service manager' : 'you, started by hand'],
     ['Home', escapeText(daemon.home)],
@@ -34,9 +34,9 @@ export function renderStatus(daemon: DaemonView, style: Style): string {
     ['Local', local(daemon.lsd)],
     ['Torrents', `${daemon.torrents.total}${detail}`],
     ['Peers', String(daemon.connections)],
-    ['Down', formatRate(daemon.downRate)],
-    ['Up', formatRate(daemon.upRate)],
-    ['Buffers', buffers(daemon.buffers)],
+    ['Down', rateText(daemon.downRate, style)],
+    ['Up', rateText(daemon.upRate, style)],
+    ['Buffers', buffers(daemon.buffers, style)],
     ['Threads', threads(daemon.queues)],
   ]
   pairs.push(['Disk', disk(daemon)], ['Database', took(daemon.latency.store, 'answers')])
@@ -69,9 +69,9 @@ function databaseLines({ database: { problem, notice } }: DaemonView, style: Sty
   return said.map((sentence) => paint(escapeText(sentence), 'yellow', style) + '\n').join('')
 }
 
-function buffers({ slab, slabLimit, frames, checks }: DaemonView['buffers']): string {
-  const all = formatBytes(slab + frames + checks)
-  return `${all} of payload, ${formatBytes(slab)} of ${formatBytes(slabLimit)} for arriving data`
+function buffers({ slab, slabLimit, frames, checks }: DaemonView['buffers'], style: Style): string {
+  const all = bytesText(slab + frames + checks, style)
+  return `${all} of payload, ${bytesText(slab, style)} of ${bytesText(slabLimit, style)} for arriving data`
 }
 
 function disk({ latency, queues }: DaemonView): string {

@@ -1,5 +1,6 @@
 /** How something is drawn: what a renderer knows of the terminal. */
 import { styleText } from 'node:util'
+import { formatBytes, formatRate } from '../../shared/text.js'
 
 export interface Style {
   /** Width in cells; Infinity where the output is not a terminal. */
@@ -7,6 +8,8 @@ export interface Style {
   readonly colour: boolean
   /** Milliseconds since 1970, for what is told as an age. */
   readonly now: number
+  /** Sizes and rates as plain numbers of bytes. */
+  readonly exact?: boolean
 }
 
 export type Look = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
@@ -14,6 +17,16 @@ export type Look = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
 export function paint(text: string, look: Look, style: Style): string {
   // Whether colour is wanted was decided once, for the whole output.
   return style.colour ? styleText(look, text, { validateStream: false }) : text
+}
+
+/** `1.5 GiB`, or with --bytes the number. */
+export function bytesText(bytes: number, style: Style): string {
+  return style.exact === true ? String(bytes) : formatBytes(bytes)
+}
+
+/** `1.5 MiB/s`, or with --bytes the number. */
+export function rateText(rate: number, style: Style): string {
+  return style.exact === true ? String(rate) : formatRate(rate)
 }
 
 /** `1 file`, `2 files`. */

@@ -10,7 +10,7 @@ export interface Column<T> {
   /** Left out where the terminal is narrower than this. */
   readonly from?: number
   /** Escaped text. */
-  readonly cell: (row: T) => string
+  readonly cell: (row: T, style: Style) => string
   readonly look?: (row: T) => Look | null
 }
 
@@ -20,7 +20,7 @@ const LEAST_FLEXIBLE = 10
 /** Title and rows, a newline after each line; a row is never cut apart from its flexible column. */
 export function renderTable<T>(rows: readonly T[], columns: readonly Column<T>[], style: Style): string {
   const shown = columns.filter((column) => style.columns >= (column.from ?? 0))
-  const cells = rows.map((row) => shown.map((column) => column.cell(row)))
+  const cells = rows.map((row) => shown.map((column) => column.cell(row, style)))
   const widths = shown.map((column, at) =>
     cells.reduce((most, row) => Math.max(most, cellWidth(row[at] ?? '')), cellWidth(column.title)),
   )
@@ -30,10 +30,11 @@ export function renderTable<T>(rows: readonly T[], columns: readonly Column<T>[]
     const room = style.columns - others - GAP.length * (shown.length - 1)
     widths[flexible] = Math.max(LEAST_FLEXIBLE, Math.min(widths[flexible] ?? 0, room))
   }
+  squeeze(widths, shown, style.columns)
   const line = (texts: readonly string[], lookOf: (at: number) => Look | null): string => {
     const parts = shown.map((column, at) => {
       const width = widths[at] ?? 0
-      const text = at === flexible ? truncateMiddle(texts[at] ?? '', width) : (texts[at] ?? '')
+      const text = truncateMiddle(texts[at] ?? '', width)
       const look = lookOf(at)
       const last = at === shown.length - 1 && column.align !== 'right'
       const padded = last ? text : padCells(text, width, column.align)
@@ -47,6 +48,26 @@ export function renderTable<T>(rows: readonly T[], columns: readonly Column<T>[]
   )
   const body = rows.map((row, at) => line(cells[at] ?? [], (column) => shown[column]?.look?.(row) ?? null))
   return head + body.join('')
+}
+
+/** Where the others alone are too wide, columns of text give way, the widest first; numbers are never cut. */
+function squeeze(
+  widths: number[],
+  shown: readonly { readonly align?: 'left' | 'right' }[],
+  columns: number,
+): void {
+  const sum = widths.reduce((total, width) => total + width, GAP.length * (shown.length - 1))
+  for (let excess = sum - columns; excess > 0;) {
+    const widest = widths.reduce(
+      (best, width, at) =>
+        shown[at]?.align !== 'right' && width > (widths[best] ?? 0) && width > LEAST_FLEXIBLE ? at : best,
+      -1,
+    )
+    if (widest === -1) return
+    const less = Math.min(excess, Math.max(1, Math.floor(((widths[widest] ?? 0) - LEAST_FLEXIBLE) / 2)))
+    widths[widest] = (widths[widest] ?? 0) - less
+    excess -= less
+  }
 }
 
 /** Label and value, one a line. Values are escaped text. */

@@ -439,6 +439,42 @@ describe('for people', () => {
     expect(await list({ FORCE_COLOR: '1', NO_COLOR: '1' })).toBe(false)
   })
 
+  it('list sorts and chooses; a slip in either is a sentence', async () => {
+    const session = new FakeSession()
+    session.put(torrentView(1, { name: 'b', state: 'seeding', ratio: 2 }))
+    session.put(torrentView(2, { name: 'a', state: 'paused', ratio: null }))
+    session.put(torrentView(3, { name: 'c', state: 'fetchingMetadata', ratio: 1 }))
+    const { say } = await around(session)
+    const ids = async (...words: string[]): Promise<string> =>
+      (await say('list', ...words, '--template', '{{id}}')).out.replaceAll('\n', ' ').trim()
+    expect(await ids('--sort', 'name')).toBe('2 1 3')
+    expect(await ids('--sort', 'ratio')).toBe('3 1 2')
+    expect(await ids('--sort', 'ratio', '--reverse')).toBe('1 3 2')
+    expect(await ids('--reverse')).toBe('3 2 1')
+    expect(await ids('--state', 'paused,metadata')).toBe('2 3')
+    expect((await say('list', '--state', 'blocked')).out).toBe('No torrent is in that state.\n')
+    expect(await say('list', '--state', 'pasued')).toMatchObject({
+      status: 2,
+      err: expect.stringMatching(/not "pasued"; did you mean paused\?\n$/) as string,
+    })
+    expect((await say('list', '--sort', 'nmae')).err).toMatch(/--sort takes .* did you mean name\?\n$/)
+  })
+
+  it('--template of show, files and peers; not with --json', async () => {
+    const { say } = await around()
+    expect((await say('show', '1', '2', '--template', '{{id}} {{pieceCount}}')).out).toMatch(
+      /^1 \d+\n2 \d+\n$/,
+    )
+    expect((await say('files', '1', '--template', '{{index}}')).out).toBe('0\n1\n2\n')
+    expect((await say('list', '--template', '{{nmae}}')).err).toMatch(/did you mean name\?/)
+    expect((await say('list', '--template', '{{id}}', '--json')).status).toBe(2)
+  })
+
+  it('--bytes writes exact numbers', async () => {
+    const { say } = await around()
+    expect((await say('list', '--bytes')).out).toMatch(/ 1073741824 +2097152 /)
+  })
+
   it('COLUMNS is heeded', async () => {
     const session = new FakeSession()
     session.put(torrentView(1, { name: 'x'.repeat(200) }))

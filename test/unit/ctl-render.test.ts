@@ -9,6 +9,7 @@ import { renderSettings } from '../../ctl/render/settings.js'
 import { renderShow } from '../../ctl/render/show.js'
 import { renderStatus, renderStatusLine, renderWelcome } from '../../ctl/render/status.js'
 import type { Style } from '../../ctl/render/style.js'
+import { readTemplate, renderTemplate } from '../../ctl/render/template.js'
 import { renderTrackers } from '../../ctl/render/trackers.js'
 import type { TorrentDetail } from '../../shared/rpc/contract.js'
 import { cellWidth } from '../../shared/text.js'
@@ -263,7 +264,7 @@ describe('peers, trackers, settings, status', () => {
     expect(renderPeers([peer], NARROW)).toMatchInlineSnapshot(`
       "PEER                 CLIENT               HAS     DOWN  UP  FLAGS
       [2001:db8::7]:51413  qBittorrent 4.6.7  50.0%  1 MiB/s   -  DuI
-      FLAGS: D it gives to us, d not yet; U it takes from us, u not yet; I it called us
+      FLAGS: D gives to us, d not yet; U takes from us, u not yet; I called us
       "
     `)
     expect(renderPeers([], NARROW)).toBe('No peers are connected.\n')
@@ -432,6 +433,158 @@ describe('a bar', () => {
       "1 torrent-1.iso: downloading 25.0%, 256 MiB/1 GiB, down 2 MiB/s, up 10 KiB/s, 12 peers, 6m 24s left
       "
     `)
+  })
+})
+
+describe('--bytes', () => {
+  const exact: Style = { ...NARROW, exact: true }
+
+  it('list', () => {
+    expect(renderList(torrents.slice(0, 2), exact)).toMatchInlineSnapshot(`
+      "ID  NAME                         STATE         DONE        SIZE     DOWN     ETA
+       1  debian-12.9.0…4-netinst.iso  downloading  25.0%  1073741824  2097152  6m 24s
+       2  Some Very Lon…verything.mkv  seeding       100%  1073741824        -       -
+      "
+    `)
+  })
+
+  it('files', () => {
+    expect(renderFiles(files, exact)).toMatchInlineSnapshot(`
+      "NO  FILE                                                     SIZE   DONE  WANTED
+       1  show/one.mkv                                       1000000000   100%  yes
+       2  show/extras/a rather lon…lders and tells much.mkv  2000000000  25.0%  yes
+      12  show/notes.txt                                              0   100%  no
+      "
+    `)
+  })
+
+  it('show and status have no rounded size', () => {
+    for (const text of [renderShow(detail, exact), renderStatus(daemon, exact)])
+      expect(text).not.toMatch(/\d [KMGT]iB/)
+  })
+})
+
+describe('tables with the longest values', () => {
+  const long = 'x'.repeat(300)
+  const tables: Record<string, (style: Style) => string> = {
+    list: (style) =>
+      renderList(
+        [
+          torrentView(999_999, {
+            name: long,
+            state: 'checking',
+            checkProgress: 0.123,
+            wantedBytes: 9_007_199_254_740_991,
+            downRate: 99_999_999_999,
+            upRate: 99_999_999_999,
+            peers: 9999,
+            seeds: 9999,
+            eta: 8_639_999,
+            ratio: 12_345.67,
+          }),
+        ],
+        style,
+      ),
+    files: (style) =>
+      renderFiles(
+        [
+          {
+            index: 199_999,
+            path: '映'.repeat(200),
+            length: 9_007_199_254_740_991,
+            doneBytes: 1,
+            wanted: false,
+          },
+        ],
+        style,
+      ),
+    peers: (style) =>
+      renderPeers(
+        [
+          {
+            address: '[2001:0db8:85a3:0000:0000:8a2e:0370:7334]:65535',
+            client: long,
+            direction: 'in',
+            source: 'incoming',
+            progress: 0.999,
+            downRate: 9_999_999_999,
+            upRate: 9_999_999_999,
+            downloaded: 9_999_999_999_999,
+            uploaded: 9_999_999_999_999,
+            amChoking: true,
+            amInterested: true,
+            peerChoking: false,
+            peerInterested: true,
+          },
+        ],
+        style,
+      ),
+    trackers: (style) =>
+      renderTrackers(
+        [
+          {
+            ...(detail.trackers[0] as TrackerView),
+            url: long,
+            message: null,
+            status: 'waiting',
+            seeds: 1e6,
+            leechers: 1e6,
+          },
+        ],
+        style,
+      ),
+    settings: (style) =>
+      renderSettings(
+        [
+          {
+            key: 'download.directory',
+            value: long,
+            default: '',
+            source: 'environment',
+            applies: 'now',
+            summary: long,
+          },
+        ],
+        style,
+      ),
+  }
+
+  it.each(Object.entries(tables))('%s fits 80 and 120 columns, exact or not', (_, draw) => {
+    for (const columns of [80, 120]) {
+      for (const exact of [false, true]) {
+        const lines = draw({ ...at(columns), exact }).split('\n')
+        for (const line of lines) expect(cellWidth(line)).toBeLessThanOrEqual(columns)
+      }
+    }
+  })
+
+  it('nothing is cut in a pipe', () => {
+    for (const name of ['list', 'trackers', 'settings']) expect(tables[name]?.(at(Infinity))).toContain(long)
+  })
+})
+
+describe('--template', () => {
+  const render = (template: string, rows: readonly object[]): string =>
+    renderTemplate(readTemplate(template), rows)
+
+  it('puts fields in by name, a line for each row', () => {
+    const rows = [
+      { id: 1, name: 'one', ratio: null, tags: ['a', 'b'], listen: { port: 7 } },
+      { id: 2, name: 'two', ratio: 0.5, tags: [], listen: { port: 8 } },
+    ]
+    expect(render('{{id}}\\t{{ name }} {{ratio}}|{{tags}}|{{listen.port}} $1 }}', rows)).toBe(
+      '1\tone |a,b|7 $1 }}\n2\ttwo 0.5||8 $1 }}\n',
+    )
+    expect(render('{{nothing}}', [])).toBe('')
+    expect(render('{{name}}', [{ name: HOSTILE }])).not.toMatch(HARMFUL)
+  })
+
+  it('names what was meant', () => {
+    expect(() => render('{{nmae}}', [{ id: 1, name: 'x' }])).toThrow(
+      '--template: there is no field "nmae"; did you mean name?',
+    )
+    expect(() => render('{{constructor}}', [{ id: 1 }])).toThrow('there are id')
+    expect(() => render('{{name', [])).toThrow('{{ without its }}')
   })
 })
 

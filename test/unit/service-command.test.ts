@@ -163,6 +163,7 @@ describe('its arguments', () => {
   async function parse(...args: string[]): Promise<unknown> {
     const globals = yargs(args)
       .option('json', { type: 'boolean', default: false })
+      .option('bytes', { type: 'boolean', default: false })
       .option('home', { type: 'string' })
     return globals.command(serviceCommand).strict().fail(false).exitProcess(false).parseAsync()
   }
