@@ -9,6 +9,7 @@ import { formatBytes } from '../../shared/text.js'
 import type { Clock } from '../ports/clock.js'
 import type { Disk, SpaceView } from '../ports/disk.js'
 import { faultSentence } from '../swarm/lifecycle.js'
+import { wantedBytes } from './choice.js'
 import type { Session } from './session.js'
 import { ANSWERS_WITHIN, silent, SURVEYS_WITHIN, within } from './within.js'
 
@@ -106,11 +107,4 @@ async function present(dir: string, { meta, unwanted }: Coming, disk: Disk): Pro
   } finally {
     await storage.close()
   }
-}
-
-export function wantedBytes(meta: Metainfo, unwanted: ReadonlySet<FileIndex>): number {
-  return meta.files.reduce(
-    (sum, file, index) => (file.pad || unwanted.has(index) ? sum : sum + file.length),
-    0,
-  )
 }

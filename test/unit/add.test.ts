@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { Adder, unselected } from '../../daemon/session/add.js'
+import { Adder } from '../../daemon/session/add.js'
+import { unselected } from '../../daemon/session/choice.js'
 import type { Caller } from '../../shared/rpc/contract.js'
 import { encode } from '../../shared/torrent/bencode.js'
 import { RpcError } from '../../shared/rpc/errors.js'
