@@ -29,6 +29,18 @@ export interface VerbSpec {
   readonly options: readonly OptionSpec[]
 }
 
+/** What to type after `torrentinoctl`, and what it does. */
+export type Example = readonly [words: string, what: string]
+
+export interface ShownVerb extends VerbSpec {
+  readonly examples: readonly Example[]
+}
+
+export interface ShownGroup {
+  readonly title: string
+  readonly verbs: readonly ShownVerb[]
+}
+
 /** Tells yargs of a verb. */
 export type Declare = (cli: Argv<Globals>) => Argv<Globals>
 

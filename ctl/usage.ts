@@ -1,7 +1,6 @@
 /** What was typed, before it is run: which verb is meant, whether help is asked for, and what a slip should have been. */
 import { nearest } from '../shared/nearest.js'
-import { globalOptions, type OptionSpec } from './tree.js'
-import type { ShownVerb } from './verbs.js'
+import { globalOptions, type OptionSpec, type ShownVerb } from './tree.js'
 
 export interface Typed {
   /** The first word that is no option and no option's value, or null. */

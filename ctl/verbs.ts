@@ -2,6 +2,7 @@
 import { addCommand } from './commands/add.js'
 import { announceCommand } from './commands/announce.js'
 import { backupCommand } from './commands/backup.js'
+import { completionCommand } from './commands/completion.js'
 import { configCommand } from './commands/config.js'
 import { daemonCommand } from './commands/daemon.js'
 import { dhtCommand } from './commands/dht.js'
@@ -10,8 +11,10 @@ import { exportCommand } from './commands/export.js'
 import { filesCommand } from './commands/files.js'
 import { inspectCommand } from './commands/inspect.js'
 import { listCommand } from './commands/list.js'
+import { logCommand } from './commands/log.js'
 import { magnetCommand } from './commands/magnet.js'
 import { moveCommand } from './commands/move.js'
+import { openCommand } from './commands/open.js'
 import { pauseCommand } from './commands/pause.js'
 import { peersCommand } from './commands/peers.js'
 import { removeCommand } from './commands/remove.js'
@@ -27,10 +30,7 @@ import { trackersCommand } from './commands/trackers.js'
 import { verifyCommand } from './commands/verify.js'
 import { waitCommand } from './commands/wait.js'
 import { whyCommand } from './commands/why.js'
-import { type Declare, verbOf, type VerbSpec } from './tree.js'
-
-/** What to type after `torrentinoctl`, and what it does. */
-export type Example = readonly [words: string, what: string]
+import { type Declare, type Example, type ShownGroup, verbOf } from './tree.js'
 
 interface Verb {
   readonly declare: Declare
@@ -93,6 +93,11 @@ export const GROUPS: readonly Group[] = [
         ['events --since 120 --json', 'for programs: all after number 120'],
       ),
       verb(
+        openCommand,
+        ['open 3', 'its folder, or its file, in the program of the desktop'],
+        ['open 3 --print', 'only where it is'],
+      ),
+      verb(
         dhtCommand,
         ['dht status', 'how many nodes it knows'],
         ['dht lookup HASH', 'who is in that swarm'],
@@ -124,6 +129,7 @@ export const GROUPS: readonly Group[] = [
       verb(
         waitCommand,
         ['wait 3', 'until it is complete'],
+        ['wait 3 --for metadata', 'until the files of a magnet link are known'],
         ['wait all --timeout 2h && echo done', 'for two hours at most'],
       ),
     ],
@@ -139,6 +145,11 @@ export const GROUPS: readonly Group[] = [
         ['daemon run', 'run it here until Ctrl-C'],
       ),
       verb(
+        logCommand,
+        ['log', 'the latest 50 lines'],
+        ['log --follow -n 10', 'the latest ten, and what comes'],
+      ),
+      verb(
         configCommand,
         ['config list', 'every setting'],
         ['config set limits.up 500000', 'send 500,000 bytes a second at most'],
@@ -146,6 +157,11 @@ export const GROUPS: readonly Group[] = [
       ),
       verb(backupCommand, ['backup', 'into a dated file'], ['backup ~/torrents.db', 'into this file']),
       verb(restoreCommand, ['restore ~/torrents.db', 'the list as it was in that backup']),
+      verb(
+        completionCommand(() => commandTree().flatMap(({ verbs }) => verbs)),
+        ['completion bash >> ~/.bashrc', 'for every bash from now on'],
+        ['completion fish | source', 'for this fish'],
+      ),
       verb(rpcCommand, ['rpc rpc.discover', 'all methods'], ['rpc torrent.get \'{"id": 3}\'', 'one call']),
     ],
   },
@@ -161,15 +177,6 @@ export const GROUPS: readonly Group[] = [
     ],
   },
 ]
-
-export interface ShownVerb extends VerbSpec {
-  readonly examples: readonly Example[]
-}
-
-export interface ShownGroup {
-  readonly title: string
-  readonly verbs: readonly ShownVerb[]
-}
 
 /** The whole tree as data. */
 export function commandTree(): ShownGroup[] {

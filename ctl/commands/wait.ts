@@ -1,6 +1,7 @@
 /** `wait`: for scripts that go on when a torrent is complete. */
 import type { Argv } from 'yargs'
 import { escapeText, formatPercent } from '../../shared/text.js'
+import type { TorrentId } from '../../shared/units.js'
 import type { TorrentView } from '../../shared/views.js'
 import { readDuration, readRefs } from '../arguments.js'
 import type { Client } from '../client.js'
@@ -13,6 +14,9 @@ import { idsOption } from './many.js'
 
 const GOALS = {
   complete: isComplete,
+  seeded: (torrent: TorrentView) => isComplete(torrent) && torrent.uploaded >= torrent.wantedBytes,
+  metadata: (torrent: TorrentView) => torrent.pieceCount > 0,
+  error: (torrent: TorrentView) => torrent.error !== null,
   paused: (torrent: TorrentView) => torrent.state === 'paused',
 } as const
 
@@ -21,13 +25,13 @@ type Goal = keyof typeof GOALS
 export function waitCommand(cli: Argv<Globals>): Argv<Globals> {
   return cli.command(
     'wait <ids..>',
-    'Wait until torrents are complete, for scripts',
+    'Wait until torrents have come so far, for scripts',
     (command) =>
       idsOption(command)
         .option('for', {
-          choices: ['complete', 'paused'] as const,
+          choices: ['complete', 'seeded', 'metadata', 'error', 'paused'] as const,
           default: 'complete' as const,
-          describe: 'What to wait for',
+          describe: 'What to wait for (seeded: as much was sent as it holds)',
         })
         .option('timeout', { type: 'string', requiresArg: true, describe: 'How long: 60s, 5m, 2h' }),
     verb(async (context, argv) => {
@@ -52,6 +56,7 @@ interface Wait {
 async function runWait(context: Context, client: Client, wait: Wait): Promise<ExitStatus> {
   const reached = GOALS[wait.goal]
   const watch = await Watch.open(client, wait.ids)
+  const halted = new Set<TorrentId>()
   const lost = client.gone.then(() => 'lost' as const)
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<'late'>((resolve) => {
@@ -68,6 +73,7 @@ async function runWait(context: Context, client: Client, wait: Wait): Promise<Ex
       const torrents = [...watch.torrents.values()]
       const missing = torrents.filter((torrent) => !reached(torrent))
       if (missing.length === 0) return conclude(context, torrents, wait.goal)
+      for (const torrent of missing) tellHalted(context, torrent, wait.goal, halted)
       const end = await Promise.race([watch.changed(), lost, late])
       if (end === 'lost')
         throw new Failure(EXIT.noDaemon, 'torrentinod went away; torrentinoctl daemon start starts it again')
@@ -75,6 +81,19 @@ async function runWait(context: Context, client: Client, wait: Wait): Promise<Ex
     }
   } finally {
     clearTimeout(timer)
+  }
+}
+
+/** Once for each: it will not get there by itself. */
+function tellHalted(context: Context, torrent: TorrentView, goal: Goal, halted: Set<TorrentId>): void {
+  const moves = torrent.state !== 'paused' && torrent.state !== 'blocked'
+  if (moves || goal === 'error' || goal === 'paused') halted.delete(torrent.id)
+  else if (!halted.has(torrent.id)) {
+    halted.add(torrent.id)
+    const help = `torrentinoctl resume ${torrent.id} lets it go on`
+    const why =
+      torrent.state === 'paused' ? `is paused; ${help}` : `is blocked: ${escapeText(torrent.error ?? '')}`
+    context.note(`torrent ${torrent.id} ${why}\n`)
   }
 }
 

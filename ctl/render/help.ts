@@ -1,7 +1,6 @@
 /** `--help`: of everything on one screen, and of one verb. */
 import { EXIT } from '../../shared/rpc/errors.js'
-import { globalOptions, type OptionSpec } from '../tree.js'
-import type { ShownGroup, ShownVerb } from '../verbs.js'
+import { globalOptions, type OptionSpec, type ShownGroup, type ShownVerb } from '../tree.js'
 import { paint, type Style } from './style.js'
 
 /** What each exit status means, in the order of the numbers. */
@@ -50,10 +49,19 @@ export function renderVerbHelp(verb: ShownVerb, style: Style): string {
   )
 }
 
+/** Longer lists of choices are told behind the sentence. */
+const LONGEST_CHOICES = 30
+
 /** `--dir DIR`, `--for complete|paused`, `-o, --output OUTPUT`. */
 export function optionText({ name, short, takesValue, choices }: OptionSpec): string {
-  const value = choices.length > 0 ? choices.join('|') : name.toUpperCase()
+  const listed = choices.join('|')
+  const value = listed !== '' && listed.length <= LONGEST_CHOICES ? listed : name.toUpperCase()
   return `${short === null ? '' : `-${short}, `}--${name}${takesValue ? ` ${value}` : ''}`
+}
+
+/** What it does, with its choices where they do not stand beside its name. */
+export function optionSentence({ choices, describe }: OptionSpec): string {
+  return choices.join('|').length <= LONGEST_CHOICES ? describe : withChoices(describe, choices)
 }
 
 function optionRows(options: readonly OptionSpec[], style: Style): string {
@@ -61,7 +69,7 @@ function optionRows(options: readonly OptionSpec[], style: Style): string {
   return options
     .map((option) => {
       const standard = option.default === null ? '' : ` (${option.default})`
-      return row(optionText(option), option.describe + standard, width, style)
+      return row(optionText(option), optionSentence(option) + standard, width, style)
     })
     .join('')
 }

@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process'
-import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { spawn, spawnSync } from 'node:child_process'
+import { appendFile, copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer as createHttpServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -124,6 +124,8 @@ describe('--json of every verb is as the contract says', () => {
     ['why', '1'],
     ['magnet', '1'],
     ['select', '1', '1,3'],
+    ['open', '1'],
+    ['completion', 'bash'],
     ['pause', '1', '2'],
     ['resume', 'all'],
     ['verify', '1'],
@@ -158,7 +160,7 @@ describe('--json of every verb is as the contract says', () => {
   })
 
   it('is tried with every verb but those that have tests of their own', () => {
-    const elsewhere = ['top', 'events', 'wait', 'daemon stop', 'daemon run', 'restore']
+    const elsewhere = ['top', 'log', 'events', 'wait', 'daemon stop', 'daemon run', 'restore']
     const services = ['service install', 'service uninstall', 'service start']
     const tried = cases.map(([first = '', second = '']) =>
       `${first} ${second}` in VERB_JSON ? `${first} ${second}` : first,
@@ -543,6 +545,171 @@ describe('following and waiting', () => {
     await host.server.close()
     expect((await lost).status).toBe(5)
   })
+})
+
+describe('waiting for more than the end', () => {
+  it('seeded, metadata, error', async () => {
+    const session = new FakeSession()
+    session.put(torrentView(1, { progress: 1, state: 'seeding', uploaded: 1_073_741_824 }))
+    session.put(torrentView(2, { pieceCount: 0, state: 'fetchingMetadata' }))
+    session.put(torrentView(3, { state: 'blocked', error: 'the disk is full' }))
+    const { say } = await around(session)
+    const wait = (id: string, goal: string) => say('wait', id, '--for', goal, '--timeout', '300ms')
+    expect(await wait('1', 'seeded')).toEqual({ status: 0, out: '1 torrent-1.iso: seeded\n', err: '' })
+    expect((await wait('3', 'seeded')).status).toBe(8)
+    expect((await wait('2', 'metadata')).status).toBe(8)
+    expect((await wait('1', 'metadata')).status).toBe(0)
+    expect((await wait('1', 'error')).status).toBe(8)
+    expect((await wait('3', 'error')).status).toBe(0)
+  })
+
+  it('says once that a paused or a blocked one does not get there', async () => {
+    const session = new FakeSession()
+    session.put(torrentView(1, { state: 'paused' }))
+    session.put(torrentView(2, { state: 'blocked', error: 'the disk is full' }))
+    const { say } = await around(session)
+    const { status, err } = await say('wait', 'all', '--timeout', '500ms')
+    expect(status).toBe(8)
+    expect(err.split('\n').slice(0, 2)).toEqual([
+      'torrent 1 is paused; torrentinoctl resume 1 lets it go on',
+      'torrent 2 is blocked: the disk is full',
+    ])
+    expect((await say('wait', '1', '--for', 'paused')).err).toBe('')
+  })
+})
+
+describe('log', () => {
+  const line = (level: number, msg: string, fields = {}): string =>
+    `${JSON.stringify({ level, time: '2026-11-22T10:00:00.123Z', ...fields, msg })}\n`
+  const at = '2026-11-22 10:00:00.123Z'
+
+  it('is lines for people, the latest of this file and the one before', async () => {
+    const home = await emptyHome()
+    const log = (...words: string[]) => run(process.execPath, [ctl, 'log', ...words], { home })
+    expect(await log()).toEqual({
+      status: 1,
+      out: '',
+      err: `error: there is no log yet; it will be ${home}/logs/torrentinod.log\n`,
+    })
+    await mkdir(join(home, 'logs'))
+    await writeFile(join(home, 'logs/torrentinod.log.1'), line(30, 'older') + line(30, 'old'))
+    await writeFile(
+      join(home, 'logs/torrentinod.log'),
+      `${line(40, 'slow \u001b[2J', { torrent: 3, path: '/a b', ms: 7 })}not json\n${line(50, 'bad')}`,
+    )
+    const warn = `${at} warn  slow \\x1b[2J torrent=3 path="/a b" ms=7`
+    expect((await log()).out.split('\n')).toEqual([
+      `${at} info  older`,
+      `${at} info  old`,
+      warn,
+      'not json',
+      `${at} error bad`,
+      '',
+    ])
+    expect((await log('-n', '2')).out).toBe(`not json\n${at} error bad\n`)
+    expect((await log('--lines', '0')).out).toBe('')
+    expect(jsonLines((await log('--json', '-n', '2')).out)).toMatchObject([
+      { msg: 'not json' },
+      { level: 50 },
+    ])
+    expect((await log('-n', 'x')).status).toBe(2)
+  })
+
+  it('--follow goes on with what is written, through a change of files, until Ctrl-C', async () => {
+    const home = await emptyHome()
+    const file = join(home, 'logs/torrentinod.log')
+    await mkdir(join(home, 'logs'))
+    await writeFile(file, line(30, 'one') + line(30, 'two'))
+    let shown = ''
+    let child = 0
+    const ended = run(process.execPath, [ctl, 'log', '--follow', '-n', '1'], {
+      home,
+      onOutput: (text, pid) => {
+        shown = text
+        child = pid
+      },
+    })
+    const until = async (text: string): Promise<void> => {
+      while (!shown.includes(text)) await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    await until('two')
+    await appendFile(file, line(30, 'three').slice(0, 20))
+    await appendFile(file, line(30, 'three').slice(20))
+    await until('three')
+    await appendFile(file, line(30, 'four'))
+    await rename(file, `${file}.1`)
+    await writeFile(file, line(30, 'five'))
+    await until('five')
+    process.kill(child, 'SIGINT')
+    const { status, out } = await ended
+    expect(status).toBe(0)
+    expect(out.match(/info {2}\w+/g)).toEqual(['two', 'three', 'four', 'five'].map((word) => `info  ${word}`))
+  })
+})
+
+describe('open', () => {
+  it('--print tells where the file or the folder is', async () => {
+    const { say } = await around()
+    const { out } = await say('open', '1', '--print')
+    expect(out).toMatch(/^\/data\/torrents.*\n$/)
+  })
+
+  it.runIf(process.platform === 'linux')('hands it to the desktop, or says that there is none', async () => {
+    const { home } = await around()
+    const bin = await emptyHome()
+    const open = (path: string) => run(process.execPath, [ctl, 'open', '1'], { home, env: { PATH: path } })
+    expect(await open(bin)).toEqual({
+      status: 1,
+      out: '',
+      err: 'error: there is no xdg-open here; torrentinoctl open --print tells the place\n',
+    })
+    const script = '#!/bin/sh\nprintf %s "$1" > "${0%/*}/opened"\n'
+    await writeFile(join(bin, 'xdg-open'), script, { mode: 0o755 })
+    expect(await open(`${bin}:/bin`)).toEqual({ status: 0, out: '', err: '' })
+    expect(await readFile(join(bin, 'opened'), 'utf8')).toMatch(/^\/data\/torrents/)
+  })
+})
+
+describe('completion', () => {
+  /** What bash offers behind these words. */
+  async function offered(home: string, ...words: string[]): Promise<string[]> {
+    const bin = await emptyHome()
+    await writeFile(join(bin, 'torrentinoctl'), `#!/bin/sh\nexec ${process.execPath} ${ctl} "$@"\n`, {
+      mode: 0o755,
+    })
+    const script = `source <(torrentinoctl completion bash)
+COMP_WORDS=(torrentinoctl "$@"); COMP_CWORD=$#
+_torrentinoctl; printf '%s\\n' "\${COMPREPLY[@]}"`
+    const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}` }
+    const { out, err } = await run('bash', ['--norc', '-c', script, 'bash', ...words], { home, env })
+    expect(err).toBe('')
+    return out.trimEnd().split('\n')
+  }
+
+  it('of bash offers verbs, ids from the daemon, options, their values, and files', async () => {
+    const { home } = await around()
+    expect(await offered(home, 'pau')).toEqual(['pause'])
+    expect(await offered(home, 'pause', '')).toEqual(['all', '1', '2', '3'])
+    expect(await offered(home, 'list', '--te')).toEqual(['--template'])
+    expect(await offered(home, 'wait', '1', '--for', 'm')).toEqual(['metadata'])
+    expect(await offered(home, 'config', 's')).toEqual(['set'])
+    expect(await offered(home, '--home', home, 'verify', '2')).toEqual(['2'])
+    expect(await offered(home, 'add', 'a.tor')).toEqual(['a.torrent'])
+  })
+
+  it('offers no id where no daemon runs, and says nothing', async () => {
+    expect(await offered(await emptyHome(), 'pause', '')).toEqual(['all'])
+  })
+
+  for (const shell of ['bash', 'zsh', 'fish']) {
+    const missing = spawnSync(shell, ['--version']).error !== undefined
+    it.skipIf(missing)(`of ${shell} is a script that ${shell} can read`, async () => {
+      const script = join(await emptyHome(), 'script')
+      await writeFile(script, (await run(process.execPath, [ctl, 'completion', shell], {})).out)
+      const words = shell === 'fish' ? ['--no-execute', script] : ['-n', script]
+      expect(await run(shell, words, {})).toEqual({ status: 0, out: '', err: '' })
+    })
+  }
 })
 
 describe('events', () => {

@@ -1,8 +1,8 @@
 /** docs/cli.md: every verb, out of the command tree. */
 import { EXIT } from '../../shared/rpc/errors.js'
-import { EXIT_MEANINGS, optionText } from '../../ctl/render/help.js'
-import { globalOptions, type OptionSpec } from '../../ctl/tree.js'
-import { commandTree, type ShownVerb } from '../../ctl/verbs.js'
+import { EXIT_MEANINGS, optionSentence, optionText } from '../../ctl/render/help.js'
+import { globalOptions, type OptionSpec, type ShownVerb } from '../../ctl/tree.js'
+import { commandTree } from '../../ctl/verbs.js'
 import { jsonOf, type VerbJson } from './json.js'
 import { table } from './rpc.js'
 import { schemaOf, typeText } from './shapes.js'
@@ -64,7 +64,7 @@ function optionTable(options: readonly OptionSpec[]): string {
     ['option', 'what it does', 'without it'],
     options.map((option) => [
       `\`${optionText(option)}\``,
-      option.describe,
+      optionSentence(option),
       option.default === null ? '' : `\`${option.default}\``,
     ]),
   )

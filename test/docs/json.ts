@@ -63,6 +63,13 @@ export const VERB_JSON: Readonly<Record<string, VerbJson | null>> = {
   magnet: { schema: z.object({ id: z.int(), magnet: z.string() }), lines: linesOf('torrent') },
   export: { schema: contract['torrent.export'].result },
   list: { schema: z.array(torrentView) },
+  open: { schema: z.object({ id: z.int(), path: z.string() }), note: 'Nothing is opened.' },
+  log: {
+    schema: z.record(z.string(), z.unknown()),
+    lines: linesOf('line'),
+    note: 'As it was written: `level`, `time`, `msg` and what belongs to it.',
+  },
+  completion: { schema: z.object({ shell: z.string(), script: z.string() }) },
   top: null,
   show: { schema: torrentDetail, lines: linesOf('torrent') },
   why: { schema: whyView, lines: linesOf('torrent') },
