@@ -144,6 +144,8 @@ export default defineConfig(
       // Code of threads of their own.
       'daemon/disk/{hash-worker,check-worker,lane,serve}.ts',
       'daemon/db/thread.ts',
+      // And of a process of its own, with who starts it.
+      'daemon/db/{carrier,carry}.ts',
     ],
     rules: outsideWorld,
   },

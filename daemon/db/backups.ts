@@ -1,5 +1,5 @@
 /** Backups in their folder: names with a date, the newest seven. Each is one file that nothing else belongs to. */
-import { copyFileSync, existsSync, linkSync, rmSync, statSync } from 'node:fs'
+import { existsSync, linkSync, rmSync, statSync } from 'node:fs'
 import { open as openFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Millis } from '../../shared/units.js'
@@ -14,6 +14,7 @@ import {
   syncFile,
   syncFolder,
 } from './files.js'
+import { place, refuseToPut } from './foreign.js'
 import { freeName, stamp, stampedAt } from './places.js'
 import { type Connection, openDraft } from './sqlite.js'
 
@@ -82,8 +83,7 @@ export async function backupAside(
   path: string,
   tools: { readonly steps: readonly string[]; readonly abandoned: () => boolean; readonly now: () => Millis },
 ): Promise<BackupMade> {
-  if (existsSync(path)) throw taken(path)
-  if (sizeOf(dirname(path)) < 0) throw new StoreFault('ENOENT', `there is no folder ${dirname(path)}`)
+  refuseToPut(path, dirname(path))
   const part = `${path}.tmp`
   removeDatabase(part)
   try {
@@ -139,26 +139,6 @@ async function syncAside(path: string): Promise<void> {
   } finally {
     await handle.close()
   }
-}
-
-/** Never over another file; not every file system has links. */
-function place(part: string, path: string): void {
-  try {
-    linkSync(part, path)
-  } catch (error) {
-    if (existsSync(path)) throw taken(path)
-    if (!(
-      error instanceof Error &&
-      'code' in error &&
-      /^(EPERM|ENOTSUP|EOPNOTSUPP|EMLINK|ENOSYS)$/.test(String(error.code))
-    ))
-      throw error
-    copyFileSync(part, path)
-  }
-}
-
-function taken(path: string): StoreFault {
-  return new StoreFault('EEXIST', `${path} is there already`)
 }
 
 /** Deletes all but the newest; answers the date of the oldest that is left, or null. */

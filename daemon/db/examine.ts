@@ -120,18 +120,18 @@ function shapeAt(steps: readonly string[], version: number): string {
   }
 }
 
-/** Null when the file can be put back, or one sentence why not; it never throws. */
-export function unfitToRestore(file: string, steps: readonly string[]): string | null {
+/** Null when the file can be put back, or one sentence why not, where it is called `name`; it never throws. */
+export function unfitToRestore(file: string, steps: readonly string[], name = file): string | null {
   try {
     const header = headerOf(file)
-    if (header === null || header.version === 0) return `${file} is no database of Torrentino.`
+    if (header === null || header.version === 0) return `${name} is no database of Torrentino.`
     const damage = damageOf(file, { steps, thorough: true })
     if (damage === null) return null
     return damage.startsWith('its tables')
-      ? `${file} is no database of Torrentino.`
-      : `${file} is damaged (${damage}); choose an older backup.`
+      ? `${name} is no database of Torrentino.`
+      : `${name} is damaged (${damage}); choose an older backup.`
   } catch (error) {
-    if (error instanceof StoreFault) return `${file} cannot be taken: ${error.message}.`
-    return `${file} cannot be read: ${faultOf(error).message}.`
+    if (error instanceof StoreFault) return `${name} cannot be taken: ${error.message}.`
+    return `${name} cannot be read: ${faultOf(error).message}.`
   }
 }

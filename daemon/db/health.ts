@@ -14,6 +14,8 @@ export class Health {
   #damaged = false
   /** The bytes kept for a full volume are there. */
   #reserve = true
+  /** Why there is no backup of today; null: there is, or it is not yet time. */
+  #backup: string | null = null
   #listener: () => void = () => undefined
 
   constructor(file: string) {
@@ -31,8 +33,9 @@ export class Health {
     if (this.problem() !== null) listener()
   }
 
-  state({ reserve }: StoreState): void {
+  state({ reserve, backup }: StoreState): void {
     this.#reserve = reserve
+    this.#backup = backup
     if (!reserve) this.#listener()
   }
 
@@ -50,6 +53,13 @@ export class Health {
       this.#listener()
     }
     return first
+  }
+
+  /** It is no trouble of what is written: nobody tries that again because of it. */
+  unsaved(): string | null {
+    return this.#backup === null
+      ? null
+      : `The daily backup of the database could not be made (${this.#backup}); it is tried again by itself.`
   }
 
   problem(): string | null {

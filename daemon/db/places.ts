@@ -10,6 +10,10 @@ export interface Places {
   readonly next: string
   /** Where such a one is made. */
   readonly draft: string
+  /** A backup on its way to where a person wants it. */
+  readonly outgoing: string
+  /** A backup that a person wants back, as it was found. */
+  readonly incoming: string
   readonly backups: string
   /** Copies of the .torrent files, one for each torrent. */
   readonly copies: string
@@ -28,6 +32,8 @@ export function placesOf(database: string): Places {
     database,
     next: `${database}.next`,
     draft: `${database}.draft`,
+    outgoing: `${database}.outgoing`,
+    incoming: `${database}.incoming`,
     backups: join(home, 'backups'),
     copies: join(home, 'torrents'),
     aside: join(home, 'aside'),

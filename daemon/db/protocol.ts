@@ -37,6 +37,8 @@ export type ToThread =
 export interface StoreState {
   /** The bytes kept for a full volume are there. */
   readonly reserve: boolean
+  /** Why the last daily backup was not made, in a few words; null: it was. */
+  readonly backup: string | null
 }
 
 /** What the thread found in force after opening. */

@@ -3,7 +3,7 @@
  * step can be the last one before a kill. What takes the place is made whole as a draft; once it is named `next` the
  * exchange goes on at whatever start comes then, and what is to be told of it stands in the new database itself.
  */
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmdirSync, statSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { Millis } from '../../shared/units.js'
 import { type Notice, StoreFault } from '../ports/store.js'
@@ -20,6 +20,7 @@ import {
   syncFolder,
   withCompanions,
 } from './files.js'
+import { identityOf, refuseToTake } from './foreign.js'
 import { migrate } from './migrations.js'
 import { dateOf, freeName, type Places, stamp, stampedAt } from './places.js'
 import { addMissing, applySince, fitToToday, knownHashes, type Rebuilt } from './rebuild.js'
@@ -140,12 +141,17 @@ function withoutMoving(folder: string): string {
  * with one sentence, or what the disk says. The file itself stays as it is.
  */
 export function stageRestore(tools: RecoveryTools, from: string): void {
+  refuseToTake(from, identityOf(tools.places.database))
+  stageCopy(tools, from, from)
+}
+
+/** The same of a copy of it. */
+export function stageCopy(tools: RecoveryTools, copy: string, from: string): void {
   const { places } = tools
-  refuseOwn(places, from)
-  const unfit = unfitToRestore(from, tools.steps)
+  const unfit = unfitToRestore(copy, tools.steps, from)
   if (unfit !== null) throw new StoreFault('BAD_BACKUP', unfit)
   removeDatabase(places.draft)
-  copyWithLog(from, places.draft)
+  copyWithLog(copy, places.draft, from)
   fillDraft(tools, (sql) => {
     // Who restores a list wants what was removed since.
     for (const { hash } of knownHashes(sql)) tools.copies.forgetRemoval(hash)
@@ -157,8 +163,8 @@ export function stageRestore(tools: RecoveryTools, from: string): void {
 }
 
 /** With what its log holds, and without touching it. */
-function copyWithLog(from: string, to: string): void {
-  const source = openToLook(from)
+function copyWithLog(copy: string, to: string, from: string): void {
+  const source = openToLook(copy)
   try {
     createPrivate(to)
     source.prepare('VACUUM INTO ?').run(to)
@@ -170,16 +176,6 @@ function copyWithLog(from: string, to: string): void {
   } finally {
     source.close()
   }
-}
-
-/** To open a file of the live database and close it again would take away SQLite's locks on it. */
-function refuseOwn(places: Places, from: string): void {
-  const own = statSync(places.database, { throwIfNoEntry: false })
-  const asked = statSync(from, { throwIfNoEntry: false })
-  if (asked === undefined) throw new StoreFault('BAD_BACKUP', `There is no file ${from}.`)
-  if (!asked.isFile()) throw new StoreFault('BAD_BACKUP', `${from} is no file.`)
-  if (own !== undefined && own.ino === asked.ino && own.dev === asked.dev)
-    throw new StoreFault('BAD_BACKUP', `${from} is the database in use; there is nothing to restore.`)
 }
 
 /** Torrents that the database had lost came back from their copies at an ordinary start. */

@@ -7,11 +7,14 @@ import type { Millis, TorrentId } from '../../shared/units.js'
 import { type BackupMade, StoreFault } from '../ports/store.js'
 import { backupAside, newestBackupAt, nextBackupPath, pruneBackups } from './backups.js'
 import { type Outcome, runBatch, type Transaction, type Work } from './batch.js'
+import type { Carrier, CarryAsk, Carrying } from './carrier.js'
+import { removeDatabase } from './files.js'
+import { identityOf } from './foreign.js'
 import { isWrite, perform, torrentsTouched } from './handlers.js'
 import type { OpenedDatabase } from './open.js'
 import type { FromThread, Request, StoreState, ToThread } from './protocol.js'
 import { hashOf, readGoodMetainfo, saveCopy, withoutCopy } from './rebuild.js'
-import { stageRestore } from './recovery.js'
+import { stageCopy } from './recovery.js'
 import type { Reserve } from './reserve.js'
 import { type Connection, faultOf, isDamage, transactionOf } from './sqlite.js'
 
@@ -42,6 +45,8 @@ export interface ServeTools {
   readonly soon: (call: () => void) => void
   /** Calls once; the result takes it back. The thread may end before. */
   readonly after: (delay: Millis, call: () => void) => () => void
+  /** For files that a person names: what lies there may never answer. */
+  readonly carry: Carrier
 }
 
 export class Server {
@@ -59,10 +64,16 @@ export class Server {
   #backupTimer: (() => void) | null = null
   /** The backup under way. */
   #backup: Promise<unknown> | null = null
+  /** Daily backups that failed in a row. */
+  #missed = 0
+  /** A file that a person named is being copied. */
+  #carrying: Carrying | null = null
+  /** A call of `backup` with a path or of `restore` is under way. */
+  #named = false
   /** Damage was met: nothing is written any more. */
   #damage: StoreFault | null = null
   #closing = false
-  #state: StoreState = { reserve: true }
+  #state: StoreState = { reserve: true, backup: null }
 
   constructor(port: ThreadPort, opened: OpenedDatabase, tools: ServeTools) {
     this.#port = port
@@ -170,10 +181,10 @@ export class Server {
     this.#planBackup()
   }
 
-  #tellState(): void {
+  #tellState(backup = this.#state.backup): void {
     const reserve = this.#tools.reserve.whole
-    if (reserve === this.#state.reserve) return
-    this.#state = { reserve }
+    if (reserve === this.#state.reserve && backup === this.#state.backup) return
+    this.#state = { reserve, backup }
     this.#port.post({ kind: 'state', state: this.#state })
   }
 
@@ -208,20 +219,26 @@ export class Server {
     const { places, now } = this.#opened.tools
     const last = newestBackupAt(places.backups)
     const wait = last === null ? FIRST_BACKUP : Math.min(BACKUP_EVERY, last + BACKUP_EVERY - now())
-    this.#backupTimer = this.#tools.after(Math.max(0, wait), () => {
+    const again = this.#missed === 0 ? 0 : Math.min(BACKUP_EVERY, FIRST_BACKUP * 2 ** (this.#missed - 1))
+    this.#backupTimer = this.#tools.after(Math.max(again, wait), () => {
       this.#backupTimer = null
       if (this.#backup === null) this.#backUpToday()
     })
   }
 
-  /** A failure is no news, unless it was the first to read what is damaged. */
+  /** One that fails is tried again later each time, whether anything is written or not. */
   #backUpToday(): void {
     const { places, now } = this.#opened.tools
     const failed = (error: unknown): void => {
       const fault = faultOf(error)
-      if (!isDamage(fault.code)) return
-      this.#meetDamage(fault)
-      this.#port.post({ kind: 'damaged', ...fault })
+      if (isDamage(fault.code)) {
+        this.#meetDamage(fault)
+        this.#port.post({ kind: 'damaged', ...fault })
+      } else if (!this.#closing) {
+        this.#missed += 1
+        this.#tellState(fault.message)
+        this.#planBackup()
+      }
     }
     try {
       this.#make(nextBackupPath(places.backups, now())).catch(failed)
@@ -238,21 +255,36 @@ export class Server {
 
   #backUp(id: number, path: string | null): void {
     const { places, now } = this.#opened.tools
-    const failed = (error: unknown): void => {
-      this.#port.post({ kind: 'fault', id, ...faultOf(error) })
-    }
-    try {
-      if (this.#backup !== null) throw new StoreFault('SQLITE_BUSY', 'a backup is being made')
-      const target = path ?? nextBackupPath(places.backups, now())
-      this.#make(target).then((made) => {
-        this.#port.post({ kind: 'answer', id, value: made })
-      }, failed)
-    } catch (error) {
-      failed(error)
-    }
+    this.#answerWith(id, async () => {
+      if (this.#backup !== null || this.#named) throw new StoreFault('SQLITE_BUSY', 'a backup is being made')
+      if (path === null) return this.#make(nextBackupPath(places.backups, now()))
+      return this.#forPerson(() => this.#export(path))
+    })
   }
 
-  #make(path: string): Promise<BackupMade> {
+  #answerWith(id: number, work: () => Promise<unknown>): void {
+    work().then(
+      (value) => {
+        this.#port.post({ kind: 'answer', id, value })
+      },
+      (error: unknown) => {
+        this.#port.post({ kind: 'fault', id, ...faultOf(error) })
+      },
+    )
+  }
+
+  /** Into the folder of backups. */
+  async #make(path: string): Promise<BackupMade> {
+    const { tools } = this.#opened
+    const made = await this.#copyAside(path)
+    this.#missed = 0
+    this.#tellState(null)
+    const oldest = pruneBackups(tools.places.backups)
+    if (oldest !== null) tools.copies.forgetRemovalsBefore(oldest)
+    return made
+  }
+
+  #copyAside(path: string): Promise<BackupMade> {
     const { db, tools } = this.#opened
     const made = backupAside(db, path, {
       steps: tools.steps,
@@ -264,19 +296,54 @@ export class Server {
       this.#backup = null
     }
     made.then(ended, ended)
-    return made.then((backup) => {
-      const oldest = pruneBackups(tools.places.backups)
-      if (oldest !== null) tools.copies.forgetRemovalsBefore(oldest)
-      return backup
-    })
+    return made
+  }
+
+  async #forPerson<T>(work: () => Promise<T>): Promise<T> {
+    this.#named = true
+    try {
+      return await work()
+    } finally {
+      this.#named = false
+      this.#carrying = null
+    }
+  }
+
+  #carry(ask: Omit<CarryAsk, 'own'>): Promise<number> {
+    if (this.#closing) throw new StoreFault('CLOSED', 'the store is closed')
+    this.#carrying = this.#tools.carry({ ...ask, own: identityOf(this.#opened.tools.places.database) })
+    return this.#carrying.done
+  }
+
+  /** Made in the home, then brought there. */
+  async #export(path: string): Promise<BackupMade> {
+    const { outgoing } = this.#opened.tools.places
+    removeDatabase(outgoing)
+    try {
+      await this.#copyAside(outgoing)
+      return { path, bytes: await this.#carry({ way: 'put', from: outgoing, to: path }) }
+    } finally {
+      removeDatabase(outgoing)
+    }
   }
 
   #restore(id: number, path: string): void {
+    this.#answerWith(id, async () => {
+      if (this.#named) throw new StoreFault('SQLITE_BUSY', 'another backup is being copied')
+      await this.#forPerson(() => this.#import(path))
+    })
+  }
+
+  /** Brought into the home, then looked at. */
+  async #import(path: string): Promise<void> {
+    const { tools } = this.#opened
+    const { incoming } = tools.places
+    removeDatabase(incoming)
     try {
-      stageRestore(this.#opened.tools, path)
-      this.#port.post({ kind: 'answer', id, value: undefined })
-    } catch (error) {
-      this.#port.post({ kind: 'fault', id, ...faultOf(error) })
+      await this.#carry({ way: 'take', from: path, to: incoming })
+      stageCopy(tools, incoming, path)
+    } finally {
+      removeDatabase(incoming)
     }
   }
 
@@ -284,6 +351,7 @@ export class Server {
     this.#closing = true
     this.#backupTimer?.()
     await this.#backup?.catch(() => undefined)
+    this.#carrying?.abandon()
     if (this.#stale.size > 0) this.#saveCopies(LAST_SLICE)
     const { db } = this.#opened
     // A checkpoint that fails costs nothing: the log is read again at the next start.

@@ -214,6 +214,7 @@ function storeOver(thread: Thread, facts: OpenFacts, notice: Notice | null): Ope
     facts,
     notice,
     problem: () => thread.health.problem(),
+    unsaved: () => thread.health.unsaved(),
     watch: (listener) => {
       thread.health.watch(listener)
     },

@@ -1,5 +1,6 @@
 /** The store's thread: takes the lock, opens the database (or makes that of the next start), then serves calls. */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { carrierOf } from './carrier.js'
 import { openDatabase, toolsOf } from './open.js'
 import { placesOf } from './places.js'
 import type { ThreadInit, ToThread } from './protocol.js'
@@ -58,7 +59,7 @@ function serve(init: ThreadInit, port: ThreadPort, lock: Connection): void {
       clearTimeout(timer)
     }
   }
-  new Server(port, opened, { lock, reserve, elapsed, soon, after }).begin()
+  new Server(port, opened, { lock, reserve, elapsed, soon, after, carry: carrierOf(after) }).begin()
 }
 
 start(workerData as ThreadInit)

@@ -35,6 +35,8 @@ export interface BackupMade {
 export interface Database {
   /** One sentence while it cannot be written as it should be, else null. */
   problem(): string | null
+  /** One sentence while the daily backup fails, else null. */
+  unsaved(): string | null
   /** Of the last recovery or restore, however old. */
   readonly notice: Notice | null
   /** Called when trouble begins. */

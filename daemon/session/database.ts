@@ -9,11 +9,11 @@ import { type Database, StoreFault } from '../ports/store.js'
 const NOTICE_FOR: Millis = 24 * 3600 * 1000
 
 export function databaseView(
-  { problem, notice }: Pick<Database, 'problem' | 'notice'>,
+  { problem, unsaved, notice }: Pick<Database, 'problem' | 'unsaved' | 'notice'>,
   now: Millis,
 ): DaemonView['database'] {
   const fresh = notice !== null && Math.abs(now - notice.at) < NOTICE_FOR
-  return { problem: problem(), notice: fresh ? notice.sentence : null }
+  return { problem: problem() ?? unsaved(), notice: fresh ? notice.sentence : null }
 }
 
 export async function backUp(

@@ -21,6 +21,7 @@ import { expectContent, makeTorrent } from '../support/make-torrent.js'
 import { canMount, seenBy, withVolume } from '../support/own-mounts.js'
 import { slowSeeder } from '../support/slow-seeder.js'
 import { metainfoOf, type Stage, stageFor } from '../support/stage.js'
+import { canTrace } from '../support/strace.js'
 
 const MIB = 1024 * 1024
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -302,6 +303,27 @@ describe('torrentinoctl', { concurrent: true }, () => {
     expect(readdirSync(join(daemon.home, 'aside'))).toEqual([expect.stringMatching(/-replaced$/)])
     expect((await ctl(daemon.home, 'daemon', 'stop')).status).toBe(0)
   }, 120_000)
+
+  it.skipIf(!canTrace)(
+    'and a backup to a volume that does not answer hold nothing up',
+    async (context) => {
+      const stage = stageFor(context)
+      const file = join(stage.dir, 'list.db')
+      const daemon = await stage.daemon('home', {
+        under: [
+          ...['strace', '-D', '-f', '-qq', '-o', '/dev/null', '-P', `${file}.tmp`, '-e', 'signal=none'],
+          ...['-e', 'trace=openat', '-e', 'inject=openat:delay_enter=10000000:when=1'],
+        ],
+      })
+      const made = daemon.call('database.backup', { path: file })
+      for (let i = 0; i < 3; i++) await daemon.call('events.since', { seq: 0 })
+      // The answers did not wait for the first call on that volume.
+      expect(existsSync(`${file}.tmp`) || existsSync(file)).toBe(false)
+      expect((await made).path).toBe(file)
+      expect(statSync(file).mode & 0o777).toBe(0o600)
+    },
+    60_000,
+  )
 
   it('puts a backup in place for the next start where no daemon runs', async (context) => {
     const stage = stageFor(context)

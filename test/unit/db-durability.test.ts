@@ -98,9 +98,9 @@ describe('the sentence', () => {
     expect(after('SQLITE_READONLY')).toMatch(/^\/h\/torrentino\.db cannot be written: .* read-only;/)
     expect(after('SQLITE_IOERR')).toMatch(/^The disk of \/h fails \(SQLITE_IOERR\): look after it;/)
     health.outcome(true, null)
-    health.state({ reserve: false })
+    health.state({ reserve: false, backup: null })
     expect(health.problem()).toBe('The volume of /h is nearly full: make room for the database.')
-    health.state({ reserve: true })
+    health.state({ reserve: true, backup: null })
     expect(health.problem()).toBeNull()
   })
 
@@ -112,9 +112,26 @@ describe('the sentence', () => {
     expect(health.problem()).toMatch(/^The database is damaged: torrentinod ends/)
   })
 
+  it('says that the daily backup fails where nothing else is wrong, and nobody is called for it', () => {
+    const health = new Health('/h/torrentino.db')
+    health.watch(() => {
+      throw new Error('called')
+    })
+    health.state({ reserve: true, backup: 'ENOSPC: no room' })
+    expect(health.problem()).toBeNull()
+    const sentence =
+      'The daily backup of the database could not be made (ENOSPC: no room); it is tried again by itself.'
+    const view = (problem: string | null): string | null =>
+      databaseView({ problem: () => problem, unsaved: () => health.unsaved(), notice: null }, 0).problem
+    expect([view(null), view('Worse.')]).toEqual([sentence, 'Worse.'])
+    health.state({ reserve: true, backup: null })
+    expect(view(null)).toBeNull()
+  })
+
   it('tells of a recovery for a day', () => {
     const notice = { at: 1000, sentence: 'It came back.' }
-    const at = (now: number): string | null => databaseView({ problem: () => null, notice }, now).notice
+    const at = (now: number): string | null =>
+      databaseView({ problem: () => null, unsaved: () => null, notice }, now).notice
     expect([at(1000), at(86_000_000), at(86_402_000)]).toEqual(['It came back.', 'It came back.', null])
   })
 })

@@ -168,6 +168,7 @@ describe('a torrent that is removed and added again', () => {
       elapsed: () => 0,
       soon: () => undefined,
       after: () => () => undefined,
+      carry: () => ({ done: Promise.resolve(0), abandon: () => undefined }),
     }
     new Server(port, opened, tools).begin()
     const call = <M extends Method>(id: number, method: M, ...args: Args<M>): void => {
