@@ -37,8 +37,7 @@ export function bookTorrent(init: Init): DemoTorrent {
 }
 
 /** Bytes that nobody has seen before and no disk can shorten: AES-CTR under a key drawn now. */
-export function randomTorrent(init: Init, mebibytes: number): DemoTorrent {
-  const name = 'big.bin'
+export function randomTorrent(init: Init, mebibytes: number, name = 'big.bin'): DemoTorrent {
   const cipher = createCipheriv('aes-128-ctr', randomBytes(16), Buffer.alloc(16))
   const zeros = Buffer.alloc(MIB)
   const digests: Buffer[] = []
@@ -53,7 +52,7 @@ export function randomTorrent(init: Init, mebibytes: number): DemoTorrent {
     closeSync(out)
   }
   const info = { length: mebibytes * MIB, name, 'piece length': MIB, pieces: Buffer.concat(digests) }
-  return write(init, 'big.torrent', encode(info))
+  return write(init, `${name.replace(/\.\w+$/, '')}.torrent`, encode(info))
 }
 
 /** The info dictionary goes in as the bytes that were hashed; the key sorts last. */
