@@ -5,6 +5,7 @@ import { addJob, endJob, listJobs, relocate, setJob } from './jobs.js'
 import type { Answer, Args, Method, Request } from './protocol.js'
 import {
   appendEvent,
+  blocked,
   clearHave,
   eventsSince,
   getMeta,
@@ -51,6 +52,7 @@ const HANDLERS: Handlers = {
   appendEvent,
   eventsSince,
   lastEvent,
+  blocked,
   lastSeq,
   getMeta,
   setMeta,
@@ -68,6 +70,7 @@ const READS: ReadonlySet<Method> = new Set<Method>([
   'have',
   'eventsSince',
   'lastEvent',
+  'blocked',
   'lastSeq',
   'getMeta',
   'jobs',

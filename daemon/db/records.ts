@@ -143,6 +143,22 @@ export function lastEvent(sql: Sql, torrent: TorrentId, kind: string): EventRow 
   return row === undefined ? null : eventOf(row)
 }
 
+/** One pass over the journal: for the start. */
+export function blocked(sql: Sql): ReadonlyMap<TorrentId, string> {
+  const rows = sql.all(
+    `SELECT torrent_id, kind, data, max(seq) FROM event
+      WHERE kind IN ('blocked', 'recovered') AND torrent_id IS NOT NULL GROUP BY torrent_id`,
+  ) as Pick<StoredEvent, 'torrent_id' | 'kind' | 'data'>[]
+  return new Map(
+    rows.flatMap(({ torrent_id, kind, data }) => {
+      const { reason } = readData(data)
+      return kind === 'blocked' && torrent_id !== null && typeof reason === 'string'
+        ? [[torrent_id, reason]]
+        : []
+    }),
+  )
+}
+
 function eventOf({ seq, at, torrent_id, kind, caller, data }: StoredEvent): EventRow {
   return { seq, at, torrent: torrent_id, kind, caller, data: readData(data) }
 }

@@ -245,6 +245,7 @@ function storeOver(thread: Thread, facts: OpenFacts, notice: Notice | null): Ope
     appendEvent: (event) => thread.call('appendEvent', event),
     eventsSince: (seq, limit) => thread.call('eventsSince', seq, limit),
     lastEvent: (torrent, kind) => thread.call('lastEvent', torrent, kind),
+    blocked: () => thread.call('blocked'),
     lastSeq: () => thread.call('lastSeq'),
     getMeta: (key) => thread.call('getMeta', key),
     setMeta: (key, value) => thread.call('setMeta', key, value),

@@ -222,6 +222,8 @@ export interface Store {
   eventsSince(seq: number, limit: number): Promise<EventRow[]>
   /** The last event of this kind that a torrent has, or null. */
   lastEvent(torrent: TorrentId, kind: string): Promise<EventRow | null>
+  /** Torrents of which the journal says last that they are blocked, with the reason. */
+  blocked(): Promise<ReadonlyMap<TorrentId, string>>
   /** The number of the last event; 0 before the first. Numbers are never used again. */
   lastSeq(): Promise<number>
   getMeta(key: string): Promise<string | null>

@@ -138,7 +138,8 @@ export class Session {
     const verdict = await this.#crashes.judge()
     if (verdict.guilty !== null) await this.#hold(verdict.guilty)
     const rows = await store.torrents()
-    for (const row of rows) this.register(row)
+    const blocked = await store.blocked()
+    for (const row of rows) this.register(row, blocked.get(row.id))
     this.#startAll(verdict, held)
     log.info({ torrents: rows.length, clean: this.#clean, ...verdict }, 'restored')
     let known = addresses()
@@ -232,7 +233,7 @@ export class Session {
   }
 
   /** A torrent of the store becomes a live one; it does nothing until it is started. */
-  register(row: TorrentRow): Torrent {
+  register(row: TorrentRow, blocked?: string): Torrent {
     const { watch, clock, random, log, disk, downLimit, upLimit, store, dialer, listenPort, tracker, busy } =
       this.#ports
     const { peerId, client, maxPeers } = this.#init
@@ -246,7 +247,7 @@ export class Session {
       },
     )
     const torrent: Torrent = new Torrent(
-      { row, peerId, version: client, maxPeers, clean: this.#clean },
+      { row, peerId, version: client, maxPeers, clean: this.#clean, blocked },
       {
         watch,
         bulkhead,

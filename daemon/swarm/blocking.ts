@@ -11,6 +11,11 @@ import { retryDelay, Trouble } from './trouble.js'
 /** Trouble that came back once is over when it has not come again for so long. */
 const SETTLED: Millis = 60_000
 
+export interface BlockingInit {
+  /** What the journal of an earlier run says keeps it from going on; null: nothing does. */
+  readonly told: string | null
+}
+
 export interface BlockingPorts {
   readonly means: TorrentMeans
   readonly course: Course
@@ -35,8 +40,9 @@ export class Blocking {
   /** Until trouble that came back counts as over. */
   #settling: Cancel | null = null
 
-  constructor(ports: BlockingPorts) {
+  constructor(init: BlockingInit, ports: BlockingPorts) {
     this.#ports = ports
+    if (init.told !== null) this.#told = { reason: init.told, again: false }
   }
 
   /** It cannot go on; what is recorded stands. */
@@ -108,7 +114,8 @@ export class Blocking {
     const { means, known, noted } = this.#ports
     const reason = faultSentence(by)
     if (isNew) means.log.warn({ torrent: known.row.id, fault: by }, reason)
-    if (isNew || this.#told === null) noted('blocked', { reason })
+    // What an earlier run told already is no news.
+    if (this.#told === null || (isNew && this.#told.reason !== reason)) noted('blocked', { reason })
     this.#told = { reason, again: this.#told?.again ?? !isNew }
   }
 

@@ -1,7 +1,7 @@
 /** A torrent that is only a magnet link so far: its fetch, and the step to a torrent whose pieces are known. */
 import { MagnetError, parseMagnet } from '../../shared/torrent/magnet.js'
 import type { Metainfo } from '../../shared/torrent/metainfo.js'
-import type { SwarmKey, TorrentId } from '../../shared/units.js'
+import type { Millis, SwarmKey, TorrentId } from '../../shared/units.js'
 import type { PeerView } from '../../shared/views.js'
 import { parseAddress, type PeerAddress } from '../base/address.js'
 import type { Log } from '../base/log.js'
@@ -19,6 +19,9 @@ export type Kept =
 
 /** Records metadata that came from peers: judged like those of an added .torrent. Implemented by the session. */
 export type MetadataKeeper = (id: TorrentId, info: Uint8Array) => Promise<Kept>
+
+/** Where the store failed. */
+const VERIFY_AGAIN: Millis = 5000
 
 export interface MetadataPhaseInit {
   readonly id: TorrentId
@@ -72,8 +75,7 @@ export class MetadataPhase {
   begin(): void {
     const { id, ...own } = this.#init
     const init = { ...own, torrent: id }
-    const { clock, log, store, candidates, budget, dial, listenPort, pex, changed, peerBroke, broke } =
-      this.#ports
+    const { clock, log, candidates, budget, dial, listenPort, pex, changed, peerBroke, broke } = this.#ports
     const fetch = new MetadataFetch(init, {
       clock,
       log,
@@ -86,9 +88,7 @@ export class MetadataPhase {
       peerBroke,
       broke,
       verify: (bytes, done) => {
-        store.verifyInfo(id, bytes).then(done, () => {
-          done(false)
-        })
+        this.#verify(bytes, done, () => this.#fetch === fetch)
       },
       fetched: (info) => {
         this.#keep(info)
@@ -112,6 +112,16 @@ export class MetadataPhase {
     const given = this.#fetch?.handOver() ?? []
     this.#fetch = null
     return given
+  }
+
+  /** A store that fails says nothing of the bytes, and so nothing of whoever sent them. */
+  #verify(bytes: Uint8Array, done: (right: boolean) => void, isWanted: () => boolean): void {
+    const { store, clock } = this.#ports
+    store.verifyInfo(this.#init.id, bytes).then(done, () => {
+      clock.after(VERIFY_AGAIN, () => {
+        if (isWanted()) this.#verify(bytes, done, isWanted)
+      })
+    })
   }
 
   /** The peers that the link names. */

@@ -23,6 +23,8 @@ export interface TorrentInit {
   readonly maxPeers: number
   /** The last run ended in order: a complete torrent need not be looked at before a peer asks. */
   readonly clean: boolean
+  /** Why it was blocked, as the journal of an earlier run says, and nothing after it; not there: it was not. */
+  readonly blocked?: string | undefined
 }
 
 /** What every part of a torrent may use. */

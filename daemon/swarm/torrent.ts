@@ -142,12 +142,15 @@ export class Torrent {
         this.#settled()
       },
     })
-    this.#blocking = new Blocking({
-      ...{ means, course, known, data, noted, endRun, goOn: begin },
-      judge: (then) => {
-        this.#starting.judge(then)
+    this.#blocking = new Blocking(
+      { told: init.blocked ?? null },
+      {
+        ...{ means, course, known, data, noted, endRun, goOn: begin },
+        judge: (then) => {
+          this.#starting.judge(then)
+        },
       },
-    })
+    )
     this.#running = new Running({
       ...{ means, course, known, data, tracker, noted, changed },
       arrivals: this.#arrivals,
@@ -551,7 +554,8 @@ export class Torrent {
       this.#logBug(worse, 'a torrent that is given up')
     })
     if (stopping) return this.#stopping.finish()
-    if (this.state.kind === 'paused') return
+    // Its files are not its own until the move is over; it is looked at anew then.
+    if (this.state.kind === 'paused' || this.state.kind === 'moving') return
     this.#course.set({ kind: 'paused' })
     this.#blocking.blockForBug(error)
   }

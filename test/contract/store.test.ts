@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openStore } from '../../daemon/db/store.js'
-import { StoreFault, type HaveRound, type Store } from '../../daemon/ports/store.js'
+import { StoreFault, type EventRow, type HaveRound, type Store } from '../../daemon/ports/store.js'
 import type { InfoHashV1, InfoHashV2, TorrentId } from '../../shared/units.js'
 import { FakeStore } from '../support/fake-store.js'
 import { newTorrent } from '../support/store-rows.js'
@@ -430,6 +430,27 @@ describe.each([
     ])
     expect(await store.eventsSince(0, 0)).toEqual([])
     expect(await store.eventsSince(5, 10)).toEqual([])
+  })
+
+  it('tells which torrents are blocked, and why, by the last word on each', async () => {
+    const note = (torrent: number | null, kind: string, data: EventRow['data']): Promise<number> =>
+      store.appendEvent({ at: Date.now(), torrent: torrent as TorrentId | null, kind, caller: '', data })
+    expect(await store.blocked()).toEqual(new Map())
+    await note(1, 'blocked', { reason: 'first' })
+    await note(1, 'blocked', { reason: 'no room' })
+    await note(2, 'blocked', { reason: 'away' })
+    await note(2, 'recovered', { reason: 'away' })
+    await note(3, 'recovered', {})
+    await note(3, 'blocked', { reason: 'away' })
+    await note(4, 'blocked', {})
+    await note(null, 'blocked', { reason: 'nobody' })
+    await note(1, 'paused', {})
+    expect(await store.blocked()).toEqual(
+      new Map([
+        [1, 'no room'],
+        [3, 'away'],
+      ]),
+    )
   })
 
   it('tells the last event of a kind that a torrent has', async () => {

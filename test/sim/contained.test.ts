@@ -164,6 +164,25 @@ const collect = ((): (() => void) => {
   return runInNewContext('gc') as () => void
 })()
 
+it('a fault in the middle of a move leaves the torrent to the move, and it goes on after that', async () => {
+  const swarm = new Swarm()
+  const node = swarm.node()
+  const source = makeSource({ files: 200_000 })
+  const torrent = await node.add(source, { have: true })
+  await swarm.run(1000)
+  let ready = false
+  torrent.relocate(7, () => (ready = true))
+  await swarm.run(1000)
+  expect(ready).toBe(true)
+  torrent.fail(new Error(MARK))
+  await swarm.run(600_000)
+  expect(torrent.state).toMatchObject({ kind: 'moving', job: 7 })
+  node.disk.fs.writeFile(`/new/${source.meta.files[0]?.path ?? ''}`, source.whole)
+  torrent.settle({ dir: '/new', volume: '1' }, () => undefined)
+  await swarm.run(10_000)
+  expect(torrent.view()).toMatchObject({ state: 'seeding', dir: '/new' })
+})
+
 it('a torrent at rest has nothing of its data', async () => {
   const swarm = new Swarm()
   const seed = swarm.node()

@@ -276,6 +276,45 @@ describe('trouble', () => {
     ])
   })
 
+  it.each([
+    ['in order', 'over while the daemon was not there', true],
+    ['in order', 'over later', false],
+    ['by kill -9', 'over later', false],
+  ])('what was told before an end %s is told to be over, once (%s)', async (end, _when, healed) => {
+    const swarm = new Swarm()
+    const node = swarm.node()
+    await node.add(makeSource({ files: 100_000 }))
+    await swarm.until(() => state(node) === 'downloading')
+    node.torrent.pause()
+    await swarm.until(() => state(node) === 'paused')
+    const folder = node.disk.fs.get('/data')
+    if (folder === null) throw new Error('no folder')
+    node.disk.fs.nodes.delete('/data')
+    node.torrent.start()
+    await swarm.until(() => state(node) === 'blocked')
+    await swarm.run(1000)
+    if (end === 'in order') await node.stop()
+    else node.kill()
+    if (healed) node.disk.fs.nodes.set('/data', folder)
+    await swarm.run(3_600_000)
+    await node.again()
+    await swarm.run(120_000)
+    expect(state(node)).toBe(healed ? 'downloading' : 'blocked')
+    node.disk.fs.nodes.set('/data', folder)
+    await swarm.until(() => state(node) === 'downloading')
+    await swarm.run(120_000)
+    const journal = await node.store.eventsSince(0, 100)
+    const told = journal.filter(({ kind }) => kind === 'blocked' || kind === 'recovered')
+    expect(told.map(({ kind, data }) => [kind, data['reason']])).toEqual([
+      ['blocked', expect.stringContaining('/data is not there')],
+      ['recovered', told[0]?.data['reason']],
+    ])
+    await node.restart()
+    await swarm.run(120_000)
+    expect((await node.store.blocked()).size).toBe(0)
+    expect((await node.store.eventsSince(0, 100)).filter(({ kind }) => kind === 'recovered')).toHaveLength(1)
+  })
+
   it('a folder that is gone blocks, and it goes on when the folder is back', async () => {
     const all = await pair({ rate: 10_000_000 })
     const { swarm, leecher } = all

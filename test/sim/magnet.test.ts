@@ -224,6 +224,14 @@ describe('peers of a magnet link', () => {
     await swarm.until(() => state(leecher) === 'seeding')
   })
 
+  it('that told the truth are not blamed where our own database cannot look at it', async () => {
+    const { swarm, seed, leecher } = await pair(SMALL)
+    for (let i = 0; i < 3; i++) leecher.store.failNext('SQLITE_IOERR', 'verifyInfo')
+    leecher.meet(seed)
+    await swarm.until(() => state(leecher) === 'seeding')
+    expect(leecher.reasons).not.toContain('sent-bad-metadata')
+  })
+
   it('that lie among others are found out', async () => {
     const { swarm, leecher } = await pair(LARGE)
     const peers = ['10.0.9.1', '10.0.9.2', '10.0.9.3'].map((host, at) =>

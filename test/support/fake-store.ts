@@ -320,6 +320,20 @@ export class FakeStore implements Store {
     })
   }
 
+  blocked(): Promise<ReadonlyMap<TorrentId, string>> {
+    return this.read('blocked', () => {
+      const last = new Map<TorrentId, EventRow>()
+      for (const event of this.tables.events) {
+        if (event.torrent !== null && ['blocked', 'recovered'].includes(event.kind))
+          last.set(event.torrent, event)
+      }
+      const are = [...last].filter(
+        ([, { kind, data }]) => kind === 'blocked' && typeof data['reason'] === 'string',
+      )
+      return new Map(are.map(([torrent, { data }]) => [torrent, String(data['reason'])]))
+    })
+  }
+
   lastSeq(): Promise<number> {
     return this.read('lastSeq', () => this.tables.lastSeq)
   }
