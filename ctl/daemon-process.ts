@@ -4,6 +4,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { daemonVariables } from '../shared/environment.js'
 import { makeFolders } from '../shared/folders.js'
 import { escapeText } from '../shared/text.js'
 import { Client } from './client.js'
@@ -21,9 +22,8 @@ function daemonArguments(context: Context): string[] {
   return [DAEMON_ENTRY, ...(context.named === null ? [] : ['--home', context.named])]
 }
 
-/** Read by libuv before any code runs: set from inside, it comes too late. */
 function daemonEnvironment(): NodeJS.ProcessEnv {
-  return { UV_THREADPOOL_SIZE: '8', ...process.env }
+  return { ...daemonVariables(process.platform), ...process.env }
 }
 
 /** Starts a daemon that outlives us, and waits until it answers. */

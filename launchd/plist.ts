@@ -3,6 +3,7 @@
  * Keys: launchd.plist(5). Format: Apple's PropertyList-1.0 DTD.
  */
 import { createHash } from 'node:crypto'
+import { daemonVariables } from '../shared/environment.js'
 
 /** The agent of the default home. Another home gets this and a hash of its path. */
 export const LABEL = 'io.github.torrentino.daemon'
@@ -51,8 +52,7 @@ function agent({ label, node, entry, home, logDir }: AgentOptions): Value {
     Label: label,
     ProgramArguments: [node, entry, ...(home === null ? [] : ['--home', home])],
     EnvironmentVariables: {
-      // Read by libuv before any of our code runs: set from inside, it comes too late on Node 20.
-      UV_THREADPOOL_SIZE: '8',
+      ...daemonVariables('darwin'),
       // Tells the daemon who owns it: a second one on this home then leaves with 0 and is not restarted.
       TORRENTINO_OWNER: 'service',
       ...(home === null ? {} : { TORRENTINO_HOME: home }),

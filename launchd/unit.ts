@@ -3,6 +3,7 @@
  * systemd.exec(5); quoting: "Quoting" and "Specifiers" there.
  */
 import { createHash } from 'node:crypto'
+import { daemonVariables } from '../shared/environment.js'
 import { EXIT_SECONDS, OPEN_FILES, THROTTLE_SECONDS } from './plist.js'
 
 /** Each ping costs a small process, so they are far apart: two in this time. */
@@ -56,7 +57,7 @@ function unitSection(home: string | null): string[] {
 function serviceSection({ node, entry, home, variables, notifies }: UnitOptions): string[] {
   const args = [entry, ...(home === null ? [] : ['--home', home])]
   const environment = {
-    UV_THREADPOOL_SIZE: '8',
+    ...daemonVariables('linux'),
     TORRENTINO_OWNER: 'service',
     ...(home === null ? {} : { TORRENTINO_HOME: home }),
     ...variables,

@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { daemonVariables } from '../../shared/environment.js'
 import type { Method, Params, Result } from '../../shared/rpc/contract.js'
 import type { TorrentView } from '../../shared/views.js'
 
@@ -60,7 +61,8 @@ export function spawnDaemon(init: DaemonInit): {
 } {
   const words: string[] = [...(init.under ?? []), process.execPath, DAEMON, '--home', init.home]
   const [program = '', ...args] = words
-  const env = { PATH: process.env['PATH'], HOME: init.home, TORRENTINO_NET: 'loopback', ...init.env }
+  const own = { PATH: process.env['PATH'], HOME: init.home, TORRENTINO_NET: 'loopback' }
+  const env = { ...daemonVariables(process.platform), ...own, ...init.env }
   const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   running.add(child)
   let said = ''

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { daemonVariables } from '../../../shared/environment.js'
 import type { EventView, Method, Params, Result } from '../../../shared/rpc/contract.js'
 import type { BenchTorrent } from '../content.js'
 import { type Program, REPOSITORY } from '../program.js'
@@ -31,7 +32,10 @@ async function startTorrentino(seat: Seat): Promise<Client> {
   const crowd = seat.crowd ? '[peers]\nmax = 2000\nperTorrent = 1000\n' : ''
   const listen = `[listen]\nhost = "${seat.address}"\nport = ${seat.port}\n[dht]\nenabled = false\n[lsd]\nenabled = false\n`
   writeFileSync(join(home, 'config.toml'), listen + crowd, { mode: 0o600 })
-  const program = launch(seat, process.execPath, [DAEMON, '--home', home], { TORRENTINO_NET: 'private' })
+  const program = launch(seat, process.execPath, [DAEMON, '--home', home], {
+    ...daemonVariables(process.platform),
+    TORRENTINO_NET: 'private',
+  })
   const socket = await until('torrentinod answers', program, () => connect(join(home, 'torrentino.sock')))
   const rpc = new Rpc(socket)
   await rpc.call('session.hello', { client: 'bench', contract: '1.0' })
