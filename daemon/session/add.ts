@@ -8,7 +8,7 @@ import type { Metainfo } from '../../shared/torrent/metainfo.js'
 import { type NamedNode, readNodes } from '../../shared/torrent/metainfo-nodes.js'
 import type { Clock } from '../ports/clock.js'
 import type { Disk } from '../ports/disk.js'
-import { type NewTorrent, type Store, StoreFault } from '../ports/store.js'
+import { type NewTorrent, type Store, StoreFault, type TorrentRow } from '../ports/store.js'
 import type { Kept } from '../swarm/metadata-phase.js'
 import type { Torrent } from '../swarm/torrent.js'
 import { fileRow, readMetainfo } from './add-file.js'
@@ -221,22 +221,38 @@ export class Adder {
   }
 
   #register(id: TorrentId, row: NewTorrent, meta: Metainfo | null, caller: Caller): void {
-    const torrent = this.#ports.session.register({
-      ...row,
-      id,
-      done: 0,
-      checked: false,
-      completedAt: null,
-      fault: null,
-      downloaded: 0,
-      uploaded: 0,
-      wasted: 0,
-    })
+    const torrent = this.#ports.session.register(firstRecord(id, row))
     this.#ports.session.journal.note('added', id, caller.name, { name: row.name, dir: row.dir })
     if (!row.private && meta !== null) this.#ports.nodes?.(readNodes(row.torrent))
     if (row.desired !== 'running') return
     if (meta === null) torrent.start()
     else torrent.begin(meta)
+  }
+}
+
+/** The record of a new torrent. Field by field: of the bytes that are stored with it nothing may stay in memory. */
+function firstRecord(id: TorrentId, row: NewTorrent): TorrentRow {
+  return {
+    id,
+    hashes: row.hashes,
+    name: row.name,
+    dir: row.dir,
+    volume: row.volume,
+    private: row.private,
+    pieceLength: row.pieceLength,
+    pieceCount: row.pieceCount,
+    total: row.total,
+    wanted: row.wanted,
+    done: 0,
+    desired: row.desired,
+    checked: false,
+    addedAt: row.addedAt,
+    completedAt: null,
+    fault: null,
+    downloaded: 0,
+    uploaded: 0,
+    wasted: 0,
+    trackers: row.trackers,
   }
 }
 

@@ -99,7 +99,10 @@ export class Torrent {
       { means, known, candidates, listener: () => this.#running },
     )
     const data = new TorrentData({
-      ...{ means, course, known, loader },
+      means,
+      course,
+      known,
+      loader,
       sleeps: () => {
         this.#starting.cancel()
       },
@@ -121,7 +124,11 @@ export class Torrent {
       { means, course, known, data, candidates, tracker, wake, fetch: () => this.#metadata?.fetch ?? null },
     )
     this.#starting = new Starting({
-      ...{ means, course, known, data, noted },
+      means,
+      course,
+      known,
+      data,
+      noted,
       ready: (live, completes) => {
         this.#running.begin(live, completes)
       },
@@ -130,14 +137,21 @@ export class Torrent {
       },
     })
     this.#stopping = new Stopping({
-      ...{ course, data, tracker, endRun, begin },
+      course,
+      data,
+      tracker,
+      endRun,
+      begin,
       mover: () => this.#moving.job,
       guarded: (step) => {
         this.#do(step)
       },
     })
     this.#moving = new Moving({
-      ...{ course, known, data, stopping: this.#stopping },
+      course,
+      known,
+      data,
+      stopping: this.#stopping,
       settled: () => {
         this.#settled()
       },
@@ -145,14 +159,26 @@ export class Torrent {
     this.#blocking = new Blocking(
       { told: init.blocked ?? null },
       {
-        ...{ means, course, known, data, noted, endRun, goOn: begin },
+        means,
+        course,
+        known,
+        data,
+        noted,
+        endRun,
+        goOn: begin,
         judge: (then) => {
           this.#starting.judge(then)
         },
       },
     )
     this.#running = new Running({
-      ...{ means, course, known, data, tracker, noted, changed },
+      means,
+      course,
+      known,
+      data,
+      tracker,
+      noted,
+      changed,
       arrivals: this.#arrivals,
       seeking: this.#seeking,
       starting: this.#starting,
@@ -191,7 +217,13 @@ export class Torrent {
     return new MetadataPhase(
       { id, key, peerId, version, maxPeers },
       {
-        ...{ clock, store, budget, listenPort, pex, candidates: this.#candidates, keeper: keepMetadata },
+        clock,
+        store,
+        budget,
+        listenPort,
+        pex,
+        candidates: this.#candidates,
+        keeper: keepMetadata,
         log: log.child({ torrent: id }),
         dial: (address) => this.#seeking.dial(address),
         known: (row, meta) => {

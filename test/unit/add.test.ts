@@ -54,6 +54,14 @@ describe('adding', () => {
     expect(await node.store.eventsSince(0, 1)).toMatchObject([{ kind: 'added', caller: 'test' }])
   })
 
+  it('keeps in memory what the store tells of a torrent, and not its bytes', async () => {
+    const { swarm, node, adder } = bench()
+    await adder.add({ metainfo: base64(ALBUM), paused: true }, CALLER)
+    await swarm.settle()
+    const [stored] = await node.store.torrents()
+    expect(node.torrent.record).toEqual(stored)
+  })
+
   it('takes part of it, paused', async () => {
     const { swarm, node, adder } = bench()
     const answer = await adder.add({ metainfo: base64(ALBUM), select: [2], paused: true }, CALLER)
