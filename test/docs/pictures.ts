@@ -94,7 +94,7 @@ async function play(folder: string, processes: Processes, terminal: Terminal): P
     AbortSignal.timeout(WITHIN),
   )
   await processes.daemon('me')
-  await processes.ctl('--home', 'me', 'config', 'set', 'limits.down', '8MiB/s')
+  await processes.ctl('--home', 'me', 'config', 'set', 'limits.down', '6MiB/s')
 
   await terminal.command(`torrentinoctl add *.torrent --dir Downloads --follow`)
   await terminal.picture(
@@ -112,7 +112,7 @@ async function play(folder: string, processes: Processes, terminal: Terminal): P
   await terminal.picture(
     'top',
     'torrentinoctl top: every torrent live, and keys to act',
-    /↓ \d[^]* 7\d\.\d% /,
+    /↓ [1-9][^]* [5-9]\d\.\d% /,
   )
   terminal.key('q')
 }
