@@ -29,6 +29,7 @@ import { topCommand } from './commands/top.js'
 import { trackersCommand } from './commands/trackers.js'
 import { verifyCommand } from './commands/verify.js'
 import { waitCommand } from './commands/wait.js'
+import { watchCommand } from './commands/watch.js'
 import { whyCommand } from './commands/why.js'
 import { type Declare, type Example, type ShownGroup, verbOf } from './tree.js'
 
@@ -77,6 +78,7 @@ export const GROUPS: readonly Group[] = [
         ],
       ),
       verb(topCommand, ['top', 'a bar for each; s sorts, p pauses, w says why, q quits']),
+      verb(watchCommand, ['watch 3', 'a map of its pieces, its peers and its files; q quits']),
       verb(
         showCommand,
         ['show 3', 'all that is known of torrent 3'],

@@ -77,6 +77,7 @@ export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers
     'torrent.list': (params) => attempt(() => queries.list(params)),
     'torrent.get': ({ id }) => queries.get(id),
     'torrent.files': ({ id }) => queries.files(id),
+    'torrent.pieces': ({ id }) => queries.pieces(id),
     'torrent.peers': ({ id }) => attempt(() => ({ peers: queries.one(id).peers() })),
     'torrent.trackers': ({ id }) => attempt(() => ({ trackers: queries.one(id).trackers() })),
     'torrent.why': ({ id }) => queries.why(id, houseFacts(ports, startedAt)),

@@ -109,6 +109,11 @@ export class Queries {
     return { files }
   }
 
+  async pieces(ref: TorrentRef): Promise<Result<'torrent.pieces'>> {
+    const { content } = await loaded(this.one(ref))
+    return { count: content.have.size, have: Buffer.from(content.have.bytes).toString('base64') }
+  }
+
   async why(ref: TorrentRef, house: Omit<HouseFacts, 'pausedBy'>): Promise<Result<'torrent.why'>> {
     const torrent = this.one(ref)
     const last = torrent.desired === 'paused' ? await this.#ports.store.lastEvent(torrent.id, 'paused') : null

@@ -432,6 +432,11 @@ export const contract = {
     one,
     z.object({ peers: z.array(peerView) }),
   ),
+  'torrent.pieces': method(
+    'Which pieces of a torrent are there and right: `have` has a bit for each, the high bit of the first byte first.',
+    one,
+    z.object({ count, have: base64 }),
+  ),
   'torrent.trackers': method(
     'The trackers of a torrent by tier.',
     one,

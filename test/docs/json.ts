@@ -71,6 +71,7 @@ export const VERB_JSON: Readonly<Record<string, VerbJson | null>> = {
   },
   completion: { schema: z.object({ shell: z.string(), script: z.string() }) },
   top: null,
+  watch: null,
   show: { schema: torrentDetail, lines: linesOf('torrent') },
   why: { schema: whyView, lines: linesOf('torrent') },
   files: { schema: z.array(fileView), lines: linesOf('torrent') },

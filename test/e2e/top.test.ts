@@ -141,6 +141,30 @@ it.skipIf(!hasTmux)(
   90_000,
 )
 
+it.skipIf(!hasTmux)(
+  'watch shows pieces, peers and files of one as they come, and its keys act on it',
+  async () => {
+    const { torrents, leech } = await five()
+    const [first] = torrents
+    if (first === undefined) throw new Error('there are five')
+    await leech.call('torrent.add', { metainfo: metainfoOf(first), dir: stage.folder('down') })
+    const terminal = new Terminal()
+    terminal.command(process.execPath, CTL, '--home', leech.home, 'watch', '1')
+    const live = await terminal.until(/^1 film-1\.mkv$[^]*^[1-9]\d* of 256 pieces$[^]*█/m)
+    expect(live).toMatch(/^PEER .*\n127\.0\.0\.1:\d+ /m)
+    expect(live).toMatch(/^NO {2}FILE .*\n 1 {2}film-1\.mkv +8 MiB /m)
+    terminal.type('p')
+    await terminal.until(/^paused .*[^]*^No peers are connected\.$[^]*^paused$/m)
+    terminal.type('r')
+    await terminal.until(/^downloading /m)
+    await leech.call('config.set', { key: 'limits.down', value: '0' })
+    await terminal.until(/^seeding [^]*^256 of 256 pieces$/m)
+    await leech.call('torrent.remove', { ids: [1], data: true })
+    await terminal.until(/^error: torrent 1 was removed meanwhile$/m)
+  },
+  90_000,
+)
+
 it('top without a terminal says what to use instead', async () => {
   const { home } = await stage.daemon('leech')
   const run = (): string =>

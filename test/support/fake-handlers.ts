@@ -248,6 +248,10 @@ export class FakeSession {
       resolveRef(id, this.torrents.values())
       return { files: this.files }
     },
+    'torrent.pieces': async ({ id }) => {
+      resolveRef(id, this.torrents.values())
+      return { count: 3, have: 'oA==' }
+    },
     'torrent.peers': async ({ id }) => {
       resolveRef(id, this.torrents.values())
       return { peers: this.peers }

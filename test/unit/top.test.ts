@@ -1,11 +1,13 @@
 /** The live list: keys as a terminal sends them, what each does, and the picture, without a terminal. */
 import { describe, expect, it } from 'vitest'
 import { renderScreen } from '../../ctl/render/screen.js'
+import { pieceMap, renderWatch } from '../../ctl/render/watch.js'
 import { readKeys } from '../../ctl/top/keys.js'
 import { inOrder, press, type Pressed, type Sort, START, type TopState } from '../../ctl/top/state.js'
 import { cellWidth } from '../../shared/text.js'
 import type { TorrentId } from '../../shared/units.js'
-import type { TorrentView } from '../../shared/views.js'
+import { Bitfield } from '../../shared/torrent/bitfield.js'
+import type { FileView, PeerView, TorrentView } from '../../shared/views.js'
 
 function torrent(id: number, change: Partial<TorrentView> = {}): TorrentView {
   return {
@@ -185,5 +187,104 @@ describe('the picture', () => {
       renderScreen({ ...START, asking: { ...asking, data } }, MANY, 12, style).at(-2)
     expect(line(false)).toBe('Remove a.iso; its files stay? y/n')
     expect(line(true)).toBe('Remove a.iso AND DELETE ITS FILES? y/n')
+  })
+})
+
+describe('watch', () => {
+  const field = (size: number, ...pieces: number[]): Bitfield => {
+    const have = new Bitfield(size)
+    for (const piece of pieces) have.set(piece)
+    return have
+  }
+  const peer = (address: string, downRate: number): PeerView => ({
+    address,
+    client: 'x',
+    direction: 'out',
+    source: 'tracker',
+    progress: 1,
+    downRate,
+    upRate: 0,
+    downloaded: 0,
+    uploaded: 0,
+    amChoking: true,
+    amInterested: true,
+    peerChoking: false,
+    peerInterested: false,
+  })
+  const file = (index: number, doneBytes: number): FileView =>
+    ({ index, path: `folder/${String(index)}.mkv`, length: 100, doneBytes, wanted: true }) as FileView
+
+  it('maps pieces to cells: full only where all are there, empty only where none is', () => {
+    expect(pieceMap(field(4, 0, 2), 10)).toEqual(['█ █ '])
+    expect(pieceMap(field(40, ...Array.from({ length: 21 }, (_, at) => at)), 10)).toHaveLength(4)
+    const shades = pieceMap(field(1600, 0, 1, 2, 3, ...[4], ...[8, 9], ...[12, 13, 14]), 100)
+    expect(shades).toHaveLength(4)
+    expect(shades[0]?.slice(0, 5)).toBe('█░▒▓ ')
+    expect(pieceMap(field(0), 10)).toEqual([])
+  })
+
+  it('at 80 by 24: head, map, peers with the fastest first, files with the unfinished first', () => {
+    const watched = {
+      torrent: torrent(3, { name: 'a \u202e name' }),
+      have: field(40, 0, 1, 2, 3, 30),
+      peers: [peer('10.0.0.1:1', 5), peer('10.0.0.2:2', 4096)],
+      files: [file(0, 100), file(1, 50)],
+      notice: { text: 'paused', bad: false },
+    }
+    expect(renderWatch(watched, 24, style).join('\n')).toMatchInlineSnapshot(`
+      "3 a \\u202e name
+      downloading ━━━━──────────── 25.0%  1 KiB/4 KiB      ↓0 B/s  ↑0 B/s 2p
+
+      5 of 40 pieces
+      ████                          █         
+
+      PEER        CLIENT       HAS     DOWN  UP  FLAGS
+      10.0.0.2:2  x           100%  4 KiB/s   -  D
+      10.0.0.1:1  x           100%    5 B/s   -  D
+
+      NO  FILE           SIZE   DONE  WANTED
+       2  folder/1.mkv  100 B  50.0%  yes
+       1  folder/0.mkv  100 B   100%  yes
+
+
+
+
+
+
+
+
+
+      paused
+      p pause  r resume  v verify  a announce  q quit"
+    `)
+  })
+
+  it('is never higher or wider than the screen', () => {
+    const watched = {
+      torrent: torrent(3, { name: '映'.repeat(100), error: 'e'.repeat(200) }),
+      have: field(100_000, 5),
+      peers: Array.from({ length: 100 }, (_, at) => peer(`[2001:db8:1:2:3:4:5:${String(at)}]:65535`, at)),
+      files: Array.from({ length: 100 }, (_, at) => file(at, at)),
+      notice: null,
+    }
+    for (const [columns, rows] of [
+      [80, 24],
+      [120, 40],
+      [40, 10],
+      [60, 3],
+    ] as const) {
+      const lines = renderWatch(watched, rows, { ...style, columns })
+      expect(lines.length).toBeLessThanOrEqual(rows)
+      if (columns >= 60) for (const line of lines) expect(cellWidth(line)).toBeLessThanOrEqual(columns)
+    }
+  })
+
+  it('a magnet link has no pieces yet', () => {
+    const lines = renderWatch(
+      { torrent: torrent(3, { pieceCount: 0 }), have: null, peers: [], files: [], notice: null },
+      24,
+      style,
+    )
+    expect(lines.join('\n')).toContain('No pieces are known yet.')
   })
 })
