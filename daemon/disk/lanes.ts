@@ -1,9 +1,10 @@
 /**
  * Which thread does the jobs of which folder: one lane for each volume (st_dev), on demand, at most four, then
- * shared. What volume a folder lies on is asked of a thread that no other volume waits for.
+ * shared. Beside a lane whose volume is written to there is a thread for its syncs. What volume a folder lies on is asked of a thread that no other volume waits for.
  */
 import type { Millis } from '../../shared/units.js'
 import type { Clock } from '../ports/clock.js'
+import { Besides } from './besides.js'
 import type { Answer, Ask, LaneJobs, ReadBatch } from './jobs.js'
 import type { LaneReads } from './read-queue.js'
 import { Thread, type ThreadInit } from './thread.js'
@@ -21,6 +22,8 @@ export class Lane implements LaneReads {
   private thread: Thread<LaneJobs> | null = null
   private backlog: ((thread: Thread<LaneJobs>) => void)[] = []
 
+  constructor(private readonly besides: Besides) {}
+
   request<K extends keyof LaneJobs>(
     kind: K,
     ask: Ask<LaneJobs, K>,
@@ -30,6 +33,19 @@ export class Lane implements LaneReads {
     else
       this.backlog.push((thread) => {
         thread.request(kind, ask, done)
+      })
+  }
+
+  /** Of the thread beside (see Besides): reads do not wait for it. */
+  requestBeside<K extends keyof LaneJobs>(
+    kind: K,
+    ask: Ask<LaneJobs, K>,
+    done: (answer: Answer<LaneJobs, K>) => void,
+  ): void {
+    if (this.thread !== null) this.besides.request(this.thread, kind, ask, done)
+    else
+      this.backlog.push((thread) => {
+        this.besides.request(thread, kind, ask, done)
       })
   }
 
@@ -62,6 +78,7 @@ export class Lanes {
   private readonly byDevice = new Map<string, Thread<LaneJobs>>()
   /** Threads that are some volume's lane, at most MOST_LANES. */
   private readonly threads: Thread<LaneJobs>[] = []
+  private readonly besides: Besides
   /** Threads that find out a volume and are nobody's lane yet. */
   private readonly scouts = new Set<Thread<LaneJobs>>()
   /** Scouts that found nothing left to look at and are ending: no folder waits for their place. */
@@ -78,12 +95,14 @@ export class Lanes {
   constructor(
     private readonly init: Pick<ThreadInit, 'url' | 'onBug' | 'onWork' | 'took'>,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.besides = new Besides(init, clock)
+  }
 
   of(dir: string): Lane {
     const known = this.byDir.get(dir)
     if (known !== undefined) return known
-    const lane = new Lane()
+    const lane = new Lane(this.besides)
     this.byDir.set(dir, lane)
     this.unknown.push(dir)
     this.scoutMore()
@@ -175,7 +194,14 @@ export class Lanes {
 
   private all(): Thread<LaneJobs>[] {
     const spare = this.spare === null ? [] : [this.spare]
-    return [...this.threads, ...this.scouts, ...this.held.keys(), ...this.leaving, ...spare]
+    return [
+      ...this.threads,
+      ...this.besides.threads,
+      ...this.scouts,
+      ...this.held.keys(),
+      ...this.leaving,
+      ...spare,
+    ]
   }
 }
 

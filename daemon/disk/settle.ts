@@ -112,7 +112,11 @@ function syncFile(files: Files, file: FileIndex, ino: string | null): FileFound 
   // Twice: between the two names that are looked at it may have gone from one to the other.
   const first = files.look(file)
   const found = first.name === 'missing' ? files.look(file) : first
-  if (here !== found.ino || (ino !== null && here !== ino)) refuse('ESTALE', 'sync', path)
+  if (here !== found.ino || (ino !== null && here !== ino)) {
+    // The next round looks for it by name.
+    files.closeFile(file)
+    refuse('ESTALE', 'sync', path)
+  }
   return found
 }
 

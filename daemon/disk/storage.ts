@@ -67,6 +67,10 @@ export class DiskStorage implements Storage, Owner {
   private lastCheck = 0
   /** The lane knows this storage. */
   private laneOpen = false
+  /** So does the thread that syncs beside it. */
+  private besideOpen = false
+  /** What `bind` said last. */
+  private volume: string | null = null
   /** Nothing is written or told any more. */
   private closed = false
   private readonly laneHasher: Hasher = {
@@ -150,7 +154,10 @@ export class DiskStorage implements Storage, Owner {
   }
 
   bind(volume: string): void {
-    if (!this.closed) this.request('bind', { key: this.init.key, volume }, () => undefined)
+    if (this.closed) return
+    this.volume = volume
+    this.request('bind', { key: this.init.key, volume }, () => undefined)
+    if (this.besideOpen) this.requestBeside('bind', { key: this.init.key, volume }, () => undefined)
   }
 
   async prepare(files: readonly FileIndex[]): Promise<DiskFault | null> {
@@ -168,7 +175,7 @@ export class DiskStorage implements Storage, Owner {
     const round = this.dirty.begin()
     if (round === null) return { files: [], fault: null }
     const files = round.files.map((file) => ({ file, ino: this.made.inoOf(file) }))
-    const answer = await this.ask('sync', { key: this.init.key, files, folders: round.folders })
+    const answer = await this.syncBeside({ key: this.init.key, files, folders: round.folders })
     const fault = answer.fault ?? (lost === undefined ? null : this.fault('ESTALE', 'sync', lost))
     if (fault === null) return answer
     this.dirty.failed(round)
@@ -289,7 +296,7 @@ export class DiskStorage implements Storage, Owner {
   private takeMade(made: Made, again: readonly FileIndex[]): void {
     this.dirty.addFolders(made.folders)
     for (const { file } of made.made) this.dirty.addFile(file)
-    if (again.length > 0) this.ports.assembly.closeFiles(this.init.key, again)
+    if (again.length > 0) this.closeFiles(again)
     const failed = new Map<Run, DiskFault>()
     for (const { run, files } of this.held) {
       const fault = failureOf(made, files)
@@ -332,7 +339,7 @@ export class DiskStorage implements Storage, Owner {
     this.runs.clear()
     this.releaseHeld(() => true)
     this.ports.reader.close(this.init.key)
-    await Promise.all([this.ports.assembly.close(this.init.key), this.closeLane()])
+    await Promise.all([this.ports.assembly.close(this.init.key), this.closeBeside(), this.closeLane()])
   }
 
   private async closeLane(): Promise<void> {
@@ -340,6 +347,43 @@ export class DiskStorage implements Storage, Owner {
     this.laneOpen = false
     const outcome = await this.ports.laneOf(this.init.spec.dir).ask('close', { key: this.init.key })
     this.ports.assembly.settle(outcome)
+  }
+
+  /** Descriptors of these lead elsewhere. */
+  private closeFiles(files: readonly FileIndex[]): void {
+    this.ports.assembly.closeFiles(this.init.key, files)
+    if (this.besideOpen) this.requestBeside('closeFiles', { key: this.init.key, files }, () => undefined)
+  }
+
+  private syncBeside(ask: Ask<LaneJobs, 'sync'>): Promise<Settled> {
+    if (!this.besideOpen) {
+      this.besideOpen = true
+      const { key } = this.init
+      this.requestBeside('open', this.openAsk(), () => undefined)
+      if (this.volume !== null) this.requestBeside('bind', { key, volume: this.volume }, () => undefined)
+    }
+    return new Promise((resolve) => {
+      this.requestBeside('sync', ask, resolve)
+    })
+  }
+
+  /** After the sync under way: nothing of it is left when the files are moved or deleted. */
+  private closeBeside(): Promise<void> {
+    if (!this.besideOpen) return Promise.resolve()
+    this.besideOpen = false
+    return new Promise((resolve) => {
+      this.requestBeside('close', { key: this.init.key }, () => {
+        resolve()
+      })
+    })
+  }
+
+  private requestBeside<K extends keyof LaneJobs>(
+    kind: K,
+    ask: Ask<LaneJobs, K>,
+    done: (answer: Answer<LaneJobs, K>) => void,
+  ): void {
+    this.ports.laneOf(this.init.spec.dir).requestBeside(kind, ask, done)
   }
 
   /** Files with bytes in an extent, pads left out. */
