@@ -1,24 +1,37 @@
-/** Our daemon in a closed DHT with two of libtorrent: torrents without trackers go both ways. */
+/** Our daemon in a closed DHT with two of libtorrent and qBittorrent: magnet links without trackers go both ways. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { PeerView } from '../../shared/views.js'
 import { expectContent, makeTorrent, type MadeTorrent } from '../support/make-torrent.js'
 import { lacking, titled } from './clients/all.js'
-import { SEATS } from './clients/client.js'
-import { type LibtorrentClient, startLibtorrent } from './clients/libtorrent.js'
+import { type Client, SEATS } from './clients/client.js'
+import { startLibtorrent } from './clients/libtorrent.js'
+import { startQbittorrent } from './clients/qbittorrent.js'
 import { startTorrentino, type Torrentino } from './clients/torrentino.js'
 import { type Lab, openLab } from './namespace.js'
 import { poll } from './poll.js'
 import { record, type Row } from './record.js'
 
-const without = lacking('libtorrent')
+const without = lacking('libtorrent', 'qbittorrent')
+
+const NAMES = ['libtorrent', 'qbittorrent'] as const
+type Name = (typeof NAMES)[number]
+const PORTS: Readonly<Record<Name, number>> = { libtorrent: 6881, qbittorrent: 6889 }
 
 describe.skipIf(without !== '')(titled('the DHT alone', without), () => {
   let lab: Lab
   let ours: Torrentino
-  let theirs: LibtorrentClient[]
+  const clients = new Map<Name, Client>()
   const rows: Row[] = []
   const make = (name: string): MadeTorrent =>
     makeTorrent(lab.folder(name), { name, pieceLength: 65_536, content: 3_000_000 })
+  /** qBittorrent has no setting for where its DHT begins; a link may say it. */
+  const magnet = (torrent: MadeTorrent): string =>
+    `magnet:?xt=urn:btih:${torrent.infoHash}&dht=${ours.address}:6881`
+  const clientOf = (name: Name): Client => {
+    const client = clients.get(name)
+    if (client === undefined) throw new Error(`no ${name}`)
+    return client
+  }
 
   beforeAll(async () => {
     lab = await openLab()
@@ -26,9 +39,12 @@ describe.skipIf(without !== '')(titled('the DHT alone', without), () => {
     await ours.run('config', 'set', 'dht.bootstrap', '')
     await ours.run('config', 'set', 'dht.enabled', 'true')
     const door = `${ours.address}:6881`
-    theirs = await Promise.all(
-      [SEATS.libtorrent, SEATS.seed].map(async (seat) => startLibtorrent(await lab.host(seat), door)),
-    )
+    const [libtorrent, , qbittorrent] = await Promise.all([
+      lab.host(SEATS.libtorrent).then((host) => startLibtorrent(host, door)),
+      lab.host(SEATS.seed).then((host) => startLibtorrent(host, door)),
+      lab.host(SEATS.qbittorrent).then((host) => startQbittorrent(host, false, true)),
+    ])
+    clients.set('libtorrent', libtorrent).set('qbittorrent', qbittorrent)
     await poll({ what: 'libtorrent comes into our table', timeout: 60_000 }, async () => {
       const status = JSON.parse(await ours.run('dht', 'status', '--json')) as { families: { good: number }[] }
       return (status.families[0]?.good ?? 0) >= 2
@@ -39,47 +55,65 @@ describe.skipIf(without !== '')(titled('the DHT alone', without), () => {
     await record('DHT alone', rows)
   }, 60_000)
 
-  it('what libtorrent seeds is found and downloaded, and the peer is said to come from the DHT', async () => {
-    const torrent = make('theirs')
-    const [seed] = theirs
-    if (seed === undefined) throw new Error('no libtorrent')
-    await seed.add(torrent, { dir: torrent.dir, uploadLimit: 400_000 })
-    await poll({ what: 'the lookup finds libtorrent', timeout: 60_000 }, async () => {
-      const found = JSON.parse(await ours.run('dht', 'lookup', torrent.infoHash, '--json')) as {
-        peers: string[]
-      }
-      return found.peers.includes(`${seed.address}:6881`)
-    })
-    const dir = lab.folder('ours')
-    const start = Date.now()
-    await ours.add(torrent, { dir })
-    const source = await poll({ what: 'a peer', timeout: 60_000 }, async () => {
-      const peers = JSON.parse(await ours.run('peers', torrent.infoHash, '--json')) as PeerView[]
-      return peers[0]?.source ?? null
-    })
-    expect(source).toBe('dht')
-    await ours.run('wait', torrent.infoHash, '--for', 'complete', '--timeout', '60s')
-    expectContent(torrent, dir)
-    const seconds = (Date.now() - start) / 1000
-    const bytes = torrent.totalBytes
-    rows.push({ client: seed, direction: 'it seeds, we download', content: 'found by DHT', bytes, seconds })
-  }, 180_000)
+  it.each(NAMES)(
+    'what we seed %s, which has the link alone, finds and downloads',
+    async (name) => {
+      const torrent = make(`our-${name}`)
+      const leech = clientOf(name)
+      await ours.add(torrent, { dir: torrent.dir })
+      await ours.run('wait', torrent.infoHash, '--for', 'complete', '--timeout', '60s')
+      const dir = lab.folder('their')
+      const start = Date.now()
+      await leech.add(torrent, { dir, magnet: magnet(torrent) })
+      await poll({ what: `${name} has it`, timeout: 90_000 }, async () => {
+        return (await leech.transfer(torrent)).progress === 1
+      })
+      expectContent(torrent, dir)
+      const seconds = (Date.now() - start) / 1000
+      const bytes = torrent.totalBytes
+      rows.push({
+        client: leech,
+        direction: 'we seed, it has the link',
+        content: 'found by DHT',
+        bytes,
+        seconds,
+      })
+    },
+    180_000,
+  )
 
-  it('what we seed libtorrent finds and downloads', async () => {
-    const torrent = make('our')
-    const [leech] = theirs
-    if (leech === undefined) throw new Error('no libtorrent')
-    await ours.add(torrent, { dir: torrent.dir })
-    await ours.run('wait', torrent.infoHash, '--for', 'complete', '--timeout', '60s')
-    const dir = lab.folder('their')
-    const start = Date.now()
-    await leech.add(torrent, { dir })
-    await poll({ what: 'libtorrent has it', timeout: 90_000 }, async () => {
-      return (await leech.transfer(torrent)).progress === 1 ? true : null
-    })
-    expectContent(torrent, dir)
-    const seconds = (Date.now() - start) / 1000
-    const bytes = torrent.totalBytes
-    rows.push({ client: leech, direction: 'we seed, it downloads', content: 'found by DHT', bytes, seconds })
-  }, 180_000)
+  it.each(NAMES)(
+    'what %s seeds is found by its link and downloaded, and the peer is said to come from the DHT',
+    async (name) => {
+      const torrent = make(`their-${name}`)
+      const seed = clientOf(name)
+      await seed.add(torrent, { dir: torrent.dir, uploadLimit: 400_000 })
+      await poll({ what: `the lookup finds ${name}`, timeout: 60_000 }, async () => {
+        const found = JSON.parse(await ours.run('dht', 'lookup', torrent.infoHash, '--json')) as {
+          peers: string[]
+        }
+        return found.peers.includes(`${seed.address}:${String(PORTS[name])}`)
+      })
+      const dir = lab.folder('ours')
+      const start = Date.now()
+      await ours.add(torrent, { dir, magnet: `magnet:?xt=urn:btih:${torrent.infoHash}` })
+      const source = await poll({ what: 'a peer', timeout: 60_000 }, async () => {
+        const peers = JSON.parse(await ours.run('peers', torrent.infoHash, '--json')) as PeerView[]
+        return peers[0]?.source ?? null
+      })
+      expect(source).toBe('dht')
+      await ours.run('wait', torrent.infoHash, '--for', 'complete', '--timeout', '60s')
+      expectContent(torrent, dir)
+      const seconds = (Date.now() - start) / 1000
+      const bytes = torrent.totalBytes
+      rows.push({
+        client: seed,
+        direction: 'it seeds, we have the link',
+        content: 'found by DHT',
+        bytes,
+        seconds,
+      })
+    },
+    180_000,
+  )
 })

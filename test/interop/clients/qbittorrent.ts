@@ -8,12 +8,12 @@ import type { AddInit, Client } from './client.js'
 const PORT = 8080
 const BOUNDARY = 'torrentino-interop-boundary'
 
-const config = (pex: boolean): string => `[LegalNotice]
+const config = (pex: boolean, dht: boolean): string => `[LegalNotice]
 Accepted=true
 
 [BitTorrent]
 Session\\Port=6889
-Session\\DHTEnabled=false
+Session\\DHTEnabled=${dht}
 Session\\PeXEnabled=${pex}
 Session\\LSDEnabled=false
 Session\\BTProtocol=TCP
@@ -52,12 +52,12 @@ function form(fields: Readonly<Record<string, string>>, torrent: Uint8Array | nu
   return Buffer.concat([Buffer.from(parts.join('') + file), torrent, Buffer.from(`\r\n--${BOUNDARY}--\r\n`)])
 }
 
-/** qbittorrent-nox over its web API. `pex`: peers tell it of peers. */
-export async function startQbittorrent(host: Host, pex = false): Promise<Client> {
+/** qbittorrent-nox over its web API. `pex`: peers tell it of peers. `dht`: it has a node; where it begins a link's `dht` says. */
+export async function startQbittorrent(host: Host, pex = false, dht = false): Promise<Client> {
   const dir = join(host.dir, 'qbittorrent')
   const folder = join(dir, 'qBittorrent', 'config')
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'qBittorrent.conf'), config(pex))
+  writeFileSync(join(folder, 'qBittorrent.conf'), config(pex, dht))
   const program = host.spawn('qbittorrent-nox', [`--profile=${dir}`, `--webui-port=${PORT}`])
 
   async function get(path: string): Promise<string> {

@@ -21,12 +21,12 @@ interface PeerRow {
   readonly address: string
 }
 
-const settings = (dir: string, lsd: boolean, pex: boolean): object => ({
+const settings = (dir: string, lsd: boolean, pex: boolean, dht: boolean): object => ({
   'peer-port': 51413,
   'rpc-port': PORT,
   'rpc-whitelist-enabled': false,
   'rpc-host-whitelist-enabled': false,
-  'dht-enabled': false,
+  'dht-enabled': dht,
   'pex-enabled': pex,
   'lpd-enabled': lsd,
   'utp-enabled': false,
@@ -38,11 +38,21 @@ const settings = (dir: string, lsd: boolean, pex: boolean): object => ({
   'seed-queue-enabled': false,
 })
 
-/** transmission-daemon over its JSON RPC. `lsd`: it speaks to the local network. `pex`: peers tell it of peers. */
-export async function startTransmission(host: Host, lsd = false, pex = false): Promise<Client> {
+/**
+ * transmission-daemon over its JSON RPC. `lsd`: it speaks to the local network. `pex`: peers tell it of peers. `doors`:
+ * addresses of nodes, where its DHT begins; without them it has none.
+ */
+export async function startTransmission(
+  host: Host,
+  lsd = false,
+  pex = false,
+  doors: readonly string[] = [],
+): Promise<Client> {
   const dir = join(host.dir, 'transmission')
   mkdirSync(dir)
-  writeFileSync(join(dir, 'settings.json'), JSON.stringify(settings(dir, lsd, pex)))
+  writeFileSync(join(dir, 'settings.json'), JSON.stringify(settings(dir, lsd, pex, doors.length > 0)))
+  // One node a line, its port after a space.
+  writeFileSync(join(dir, 'dht.bootstrap'), doors.map((door) => `${door.replace(':', ' ')}\n`).join(''))
   const program = host.spawn('transmission-daemon', ['-f', '-g', dir])
   let session = ''
 
