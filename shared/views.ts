@@ -17,11 +17,17 @@ export type StateKind =
   | 'blocked'
 
 export interface TorrentView {
+  /** Never given to another. */
   readonly id: TorrentId
+  /** Of version 1, 40 hex digits. */
   readonly infoHash: string | null
+  /** Of version 2, 64 hex digits. */
   readonly infoHashV2: string | null
+  /** Of the file or folder. */
   readonly name: string
+  /** What it is doing. */
   readonly state: StateKind
+  /** What the user wants; it outlives a restart. */
   readonly desired: Desired
   /** 0..1: wanted bytes that are verified and recorded, over wanted bytes. While checking too. */
   readonly progress: number
@@ -29,28 +35,39 @@ export interface TorrentView {
   readonly checkProgress: number | null
   /** 0..1 while state is 'moving', else null. */
   readonly moveProgress: number | null
+  /** Of all files. */
   readonly totalBytes: Bytes
+  /** Of the files that are wanted. */
   readonly wantedBytes: Bytes
   /** Wanted bytes that are verified and recorded. */
   readonly doneBytes: Bytes
+  /** Payload, bytes a second. */
   readonly downRate: Rate
+  /** Payload, bytes a second. */
   readonly upRate: Rate
   /** Payload over the life of the torrent. */
   readonly downloaded: Bytes
+  /** Payload over the life of the torrent. */
   readonly uploaded: Bytes
   /** uploaded / downloaded, or over doneBytes where nothing was downloaded; null where neither is known. */
   readonly ratio: number | null
   /** Connected peers, seeds among them. */
   readonly peers: number
+  /** Peers that have everything. */
   readonly seeds: number
   /** Seconds, or null. */
   readonly eta: number | null
+  /** The folder that its files lie in. */
   readonly dir: string
+  /** Peers come from its trackers only (BEP 27). */
   readonly private: boolean
+  /** Of a piece; 0 while only the magnet link is known. */
   readonly pieceLength: Bytes
+  /** 0 while only the magnet link is known. */
   readonly pieceCount: number
   /** Milliseconds since 1970. */
   readonly addedAt: Millis
+  /** Milliseconds since 1970, or null. */
   readonly completedAt: Millis | null
   /** One sentence, or null. */
   readonly error: string | null
@@ -58,8 +75,11 @@ export interface TorrentView {
 
 /** Long work of the daemon: it goes on without the one who asked, and after a restart. */
 export interface JobView {
+  /** Never given to another. */
   readonly id: number
+  /** What it does. */
   readonly kind: 'move' | 'remove'
+  /** The id of the torrent. */
   readonly torrent: TorrentId
   /** Of the torrent. */
   readonly name: string
@@ -76,12 +96,15 @@ export interface JobView {
 }
 
 export interface FileView {
+  /** From 0; `files` and `select` of torrentinoctl count from 1. */
   readonly index: FileIndex
   /** With '/' between components, relative to the torrent's folder. */
   readonly path: string
+  /** Bytes. */
   readonly length: Bytes
   /** Verified bytes. */
   readonly doneBytes: Bytes
+  /** It is downloaded. */
   readonly wanted: boolean
 }
 
@@ -90,23 +113,32 @@ export interface PeerView {
   readonly address: string
   /** Client name and version as it calls itself (BEP 10 `v`, BEP 20), or ''. */
   readonly client: string
+  /** Who called whom. */
   readonly direction: 'in' | 'out'
   /** Where we heard of it. */
   readonly source: 'tracker' | 'dht' | 'lsd' | 'pex' | 'incoming' | 'resume' | 'user' | 'magnet'
   /** 0..1 */
   readonly progress: number
+  /** Payload, bytes a second. */
   readonly downRate: Rate
+  /** Payload, bytes a second. */
   readonly upRate: Rate
   /** Payload bytes with this connection. */
   readonly downloaded: Bytes
+  /** Payload bytes with this connection. */
   readonly uploaded: Bytes
+  /** We give nothing to it now. */
   readonly amChoking: boolean
+  /** It has what we want. */
   readonly amInterested: boolean
+  /** It gives nothing to us now. */
   readonly peerChoking: boolean
+  /** We have what it wants. */
   readonly peerInterested: boolean
 }
 
 export interface TrackerView {
+  /** From 0; an earlier one is asked first. */
   readonly tier: number
   /** Passkeys are redacted. */
   readonly url: string
@@ -116,8 +148,11 @@ export interface TrackerView {
   readonly message: string | null
   /** Milliseconds since 1970 of the last answer, or null. */
   readonly lastAnswerAt: Millis | null
+  /** Milliseconds since 1970, or null. */
   readonly nextAnnounceAt: Millis | null
+  /** In the swarm, as it counts; null: it did not say. */
   readonly seeds: number | null
+  /** In the swarm, as it counts; null: it did not say. */
   readonly leechers: number | null
   /** Peers in the last answer. */
   readonly peers: number | null
@@ -153,6 +188,7 @@ export type CauseKind = (typeof CAUSE_KINDS)[number]
 
 /** One thing that is in the way. */
 export interface CauseView {
+  /** For programs; one of a closed list. */
   readonly kind: CauseKind
   /** Nothing goes on because of it; else it goes on, more slowly or not to its end. */
   readonly stops: boolean
@@ -162,6 +198,7 @@ export interface CauseView {
 
 /** Why a torrent is where it is. */
 export interface WhyView {
+  /** As it is now. */
   readonly torrent: TorrentView
   /** The one that matters most comes first; none: nothing is wrong. */
   readonly causes: readonly CauseView[]

@@ -24,13 +24,19 @@ export type TorrentRefs = 'all' | TorrentRef[]
 
 /** One torrent with what `torrent.list` leaves out. */
 export interface TorrentDetail extends TorrentView {
+  /** Pads left out. */
   readonly fileCount: number
+  /** Of these, wanted. */
   readonly wantedFileCount: number
+  /** As its author wrote it. */
   readonly comment: string | null
+  /** The program that made it, as it calls itself. */
   readonly createdBy: string | null
   /** Milliseconds since 1970. */
   readonly createdAt: number | null
+  /** By tier. */
   readonly trackers: readonly TrackerView[]
+  /** Addresses. */
   readonly webSeeds: readonly string[]
   /** Payload that was thrown away: duplicates and pieces that failed their hash. Bytes. */
   readonly wasted: number
@@ -38,24 +44,33 @@ export interface TorrentDetail extends TorrentView {
 
 /** A fact of the past, durable. `seq` grows by at least one. */
 export interface EventView {
+  /** Its number. */
   readonly seq: number
   /** Milliseconds since 1970. */
   readonly at: number
+  /** What happened. */
   readonly kind: string
+  /** The id of the torrent, or null. */
   readonly torrent: TorrentId | null
   /** Who asked for it; '' where nobody did. */
   readonly caller: string
+  /** What belongs to it, by kind. */
   readonly data: Readonly<Record<string, unknown>>
 }
 
 /** One setting of config.toml. */
 export interface SettingView {
+  /** Table and name: `listen.port`. */
   readonly key: string
+  /** What is in force. */
   readonly value: string | number | boolean
+  /** Where nothing is said. */
   readonly default: string | number | boolean
+  /** Where the value comes from. */
   readonly source: 'default' | 'file' | 'environment'
   /** Whether a change works at once or after the next start of the daemon. */
   readonly applies: 'now' | 'restart'
+  /** What it is for. */
   readonly summary: string
 }
 

@@ -9,7 +9,7 @@ import { ERRORS, EXIT } from '../../shared/rpc/errors.js'
 import { commandTree } from '../../ctl/verbs.js'
 import { jsonOf } from '../docs/json.js'
 import { made } from '../docs/made.js'
-import { SHAPES } from '../docs/shapes.js'
+import { commentsOf, fieldsOf, SHAPES } from '../docs/shapes.js'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const DOCS = [
@@ -91,6 +91,13 @@ describe('what is made from the code', () => {
       expect(doc).toContain(`\n### ${name}\n`)
     for (const name of Object.keys(ERRORS)) expect(doc).toContain(`| \`${name}\` `)
     for (const { name } of SHAPES) expect(doc.split(`(#${name.toLowerCase()})`).length).toBeGreaterThan(1)
+  })
+
+  it('says of every field of a torrent and its parts what it is', () => {
+    for (const shape of SHAPES.filter(({ name }) => name !== 'Daemon' && name !== 'Dht')) {
+      const silent = fieldsOf(shape, commentsOf(shape.type)).filter(({ what }) => what === '')
+      expect(silent, shape.name).toEqual([])
+    }
   })
 
   it('docs/cli.md has every verb, and tells what --json of it prints', () => {
