@@ -211,8 +211,13 @@ describe('watch', () => {
     peerChoking: false,
     peerInterested: false,
   })
-  const file = (index: number, doneBytes: number): FileView =>
-    ({ index, path: `folder/${String(index)}.mkv`, length: 100, doneBytes, wanted: true })
+  const file = (index: number, doneBytes: number): FileView => ({
+    index,
+    path: `folder/${String(index)}.mkv`,
+    length: 100,
+    doneBytes,
+    wanted: true,
+  })
 
   it('maps pieces to cells: full only where all are there, empty only where none is', () => {
     expect(pieceMap(field(4, 0, 2), 10)).toEqual(['█ █ '])
