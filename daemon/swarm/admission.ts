@@ -56,12 +56,18 @@ export class Admission {
     else if (dialled) this.#unwanted(refusal, address, greeting)
   }
 
-  /** The peer that dialled us can be dialled there: as long as it is connected, it need not be. */
-  reachedAt(peer: Peer, address: PeerAddress): void {
-    if (peer.listening !== null && addressKey(peer.listening) !== addressKey(address)) return
+  /**
+   * The peer that dialled us can be dialled there: as long as it is connected, it need not be. False: we know it under
+   * another address, which is the one that is free again when it goes.
+   */
+  reachedAt(peer: Peer, address: PeerAddress): boolean {
+    const { direction, address: dialled } = peer.transport
+    const known = direction === 'out' ? dialled : peer.listening
+    if (known !== null && addressKey(known) !== addressKey(address)) return false
     peer.listening = address
     this.#ports.moved()
     this.#ports.candidates.connected(address)
+    return true
   }
 
   /** Either end may see it first; the one that was dialled knows the host, and its own port. */
@@ -76,8 +82,7 @@ export class Admission {
     const { candidates, clock, peers } = this.#ports
     const id = greeting.peerId.toString('hex')
     const standing = refusal === 'connected-already' ? peers.byPeerId(id) : undefined
-    if (standing === undefined) candidates.failed(address, clock.now())
-    else this.reachedAt(standing, address)
+    if (standing === undefined || !this.reachedAt(standing, address)) candidates.failed(address, clock.now())
   }
 
   /** BEP 40: a full torrent lets the idle peer of least priority go for one of more. */
