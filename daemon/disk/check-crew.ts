@@ -19,6 +19,12 @@ export interface CheckCrewInit extends Pick<ThreadInit, 'url' | 'onBug' | 'onWor
   readonly chunk: Bytes
 }
 
+interface Waiter {
+  /** Who is to fill it. */
+  readonly lane: object
+  readonly then: (memory: SharedArrayBuffer) => void
+}
+
 export class CheckCrew {
   /** Started as they are needed. */
   private threads: Thread<DigestJobs>[] = []
@@ -26,7 +32,9 @@ export class CheckCrew {
   /** Buffers given out. */
   private used = 0
   /** Checks that wait for a buffer, in order. */
-  private waiting: ((memory: SharedArrayBuffer) => void)[] = []
+  private waiting: Waiter[] = []
+  /** Lanes that have a buffer of a check that is over: each gets no second one before it has answered. */
+  private readonly lost = new Set<object>()
   /** Checks under way. */
   private checks = 0
   private retirement: Cancel | null = null
@@ -55,7 +63,7 @@ export class CheckCrew {
 
   /** Memory of all buffers there are. */
   get bytes(): Bytes {
-    return (this.used + this.idle.length) * this.init.chunk
+    return (this.used + this.idle.length + this.lost.size) * this.init.chunk
   }
 
   /** A check begins. */
@@ -77,9 +85,27 @@ export class CheckCrew {
     })
   }
 
-  /** A buffer of `chunk` bytes: at once, or when one comes back. */
-  take(then: (memory: SharedArrayBuffer) => void): void {
-    this.waiting.push(then)
+  /** A buffer of `chunk` bytes for that lane to fill: at once, or when one comes back. The result takes that back. */
+  take(lane: object, then: (memory: SharedArrayBuffer) => void): () => void {
+    const waiter = { lane, then }
+    this.waiting.push(waiter)
+    this.pump()
+    return () => {
+      this.waiting = this.waiting.filter((other) => other !== waiter)
+    }
+  }
+
+  /** The check is over and its lane has a buffer still: where that hangs, the other volumes do not want for it. */
+  lose(lane: object): void {
+    this.used -= 1
+    this.lost.add(lane)
+    this.pump()
+  }
+
+  /** The lane has answered. */
+  found(lane: object, memory: SharedArrayBuffer): void {
+    this.lost.delete(lane)
+    if (this.checks > 0 || this.retirement !== null) this.idle.push(memory)
     this.pump()
   }
 
@@ -114,10 +140,11 @@ export class CheckCrew {
   private pump(): void {
     const most = this.init.workers + Math.min(MOST_READING, Math.max(1, this.checks))
     while (this.used < most) {
-      const next = this.waiting.shift()
+      const at = this.waiting.findIndex(({ lane }) => !this.lost.has(lane))
+      const [next] = at < 0 ? [] : this.waiting.splice(at, 1)
       if (next === undefined) return
       this.used += 1
-      next(this.idle.pop() ?? new SharedArrayBuffer(this.init.chunk))
+      next.then(this.idle.pop() ?? new SharedArrayBuffer(this.init.chunk))
     }
   }
 

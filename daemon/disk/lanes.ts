@@ -66,6 +66,11 @@ export class Lane implements LaneReads {
     for (const send of backlog) send(thread)
   }
 
+  /** The same for all folders that share a thread, as soon as that is known. */
+  get line(): object {
+    return this.thread ?? this
+  }
+
   get waiting(): number {
     return this.backlog.length
   }

@@ -212,6 +212,7 @@ export class DiskStorage implements Storage, Owner {
       },
       {
         crew: this.ports.crew,
+        lane: () => this.ports.laneOf(this.init.spec.dir).line,
         load: (ask, answered) => {
           this.request('load', ask, answered)
         },

@@ -34,7 +34,12 @@ export interface VerificationInit {
 }
 
 export interface VerificationPorts {
-  readonly crew: Pick<CheckCrew, 'chunk' | 'now' | 'join' | 'leave' | 'take' | 'give' | 'choose' | 'digest'>
+  /** Names the thread that reads. */
+  readonly lane: () => object
+  readonly crew: Pick<
+    CheckCrew,
+    'chunk' | 'now' | 'join' | 'leave' | 'take' | 'give' | 'lose' | 'found' | 'choose' | 'digest'
+  >
   /** Asks the lane. */
   readonly load: (ask: Ask<LaneJobs, 'load'>, done: (answer: Answer<LaneJobs, 'load'>) => void) => void
   readonly onPiece: (piece: PieceIndex, good: boolean) => void
@@ -50,6 +55,10 @@ export class Verification implements VerifyJob {
   private size: Bytes
   /** A buffer was asked for, or the lane has one. */
   private loading = false
+  /** Takes back that the last buffer was asked for, where it is waited for still. */
+  private unask = (): void => undefined
+  /** The lane that has a buffer; null: none has. */
+  private filling: object | null = null
   /** Chunks being hashed. */
   private hashing = 0
   /** The thread with the parts of a piece that goes on in the next chunk; -1: none does. */
@@ -75,10 +84,24 @@ export class Verification implements VerifyJob {
 
   cancel(): void {
     this.cancelled = true
+    this.letGo()
   }
 
   drop(): void {
     this.dropped = true
+    this.letGo()
+  }
+
+  /** The lane may never answer: the buffer that it has, or was to get, is nothing to wait for. */
+  private letGo(): void {
+    if (!this.loading) return
+    if (this.filling !== null) this.ports.crew.lose(this.filling)
+    this.unask()
+    this.filling = null
+    this.loading = false
+    queueMicrotask(() => {
+      this.next()
+    })
   }
 
   /** Reads on, or ends when nothing is under way. */
@@ -89,12 +112,13 @@ export class Verification implements VerifyJob {
       return
     }
     this.loading = true
-    this.ports.crew.take((memory) => {
-      this.load(memory)
+    const lane = this.ports.lane()
+    this.unask = this.ports.crew.take(lane, (memory) => {
+      this.load(lane, memory)
     })
   }
 
-  private load(memory: SharedArrayBuffer): void {
+  private load(lane: object, memory: SharedArrayBuffer): void {
     if (this.isOver()) {
       this.loading = false
       this.ports.crew.give(memory)
@@ -109,7 +133,15 @@ export class Verification implements VerifyJob {
       memory,
       rewrite: parts.some(({ piece }) => this.init.doubtful(piece)),
     }
+    this.filling = lane
     this.ports.load(ask, (answer) => {
+      if (this.filling === null) {
+        this.ports.crew.found(lane, memory)
+        if (!this.dropped) this.ports.onRewritten(answer.rewritten)
+        this.next()
+        return
+      }
+      this.filling = null
       this.loading = false
       this.adapt(this.ports.crew.now - since)
       if (!this.dropped) this.ports.onRewritten(answer.rewritten)

@@ -29,7 +29,12 @@ describe.each(['out', 'in'] as const)('a peer with two addresses, connected %s',
       return candidates.next(clock.now(), false)
     }
     const refused = (): void => {
-      admission.refused('connected-already', two, { peerId: Buffer.alloc(20, 1) } as unknown as Greeting, true)
+      admission.refused(
+        'connected-already',
+        two,
+        { peerId: Buffer.alloc(20, 1) } as unknown as Greeting,
+        true,
+      )
     }
     candidates.add(one, 'tracker')
     candidates.connected(one)

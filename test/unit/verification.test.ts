@@ -67,11 +67,17 @@ class Bench {
           leave: (name) => {
             crew.leave(name)
           },
-          take: (then) => {
-            crew.take((memory) => {
+          take: (lane, then) =>
+            crew.take(lane, (memory) => {
               this.mostOut = Math.max(this.mostOut, ++this.out)
               then(memory)
-            })
+            }),
+          lose: (lane) => {
+            this.out--
+            crew.lose(lane)
+          },
+          found: (lane, memory) => {
+            crew.found(lane, memory)
           },
           give: (memory) => {
             this.out--
@@ -80,6 +86,7 @@ class Bench {
           choose: () => turn++ % workers,
           digest: (worker, ask, done) => void this.jobs.push({ worker, ask, done }),
         },
+        lane: () => this,
         load: (ask, done) => void this.loads.push({ ask, done }),
         onPiece: (piece, good) => {
           expect(this.told.has(piece)).toBe(false)
@@ -215,6 +222,20 @@ describe('a check', () => {
     expect([bench.told.size, bench.ends, bench.out]).toEqual([1, [null], 0])
   })
 
+  it.each(['cancel', 'drop'] as const)('that is over (%s) waits for no lane that hangs', async (how) => {
+    const torrent = torrentOf(10 * CHUNK, CHUNK)
+    const bench = await begun(torrent, torrent.bytes)
+    expect(bench.loads).toHaveLength(1)
+    bench.check[how]()
+    await Promise.resolve()
+    expect([bench.ends, bench.out]).toEqual([how === 'cancel' ? [null] : [], 0])
+    // The one buffer that the lane has is all that is left when the threads are let go.
+    bench.clock.advance(5000)
+    expect(bench.crew.bytes).toBe(CHUNK)
+    bench.lane()
+    expect([bench.crew.bytes, bench.told.size, bench.jobs.length]).toEqual([0, 0, 0])
+  })
+
   it('may be cancelled by whoever hears of a piece', async () => {
     const torrent = torrentOf(8 * CHUNK, 16_384)
     const bench = await begun(torrent, torrent.bytes)
@@ -279,7 +300,7 @@ describe('the crew', () => {
   it('has one buffer for each thread and one for each check, four of these at most', () => {
     const { crew, got } = make(2)
     const want = (): void => {
-      crew.take((memory) => got.push(memory))
+      crew.take({}, (memory) => got.push(memory))
     }
     crew.join()
     for (let i = 0; i < 20; i++) want()
@@ -296,10 +317,31 @@ describe('the crew', () => {
     expect(crew.bytes).toBe(6 * CHUNK)
   })
 
+  it('gives a lane that hangs no second buffer, and the others all there are', () => {
+    const { crew, got } = make(1)
+    const [dead, sound] = [{}, {}]
+    for (let n = 0; n < 10; n++) {
+      crew.join()
+      const unask = crew.take(dead, (memory) => got.push(memory))
+      if (n === 0) crew.lose(dead)
+      else unask()
+      crew.leave('x')
+    }
+    expect([got.length, crew.bytes]).toEqual([1, CHUNK])
+    crew.join()
+    for (let n = 0; n < 2; n++) crew.take(sound, (memory) => got.push(memory))
+    crew.take(dead, (memory) => got.push(memory))
+    expect(got.length).toBe(3)
+    crew.give(got[1] ?? new SharedArrayBuffer(0))
+    expect(got.length).toBe(3)
+    crew.found(dead, got[0] ?? new SharedArrayBuffer(0))
+    expect(got.length).toBe(4)
+  })
+
   it('lets its memory go five seconds after the last check, unless another begins', () => {
     const { clock, crew, got } = make(1)
     crew.join()
-    crew.take((memory) => got.push(memory))
+    crew.take({}, (memory) => got.push(memory))
     crew.give(got[0] ?? new SharedArrayBuffer(0))
     crew.leave('a')
     clock.advance(4000)
