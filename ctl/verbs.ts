@@ -119,7 +119,12 @@ export const GROUPS: readonly Group[] = [
         ['resume 3', 'go on'],
         ['resume all --start', 'start torrentinod too if it does not run'],
       ),
-      verb(selectCommand, ['select 3 1,3-5', 'only these files'], ['select 3 all', 'every file again']),
+      verb(
+        selectCommand,
+        ["select 3 1,3-5 '*.srt'", 'only these files; all is every file'],
+        ["select 3 '*.mkv' --priority high", 'these before the others'],
+        ['select 3 --sequential on --first-last on', 'to watch it while it comes'],
+      ),
       verb(moveCommand, ['move 3 ~/Films --wait', 'bring its files there, and tell how far it is']),
       verb(verifyCommand, ['verify 3', 'read all of it; what is wrong is downloaded again']),
       verb(announceCommand, ['announce 3', 'look for peers now']),

@@ -65,6 +65,10 @@ export interface TorrentView {
   readonly pieceLength: Bytes
   /** 0 while only the magnet link is known. */
   readonly pieceCount: number
+  /** Pieces are fetched in their order in the torrent. */
+  readonly sequential: boolean
+  /** The first and the last piece of each file come before the others. */
+  readonly firstLast: boolean
   /** Milliseconds since 1970. */
   readonly addedAt: Millis
   /** Milliseconds since 1970, or null. */
@@ -95,6 +99,9 @@ export interface JobView {
   readonly error: string | null
 }
 
+/** How much a file is wanted; `skip`: not at all. */
+export type Priority = 'skip' | 'low' | 'normal' | 'high'
+
 export interface FileView {
   /** From 0; `files` and `select` of torrentinoctl count from 1. */
   readonly index: FileIndex
@@ -106,6 +113,8 @@ export interface FileView {
   readonly doneBytes: Bytes
   /** It is downloaded. */
   readonly wanted: boolean
+  /** What is high is asked for before what is normal, that before what is low. */
+  readonly priority: Priority
 }
 
 export interface PeerView {

@@ -10,8 +10,8 @@ const COLUMNS: readonly Column<FileView>[] = [
   { title: 'SIZE', align: 'right', cell: (file, style) => bytesText(file.length, style) },
   { title: 'DONE', align: 'right', cell: doneText },
   {
-    title: 'WANTED',
-    cell: (file) => (file.wanted ? 'yes' : 'no'),
+    title: 'PRIORITY',
+    cell: (file) => file.priority,
     look: (file) => (file.wanted ? null : 'dim'),
   },
 ]

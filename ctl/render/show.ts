@@ -1,6 +1,7 @@
 /** Everything about one torrent. */
 import type { TorrentDetail } from '../../shared/rpc/contract.js'
 import { escapeText, formatDuration, formatPercent } from '../../shared/text.js'
+import type { TorrentView } from '../../shared/views.js'
 import { ratioText, stateLook, stateText } from './list.js'
 import { bytesText, formatTime, paint, plural, rateText, type Style } from './style.js'
 import { renderPairs } from './table.js'
@@ -23,6 +24,7 @@ function figures(torrent: TorrentDetail, style: Style): [string, string][] {
   // A magnet link: nothing is known of its files.
   if (torrent.pieceCount === 0) return [['Peers', torrent.peers === 0 ? 'none' : String(torrent.peers)]]
   const done = `${formatPercent(torrent.progress)}  ${bytesText(torrent.doneBytes, style)} of ${bytesText(torrent.wantedBytes, style)}`
+  const order = orderText(torrent)
   const chosen = torrent.wantedFileCount < torrent.fileCount ? `${torrent.wantedFileCount} of ` : ''
   return [
     ['Done', torrent.eta === null ? done : `${done}, ${formatDuration(torrent.eta)} left`],
@@ -32,11 +34,22 @@ function figures(torrent: TorrentDetail, style: Style): [string, string][] {
     ['Wasted', bytesText(torrent.wasted, style)],
     ['Peers', torrent.peers === 0 ? 'none' : `${torrent.peers}, ${plural(torrent.seeds, 'seed')} among them`],
     ['Files', chosen + plural(torrent.fileCount, 'file')],
+    ...(order === null ? [] : [['Order', order] as [string, string]]),
     [
       'Size',
       `${bytesText(torrent.totalBytes, style)} in ${torrent.pieceCount} pieces of ${bytesText(torrent.pieceLength, style)}`,
     ],
   ]
+}
+
+/** In what order pieces are fetched, or null where it is the usual one. */
+export function orderText({
+  sequential,
+  firstLast,
+}: Pick<TorrentView, 'sequential' | 'firstLast'>): string | null {
+  const first = firstLast ? 'the first and last piece of each file first' : null
+  const then = sequential ? 'in order' : null
+  return [first, then].filter((part) => part !== null).join(', then ') || null
 }
 
 function origin(torrent: TorrentDetail): [string, string][] {

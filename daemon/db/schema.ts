@@ -125,3 +125,9 @@ CREATE TABLE meta (
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 `
+
+/** In what order a torrent's pieces are fetched. */
+export const SCHEMA_2 = `
+ALTER TABLE torrent ADD COLUMN sequential INTEGER NOT NULL DEFAULT 0 CHECK (sequential IN (0, 1));
+ALTER TABLE torrent ADD COLUMN first_last INTEGER NOT NULL DEFAULT 0 CHECK (first_last IN (0, 1));
+`

@@ -231,7 +231,7 @@ function storeOver(thread: Thread, facts: OpenFacts, notice: Notice | null): Ope
     have: (id) => thread.call('have', id),
     setDesired: (ids, desired) => thread.call('setDesired', ids, desired),
     setFault: (id, fault) => thread.call('setFault', id, fault),
-    setWishes: (id, wishes, wanted, done) => thread.call('setWishes', id, wishes, wanted, done),
+    setWishes: (...choice) => thread.call('setWishes', ...choice),
     addTrackers: (id, trackers) => thread.call('addTrackers', id, trackers),
     markWriting: (id, files) => thread.call('markWriting', id, files),
     recordRound: (round) =>

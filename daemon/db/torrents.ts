@@ -7,6 +7,7 @@ import {
   type FileWishRow,
   type KnownMetainfo,
   type NewTorrent,
+  type PieceOrder,
   type TorrentRow,
   type TotalsRow,
   type TrackerRow,
@@ -31,6 +32,8 @@ interface TorrentColumns {
   readonly added_at: number
   readonly completed_at: number | null
   readonly fault: string | null
+  readonly sequential: number
+  readonly first_last: number
 }
 
 interface TrackerColumns extends TrackerRow {
@@ -74,7 +77,7 @@ export function listTorrents(sql: Sql, only: TorrentId | null = null): TorrentRo
   for (const row of totalsRows) totals.set(row.torrent_id, row)
   const rows = sql.all(
     `SELECT id, hash_v1, hash_v2, name, dir, volume, private, piece_length, piece_count, total, wanted, done,
-       desired, checked, added_at, completed_at, fault FROM torrent ${only === null ? '' : 'WHERE id = ?'}
+       desired, checked, added_at, completed_at, fault, sequential, first_last FROM torrent ${only === null ? '' : 'WHERE id = ?'}
        ORDER BY id`,
     ...these(only),
   ) as TorrentColumns[]
@@ -106,6 +109,7 @@ function toRow(row: TorrentColumns, totals: TotalsColumns | undefined, trackers:
     downloaded: totals?.downloaded ?? 0,
     uploaded: totals?.uploaded ?? 0,
     wasted: totals?.wasted ?? 0,
+    order: { sequential: row.sequential === 1, firstLast: row.first_last === 1 },
     trackers,
   }
 }
@@ -232,8 +236,16 @@ export function setWishes(
   wishes: readonly FileWishRow[],
   wanted: number,
   done: number,
+  order?: PieceOrder,
 ): void {
   pieceCount(sql, id)
+  if (order !== undefined)
+    sql.run(
+      'UPDATE torrent SET sequential = ?, first_last = ? WHERE id = ?',
+      order.sequential ? 1 : 0,
+      order.firstLast ? 1 : 0,
+      id,
+    )
   sql.run('UPDATE torrent SET wanted = ?, done = ? WHERE id = ?', wanted, done, id)
   sql.run('DELETE FROM file_wish WHERE torrent_id = ? AND path IS NULL', id)
   sql.run('UPDATE file_wish SET priority = 1 WHERE torrent_id = ?', id)

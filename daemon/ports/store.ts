@@ -57,8 +57,16 @@ export interface TrackerRow {
 
 export interface FileWishRow {
   readonly file: FileIndex
-  /** 0: not wanted. 1: wanted is the default and has no row. */
+  /** 0: not wanted. 1: wanted is the default and has no row. 2: wanted before the others. 3: after them. */
   readonly priority: number
+}
+
+/** In what order pieces are fetched. */
+export interface PieceOrder {
+  /** By their number, and not the rarest first. */
+  readonly sequential: boolean
+  /** The first and the last piece of each wanted file before all others. */
+  readonly firstLast: boolean
 }
 
 export interface NewTorrent {
@@ -119,6 +127,7 @@ export interface TorrentRow {
   readonly downloaded: Bytes
   readonly uploaded: Bytes
   readonly wasted: Bytes
+  readonly order: PieceOrder
   readonly trackers: readonly TrackerRow[]
 }
 
@@ -207,7 +216,13 @@ export interface Store {
   }>
   setDesired(ids: readonly TorrentId[], desired: Desired): Promise<void>
   setFault(id: TorrentId, fault: string | null): Promise<void>
-  setWishes(id: TorrentId, wishes: readonly FileWishRow[], wanted: Bytes, done: Bytes): Promise<void>
+  setWishes(
+    id: TorrentId,
+    wishes: readonly FileWishRow[],
+    wanted: Bytes,
+    done: Bytes,
+    order?: PieceOrder,
+  ): Promise<void>
   addTrackers(id: TorrentId, trackers: readonly TrackerRow[]): Promise<void>
   /** Before the first write to a file: commits its `writing` mark. */
   markWriting(id: TorrentId, files: readonly FileIndex[]): Promise<void>

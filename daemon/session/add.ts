@@ -11,6 +11,7 @@ import type { Disk } from '../ports/disk.js'
 import { type NewTorrent, type Store, StoreFault, type TorrentRow } from '../ports/store.js'
 import type { Kept } from '../swarm/metadata-phase.js'
 import type { Torrent } from '../swarm/torrent.js'
+import { USUAL_ORDER } from '../swarm/wishes.js'
 import { fileRow, readMetainfo } from './add-file.js'
 import { KnownAdder } from './add-known.js'
 import { magnetRow, readMagnet } from './add-magnet.js'
@@ -252,6 +253,7 @@ function firstRecord(id: TorrentId, row: NewTorrent): TorrentRow {
     downloaded: 0,
     uploaded: 0,
     wasted: 0,
+    order: USUAL_ORDER,
     trackers: row.trackers,
   }
 }

@@ -1,8 +1,14 @@
-/** Which files of a torrent are left out: of a choice that was named with it, or that its magnet link names. */
+/** Which files of a torrent are wanted, and how much: by a choice that comes with it or later, or by its magnet link. */
 import type { FileIndex } from '../../shared/units.js'
 import { rpcError } from '../../shared/rpc/errors.js'
 import type { Magnet } from '../../shared/torrent/magnet.js'
 import type { Metainfo } from '../../shared/torrent/metainfo.js'
+import type { Priority } from '../../shared/views.js'
+import type { Params } from '../../shared/rpc/contract.js'
+import type { Content } from '../swarm/content.js'
+import { priorityOfRank } from '../swarm/wishes.js'
+
+type Files = readonly { readonly length: number; readonly pad: boolean }[]
 
 /** The files that a choice leaves out; none without one. Throws badSelection. */
 export function unwantedFiles(meta: Metainfo, select: readonly FileIndex[] | undefined): Set<FileIndex> {
@@ -20,24 +26,45 @@ export function unwantedOf(
 }
 
 /** The files that a choice leaves out. Throws badSelection. */
-export function unselected(
-  files: readonly { readonly length: number; readonly pad: boolean }[],
-  select: readonly FileIndex[],
-): Set<FileIndex> {
+export function unselected(files: Files, select: readonly FileIndex[]): Set<FileIndex> {
   const wanted = new Set(select)
-  for (const file of wanted) {
-    if (files[file] === undefined || files[file].pad) {
-      throw rpcError(
-        'badSelection',
-        `There is no file ${String(file + 1)}; "torrentinoctl files" shows them.`,
-      )
-    }
-  }
+  refuseStrangers(files, wanted)
   const left = new Set<FileIndex>()
   files.forEach((file, index) => {
     if (!file.pad && !wanted.has(index)) left.add(index)
   })
   return left
+}
+
+/**
+ * How much each file is wanted after a choice, pads left out: `files` are the only ones wanted, then come
+ * `priorities`, the last word on a file counts. What is wanted keeps its priority. Throws badSelection.
+ */
+export function chosen(
+  content: Pick<Content, 'files' | 'fileRank'>,
+  { files: only, priorities = [] }: Pick<Params<'torrent.select'>, 'files' | 'priorities'>,
+): Map<FileIndex, Priority> {
+  const { files } = content
+  const left = only === undefined ? null : unselected(files, only)
+  const after = new Map<FileIndex, Priority>()
+  files.forEach((file, index) => {
+    const before = priorityOfRank(content.fileRank(index))
+    const kept = left === null || before !== 'skip' ? before : 'normal'
+    if (!file.pad) after.set(index, left?.has(index) === true ? 'skip' : kept)
+  })
+  for (const each of priorities) {
+    refuseStrangers(files, each.files)
+    for (const file of each.files) after.set(file, each.priority)
+  }
+  if ([...after.values()].some((priority) => priority !== 'skip')) return after
+  throw rpcError('badSelection', 'No file would be left to download; "torrentinoctl pause" stops a torrent.')
+}
+
+function refuseStrangers(files: Files, named: Iterable<FileIndex>): void {
+  for (const file of named) {
+    if (files[file]?.pad === false) continue
+    throw rpcError('badSelection', `There is no file ${String(file + 1)}; "torrentinoctl files" shows them.`)
+  }
 }
 
 export function wantedBytes(meta: Metainfo, unwanted: ReadonlySet<FileIndex>): number {

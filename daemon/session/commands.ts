@@ -6,7 +6,8 @@ import type { Log } from '../base/log.js'
 import type { Clock } from '../ports/clock.js'
 import { type Store, StoreFault } from '../ports/store.js'
 import type { Torrent } from '../swarm/torrent.js'
-import { unselected } from './choice.js'
+import { wishesOf } from '../swarm/wishes.js'
+import { chosen } from './choice.js'
 import type { Jobs } from './jobs.js'
 import { loaded, type Queries } from './queries.js'
 import { Removals } from './removals.js'
@@ -81,25 +82,24 @@ export class Commands {
   async select(params: Params<'torrent.select'>, caller: Caller): Promise<Result<'torrent.select'>> {
     const torrent = this.#ports.queries.one(params.id)
     const { content } = await loaded(torrent)
-    const unwanted = unselected(content.files, params.files)
-    let wanted = 0
-    let done = 0
-    content.files.forEach((file, index) => {
-      if (file.pad || unwanted.has(index)) return
-      wanted += file.length
-      done += content.fileDone(index)
-    })
-    const wishes = [...unwanted].map((file) => ({ file, priority: 0 }))
+    const priorities = chosen(content, params)
+    const { sequential, firstLast } = torrent.record.order
+    const order = { sequential: params.sequential ?? sequential, firstLast: params.firstLast ?? firstLast }
+    const kept = [...priorities].filter(([, priority]) => priority !== 'skip').map(([file]) => file)
+    const wanted = kept.reduce((sum, file) => sum + (content.files[file]?.length ?? 0), 0)
+    const done = kept.reduce((sum, file) => sum + content.fileDone(file), 0)
+    const wishes = wishesOf(priorities)
     try {
-      await this.#ports.store.setWishes(torrent.id, wishes, wanted, done)
+      await this.#ports.store.setWishes(torrent.id, wishes, wanted, done, order)
     } catch (error) {
       if (!(error instanceof StoreFault)) throw error
       throw rpcError('storeFailed', `The choice could not be recorded (${error.code}); it stays as it was.`)
     }
-    torrent.select((file) => !unwanted.has(file))
+    torrent.select({ wishes, order })
     this.#ports.session.journal.note('selected', torrent.id, caller.name, {
       name: torrent.name,
-      files: content.files.filter((file, index) => !file.pad && !unwanted.has(index)).length,
+      files: kept.length,
+      ...order,
     })
     return { torrent: torrent.view() }
   }

@@ -7,6 +7,7 @@ import { parseMetainfo } from '../../shared/torrent/metainfo.js'
 import type { Store } from '../ports/store.js'
 import type { Live } from '../swarm/live.js'
 import type { Torrent } from '../swarm/torrent.js'
+import { priorityOfRank } from '../swarm/wishes.js'
 import type { Session } from './session.js'
 import { explain, type HouseFacts } from './why.js'
 
@@ -103,6 +104,7 @@ export class Queries {
               length: file.length,
               doneBytes: content.fileDone(index),
               wanted: content.isFileWanted(index),
+              priority: priorityOfRank(content.fileRank(index)),
             },
           ],
     )

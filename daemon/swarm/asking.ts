@@ -131,11 +131,9 @@ export class Asking {
     }
   }
 
-  /** Passes over what is not nearly as rare as `fresh`: what hardly anybody has is not to wait for what many have. */
   #askPartial(peer: Peer, now: Millis, whole: boolean, fresh: PieceIndex): boolean {
-    const most = fresh < 0 ? Infinity : RARER * this.#picker.availability(fresh)
     for (const piece of this.#pieces.partial()) {
-      if (this.#picker.availability(piece) >= most) continue
+      if (fresh >= 0 && this.#comesBefore(fresh, piece)) continue
       const owner = this.#pieces.owner(piece)
       const open = owner === ORPHAN || (owner === SHARED && !whole)
       if (!open && !this.#isOverdue(peer, piece, now, whole)) continue
@@ -144,6 +142,14 @@ export class Asking {
       return true
     }
     return false
+  }
+
+  /** What is wanted more, or what hardly anybody has, is not to wait for a piece that is begun. */
+  #comesBefore(fresh: PieceIndex, begun: PieceIndex): boolean {
+    const picker = this.#picker
+    const more = picker.rank(fresh) - picker.rank(begun)
+    if (more !== 0 || picker.sequential) return more > 0
+    return picker.availability(begun) >= RARER * picker.availability(fresh)
   }
 
   /** Others are at it for so long that a fast one goes on with it rather than begin another. */
@@ -186,7 +192,9 @@ export class Asking {
       Math.floor((next * this.#ports.content.layout.pieceLength) / RUN) ===
         Math.floor((last * this.#ports.content.layout.pieceLength) / RUN) &&
       next < this.#ports.content.layout.pieceCount &&
+      !this.#picker.sequential &&
       this.#picker.isPickable(next) &&
+      this.#picker.rank(next) >= this.#picker.topRank &&
       peer.bits.get(next) &&
       this.#picker.availability(next) <= this.#picker.availability(last) &&
       rateOf(peer, now) > RUN_RATE
@@ -196,9 +204,12 @@ export class Asking {
   }
 
   #pickOffered(peer: Peer): PieceIndex {
-    for (const piece of peer.offeredFast)
-      if (peer.bits.get(piece) && this.#picker.isPickable(piece)) return piece
-    return -1
+    let best = -1
+    for (const piece of peer.offeredFast) {
+      if (!peer.bits.get(piece) || !this.#picker.isPickable(piece)) continue
+      if (best < 0 || this.#picker.rank(piece) > this.#picker.rank(best)) best = piece
+    }
+    return best
   }
 
   #ask(peer: Peer, piece: PieceIndex, block: number, now: Millis): boolean {

@@ -2,7 +2,8 @@
 import type { Bitfield } from '../../shared/torrent/bitfield.js'
 import type { Layout } from '../../shared/torrent/layout.js'
 import { type FileIndex, type PieceIndex } from '../../shared/units.js'
-import type { FileStatRow } from '../ports/store.js'
+import type { FileStatRow, FileWishRow, PieceOrder } from '../ports/store.js'
+import { type Choice, FIRST_RANK, ranksOf, USUAL_ORDER } from './wishes.js'
 
 export interface ContentFile {
   readonly path: string
@@ -16,7 +17,8 @@ export interface ContentInit {
   /** Recorded pieces. The content owns it from now on. */
   readonly recorded: Bitfield
   readonly facts: readonly FileStatRow[]
-  readonly unwanted: readonly FileIndex[]
+  readonly wishes: readonly FileWishRow[]
+  readonly order?: PieceOrder
 }
 
 export class Content {
@@ -28,8 +30,9 @@ export class Content {
   readonly have: Bitfield
   /** The last known facts of each file that was recorded, by file. */
   readonly facts = new Map<FileIndex, FileStatRow>()
-  /** 1 for each file the user wants, by file; pads and empty files follow their neighbours and count nothing. */
-  readonly #wantedFile: Uint8Array
+  /** How much each file is wanted, by file, as a rank of the picker; -1: not at all. Pads count nothing. */
+  #ranks: Int8Array
+  #order: PieceOrder
   /** Pieces of a file that are not recorded yet, by file. */
   readonly #missingOf: Uint32Array
   /** Bytes of files the user wants. */
@@ -45,8 +48,8 @@ export class Content {
     this.recorded = init.recorded
     this.have = init.recorded.clone()
     for (const row of init.facts) this.facts.set(row.file, row)
-    this.#wantedFile = new Uint8Array(init.files.length).fill(1)
-    for (const file of init.unwanted) this.#wantedFile[file] = 0
+    this.#ranks = ranksOf(init.files.length, init.wishes)
+    this.#order = init.order ?? USUAL_ORDER
     this.#missingOf = new Uint32Array(init.files.length)
     this.#recount()
   }
@@ -79,15 +82,43 @@ export class Content {
   }
 
   isFileWanted(file: FileIndex): boolean {
-    return this.#wantedFile[file] === 1
+    return this.fileRank(file) >= 0
+  }
+
+  /** How much the user wants it: a rank of the picker, or -1. */
+  fileRank(file: FileIndex): number {
+    return this.#ranks[file] ?? -1
+  }
+
+  /** Pieces are fetched by number. */
+  get sequential(): boolean {
+    return this.#order.sequential
   }
 
   /** A piece is wanted when a wanted file with content has a byte in it. */
   isWanted(piece: PieceIndex): boolean {
     for (const file of this.layout.filesOf(piece)) {
-      if (this.#wantedFile[file] === 1 && this.files[file]?.pad === false) return true
+      if (this.isFileWanted(file) && this.files[file]?.pad === false) return true
     }
     return false
+  }
+
+  /** As much as the most wanted file in it; -1: it is not wanted. */
+  rank(piece: PieceIndex): number {
+    let rank = -1
+    for (const file of this.layout.filesOf(piece)) {
+      if (this.files[file]?.pad !== false || !this.isFileWanted(file)) continue
+      rank = Math.max(
+        rank,
+        this.#order.firstLast && this.#isEdge(piece, file) ? FIRST_RANK : this.fileRank(file),
+      )
+    }
+    return rank
+  }
+
+  #isEdge(piece: PieceIndex, file: FileIndex): boolean {
+    const range = this.layout.filePieces(file)
+    return piece === range?.first || piece === range?.last
   }
 
   /** Bytes of a file that lie in recorded pieces. */
@@ -106,8 +137,9 @@ export class Content {
   }
 
   /** Replaces the choice of files. */
-  choose(wanted: (file: FileIndex) => boolean): void {
-    for (let file = 0; file < this.files.length; file++) this.#wantedFile[file] = wanted(file) ? 1 : 0
+  choose({ wishes, order }: Choice): void {
+    this.#ranks = ranksOf(this.files.length, wishes)
+    this.#order = order
     this.#recount()
   }
 
@@ -167,7 +199,7 @@ export class Content {
   wantedBytesOf(piece: PieceIndex): number {
     let bytes = 0
     for (const span of this.layout.spans(piece, 0, this.layout.pieceSize(piece))) {
-      if (!span.pad && this.#wantedFile[span.file] === 1) bytes += span.length
+      if (!span.pad && this.isFileWanted(span.file)) bytes += span.length
     }
     return bytes
   }
@@ -185,7 +217,7 @@ export class Content {
     this.#doneBytes = 0
     this.#wantedMissing = 0
     this.files.forEach((file, index) => {
-      if (!file.pad && this.#wantedFile[index] === 1) this.#wantedBytes += file.length
+      if (!file.pad && this.isFileWanted(index)) this.#wantedBytes += file.length
     })
     for (let piece = 0; piece < this.layout.pieceCount; piece++) {
       if (this.recorded.get(piece)) {

@@ -131,7 +131,12 @@ export class Downloader {
   /** The user wants other files. */
   choiceChanged(): void {
     const count = this.#content.layout.pieceCount
-    for (let piece = 0; piece < count; piece++) this.#picker.setWanted(piece, this.#content.isWanted(piece))
+    this.#picker.sequential = this.#content.sequential
+    for (let piece = 0; piece < count; piece++) {
+      const rank = this.#content.rank(piece)
+      this.#picker.setWanted(piece, rank >= 0)
+      if (rank >= 0) this.#picker.setRank(piece, rank)
+    }
     for (const piece of this.#memory.pieces()) {
       const begun = this.#pieces.receivedBlocks(piece) > 0
       if (!this.#picker.isWanted(piece) && !begun) this.#abandon(piece)

@@ -108,7 +108,8 @@ export class Live {
       files,
       recorded: (init.have.bits && Bitfield.fromWire(init.have.bits, pieceCount)) ?? new Bitfield(pieceCount),
       facts: init.have.files,
-      unwanted: init.have.wishes.filter((wish) => wish.priority === 0).map((wish) => wish.file),
+      wishes: init.have.wishes,
+      order: init.row.order,
     })
     this.storage = ports.disk.open(
       { torrent: init.row.id, dir: init.row.dir, files, pieceLength, digests },

@@ -1,17 +1,10 @@
 /**
- * Which piece to begin next: the rarest that the peer has (BEP 3). The pieces that may be begun lie in one array
- * sorted by availability, with the ends of the buckets beside it, so that a HAVE is one swap.
+ * Which piece to begin next: of the highest rank that the peer has a piece of, the rarest (BEP 3), or the first by
+ * number where pieces are fetched in order. A rank is how much the user wants a piece.
  */
 import type { PieceIndex } from '../../shared/units.js'
 import type { Random } from '../ports/random.js'
-
-/** What the picker asks of a peer's bitfield; layout of `bytes` as on the wire, first piece in the high bit. */
-export interface PieceSet {
-  readonly bytes: Uint8Array
-  readonly count: number
-  get(piece: PieceIndex): boolean
-  forEachSet(visit: (piece: PieceIndex) => void): void
-}
+import { clearBit, type PieceSet, Rarity, setBit } from './rarity.js'
 
 export interface PickerInit {
   readonly pieceCount: number
@@ -24,9 +17,14 @@ export interface PickerPorts {
 export interface PickOptions {
   /** The peer has every piece: its bits are not looked at. */
   readonly isSeed?: boolean
-  /** Pieces looked at in order of rarity before the bits are compared as a whole. */
+  /** Pieces of a rank looked at in order of rarity before the bits are compared as a whole. */
   readonly limit?: number
 }
+
+/** Ranks are 0 to this less 1: low, as usual, high, and what is fetched before all else. */
+export const RANKS = 4
+/** What a piece has without a word of the user's. */
+export const USUAL_RANK = 1
 
 /** So many pieces are begun at random: a new peer needs something to give, and rare pieces come slowly. */
 const RANDOM_FIRST = 4
@@ -43,21 +41,17 @@ export class Picker {
   readonly #random: Random
   /** WANTED, DONE and OPEN of each piece. */
   readonly #flags: Uint8Array
+  /** Of each piece. */
+  readonly #ranks: Uint8Array
   /** Connected peers, seeds left out, that have the piece. */
   readonly #avail: Uint16Array
-  /** Pieces that may be begun (wanted, not done, not open), by rising availability; `#size` are valid. */
-  readonly #order: Uint32Array
-  /** Where a piece lies in `#order`, or -1. */
+  /** Where a piece that may be begun lies in the order of its rank, or -1. */
   readonly #pos: Int32Array
-  /** The bits of the pieces in `#order`, laid out as on the wire. */
-  readonly #pickable: Uint8Array
+  /** Pieces that may be begun (wanted, not done, not open) by rank; a rank that was never used has none. */
+  readonly #orders: (Rarity | undefined)[] = []
   /** The bits of the pieces that are wanted and not done, laid out as on the wire. */
   readonly #needed: Uint8Array
-  /** End in `#order` of the bucket of each availability; `#top` are valid, and the last of them is `#size`. */
-  #bound = new Uint32Array(16)
-  /** Buckets in use: above the availability of every piece in `#order`. */
-  #top = 1
-  /** Pieces in `#order`. */
+  /** Pieces that may be begun. */
   #size = 0
   /** Connected peers that have every piece. */
   #seeds = 0
@@ -67,29 +61,26 @@ export class Picker {
   #done = 0
   /** Pieces that are open. */
   #open = 0
-  /** False: counts changed in bulk since `#order` and `#bound` were made. Many may come and go before the next pick. */
-  #isSorted = true
+  /** Pieces of a rank are begun by number, and not by rarity. */
+  sequential = false
 
-  /** Every piece starts wanted, missing and not open. */
+  /** Every piece starts wanted as usual, missing and not open. */
   constructor(init: PickerInit, ports: PickerPorts) {
     const count = init.pieceCount
     this.pieceCount = count
     this.#random = ports.random
     this.#flags = new Uint8Array(count).fill(WANTED)
+    this.#ranks = new Uint8Array(count).fill(USUAL_RANK)
     this.#avail = new Uint16Array(count)
-    this.#order = new Uint32Array(count)
-    this.#pos = new Int32Array(count)
-    this.#pickable = new Uint8Array(Math.ceil(count / 8))
+    this.#pos = new Int32Array(count).fill(-1)
     this.#needed = new Uint8Array(Math.ceil(count / 8))
+    const usual = this.#orderOf(USUAL_RANK)
     for (let piece = 0; piece < count; piece++) {
-      this.#order[piece] = piece
-      this.#pos[piece] = piece
-      setBit(this.#pickable, piece)
+      usual.insert(piece)
       setBit(this.#needed, piece)
     }
     this.#size = count
     this.#wantedMissing = count
-    this.#bound[0] = count
   }
 
   /** Pieces that are wanted and not done, open ones among them. */
@@ -118,6 +109,14 @@ export class Picker {
   isNeeded(piece: PieceIndex): boolean {
     return (this.#flag(piece) & (WANTED | DONE)) === WANTED
   }
+  rank(piece: PieceIndex): number {
+    return this.#ranks[piece] ?? 0
+  }
+  /** The highest rank of a piece that may be begun, or -1. */
+  get topRank(): number {
+    for (let rank = RANKS - 1; rank >= 0; rank--) if ((this.#orders[rank]?.size ?? 0) > 0) return rank
+    return -1
+  }
   /** How many needed pieces a peer has: the start of a count that HAVE and completion keep up to date. */
   countNeeded(bits: PieceSet): number {
     let count = 0
@@ -137,26 +136,29 @@ export class Picker {
   addPeer(bits: PieceSet): void {
     if (bits.count * BULK_PART <= this.pieceCount) return bits.forEachSet((piece) => this.have(piece))
     bits.forEachSet((piece) => this.#shift(piece, 1))
-    this.#isSorted = false
+    this.#stir()
   }
   /** A peer left that had these pieces in the end. */
   removePeer(bits: PieceSet): void {
     if (bits.count * BULK_PART <= this.pieceCount) return bits.forEachSet((piece) => this.#lower(piece))
     bits.forEachSet((piece) => this.#shift(piece, -1))
-    this.#isSorted = false
+    this.#stir()
   }
   /** One more connected peer has the piece. O(1). */
   have(piece: PieceIndex): void {
     const old = this.#shift(piece, 1)
-    if (!this.#isSorted) return
-    const at = this.#pos[piece] ?? -1
-    if (at < 0) return
-    this.#widen(old + 1)
-    const last = (this.#bound[old] ?? 0) - 1
-    this.#swap(at, last)
-    this.#bound[old] = last
+    this.#orders[this.rank(piece)]?.raised(piece, old)
   }
 
+  /** How much a piece is wanted. */
+  setRank(piece: PieceIndex, rank: number): void {
+    if (!(rank >= 0 && rank < RANKS)) throw new RangeError(`picker: no rank ${String(rank)}`)
+    if (this.rank(piece) === rank) return
+    const pickable = this.isPickable(piece)
+    if (pickable) this.#orderOf(this.rank(piece)).remove(piece)
+    this.#ranks[piece] = rank
+    if (pickable) this.#orderOf(rank).insert(piece)
+  }
   setWanted(piece: PieceIndex, wanted: boolean): void {
     this.#change(piece, WANTED, wanted)
   }
@@ -180,63 +182,33 @@ export class Picker {
 
   /** The piece to begin next with this peer, or -1 where it has none. Changes nothing: see `open`. */
   pick(has: PieceSet, options: PickOptions = {}): PieceIndex {
-    if (this.#size === 0) return -1
-    this.#sort()
     const isSeed = options.isSeed === true || has.count === this.pieceCount
-    // What no other than seeds has cannot be had from this peer.
-    const start = isSeed ? 0 : (this.#bound[0] ?? 0)
     const bits = isSeed ? null : has
     const limit = Math.max(1, options.limit ?? SCAN_LIMIT)
-    if (this.#done + this.#open < RANDOM_FIRST) {
-      const found = this.#scan(start, this.#size, bits, limit)
-      return found >= 0 ? found : this.#compare(bits)
-    }
-    let left = limit
-    for (let bucket = isSeed ? 0 : 1; bucket < this.#top && left > 0; bucket++) {
-      const from = bucket === 0 ? 0 : (this.#bound[bucket - 1] ?? 0)
-      const end = this.#bound[bucket] ?? 0
-      if (from === end) continue
-      const found = this.#scan(from, end, bits, left)
+    for (let rank = RANKS - 1; rank >= 0; rank--) {
+      const order = this.#orders[rank]
+      if (order === undefined || order.size === 0) continue
+      const found = this.#pickOf(order, bits, limit)
       if (found >= 0) return found
-      left -= end - from
-    }
-    return left > 0 ? -1 : this.#compare(bits)
-  }
-
-  /** Looks at a part of `#order` from a random place on, round the end, at most `limit` pieces. */
-  #scan(from: number, end: number, bits: PieceSet | null, limit: number): PieceIndex {
-    const length = end - from
-    if (length <= 0) return -1
-    const offset = length === 1 ? 0 : this.#random.int(length)
-    for (let i = 0, steps = Math.min(length, limit); i < steps; i++) {
-      const at = from + ((offset + i) % length)
-      const piece = this.#order[at] ?? 0
-      if (bits === null || bits.get(piece)) return piece
     }
     return -1
   }
 
-  /** The rarest piece common to the peer's bits and ours, byte by byte: exact, and 2 KiB for 16,384 pieces. */
-  #compare(bits: PieceSet | null): PieceIndex {
-    const bytes = this.#pickable.length
-    const offset = this.#random.int(bytes)
-    let best = -1
-    let least = Infinity
-    for (let i = 0; i < bytes; i++) {
-      const at = (offset + i) % bytes
-      let common = (this.#pickable[at] ?? 0) & (bits === null ? 255 : (bits.bytes[at] ?? 0))
-      while (common !== 0) {
-        const high = Math.clz32(common) - 24
-        common &= ~(128 >> high)
-        const piece = at * 8 + high
-        const avail = this.#avail[piece] ?? 0
-        if (avail < least) {
-          least = avail
-          best = piece
-        }
-      }
-    }
-    return best
+  #pickOf(order: Rarity, bits: PieceSet | null, limit: number): PieceIndex {
+    if (this.sequential) return order.first(bits)
+    const begins = this.#done + this.#open < RANDOM_FIRST
+    return begins ? order.pickAny(bits, limit) : order.pick(bits, limit)
+  }
+
+  #orderOf(rank: number): Rarity {
+    return (this.#orders[rank] ??= new Rarity(
+      { avail: this.#avail, pos: this.#pos },
+      { random: this.#random },
+    ))
+  }
+
+  #stir(): void {
+    for (const order of this.#orders) order?.stir()
   }
 
   #flag(piece: PieceIndex): number {
@@ -259,9 +231,11 @@ export class Picker {
       if (neededAfter) setBit(this.#needed, piece)
       else clearBit(this.#needed, piece)
     }
-    if (after === WANTED || before === WANTED) this.#sort()
-    if (after === WANTED) this.#insert(piece)
-    else if (before === WANTED) this.#remove(piece)
+    if (after !== WANTED && before !== WANTED) return
+    this.#size += after === WANTED ? 1 : -1
+    const order = this.#orderOf(this.rank(piece))
+    if (after === WANTED) order.insert(piece)
+    else order.remove(piece)
   }
 
   /** Changes the count of a piece without moving it, and answers the old one. */
@@ -275,104 +249,8 @@ export class Picker {
 
   #lower(piece: PieceIndex): void {
     const old = this.#shift(piece, -1)
-    if (!this.#isSorted) return
-    const at = this.#pos[piece] ?? -1
-    if (at < 0) return
-    const first = this.#bound[old - 1] ?? 0
-    this.#swap(at, first)
-    this.#bound[old - 1] = first + 1
+    this.#orders[this.rank(piece)]?.lowered(piece, old)
   }
-
-  /** Puts a piece at the end of its bucket; the first of each bucket above moves to that bucket's end. */
-  #insert(piece: PieceIndex): void {
-    const avail = this.#avail[piece] ?? 0
-    this.#widen(avail)
-    let hole = this.#size++
-    for (let bucket = this.#top - 1; bucket > avail; bucket--) {
-      const first = this.#bound[bucket - 1] ?? 0
-      this.#place(this.#order[first] ?? 0, hole, first !== hole)
-      hole = first
-      this.#bound[bucket] = (this.#bound[bucket] ?? 0) + 1
-    }
-    this.#bound[avail] = (this.#bound[avail] ?? 0) + 1
-    this.#place(piece, hole, true)
-    setBit(this.#pickable, piece)
-  }
-
-  /** Takes a piece out; the last of its bucket and of each bucket above moves into the hole. */
-  #remove(piece: PieceIndex): void {
-    let hole = this.#pos[piece] ?? 0
-    for (let bucket = this.#avail[piece] ?? 0; bucket < this.#top; bucket++) {
-      const last = (this.#bound[bucket] ?? 0) - 1
-      this.#place(this.#order[last] ?? 0, hole, last !== hole)
-      hole = last
-      this.#bound[bucket] = last
-    }
-    this.#size--
-    this.#pos[piece] = -1
-    clearBit(this.#pickable, piece)
-  }
-
-  /** Makes a bucket for this availability, and empty ones below it. */
-  #widen(avail: number): void {
-    if (avail < this.#top) return
-    if (avail >= this.#bound.length) {
-      const wider = new Uint32Array(Math.max(avail + 1, this.#bound.length * 2))
-      wider.set(this.#bound)
-      this.#bound = wider
-    }
-    this.#bound.fill(this.#size, this.#top, avail + 1)
-    this.#top = avail + 1
-  }
-
-  #place(piece: PieceIndex, at: number, really: boolean): void {
-    if (!really) return
-    this.#order[at] = piece
-    this.#pos[piece] = at
-  }
-
-  #swap(a: number, b: number): void {
-    const first = this.#order[a] ?? 0
-    const second = this.#order[b] ?? 0
-    this.#place(second, a, true)
-    this.#place(first, b, true)
-  }
-
-  /** Sorts `#order` anew by counting, where many counts changed at once. */
-  #sort(): void {
-    if (this.#isSorted) return
-    this.#isSorted = true
-    const pieces = this.#order.slice(0, this.#size)
-    let most = 0
-    for (const piece of pieces) most = Math.max(most, this.#avail[piece] ?? 0)
-    this.#widen(most)
-    this.#top = most + 1
-    const starts = new Uint32Array(this.#top + 1)
-    for (const piece of pieces) {
-      const above = (this.#avail[piece] ?? 0) + 1
-      starts[above] = (starts[above] ?? 0) + 1
-    }
-    for (let bucket = 1; bucket <= this.#top; bucket++) {
-      starts[bucket] = (starts[bucket] ?? 0) + (starts[bucket - 1] ?? 0)
-      this.#bound[bucket - 1] = starts[bucket] ?? 0
-    }
-    for (const piece of pieces) {
-      const avail = this.#avail[piece] ?? 0
-      const at = starts[avail] ?? 0
-      starts[avail] = at + 1
-      this.#place(piece, at, true)
-    }
-  }
-}
-
-function setBit(bytes: Uint8Array, index: number): void {
-  const at = index >> 3
-  bytes[at] = (bytes[at] ?? 0) | (128 >> (index & 7))
-}
-
-function clearBit(bytes: Uint8Array, index: number): void {
-  const at = index >> 3
-  bytes[at] = (bytes[at] ?? 0) & ~(128 >> (index & 7))
 }
 
 function ones(byte: number): number {

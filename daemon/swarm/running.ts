@@ -1,5 +1,5 @@
 /** A torrent that runs: what its parts tell it, and when it turns from a download into a seed and back. */
-import type { Bytes, FileIndex } from '../../shared/units.js'
+import type { Bytes } from '../../shared/units.js'
 import type { PeerAddress } from '../base/address.js'
 import type { Cancel } from '../ports/clock.js'
 import type { DiskFault } from '../ports/disk.js'
@@ -15,6 +15,7 @@ import type { Stopping } from './stopping.js'
 import type { Noted, TorrentMeans } from './torrent-ports.js'
 import type { Tracker } from './tracker-port.js'
 import { faultOfDisk } from './trouble.js'
+import type { Choice } from './wishes.js'
 
 export interface RunningPorts {
   readonly means: TorrentMeans
@@ -64,12 +65,13 @@ export class Running implements LiveListener {
     if (live !== null && completes && course.state.kind === 'seeding') this.#completed(live)
   }
 
-  /** Another choice of files; `wishes` are already durable. */
-  choose(wanted: (file: FileIndex) => boolean): void {
+  /** Another choice of files, already durable. */
+  choose(choice: Choice): void {
     const { data, known, course, starting, stopping } = this.#ports
+    known.change({ order: choice.order })
     const { live } = data
     if (live === null) return
-    live.content.choose(wanted)
+    live.content.choose(choice)
     live.downloader.choiceChanged()
     live.recorder.noteChoice()
     live.connections.needsChanged()

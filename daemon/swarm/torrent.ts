@@ -3,7 +3,7 @@
  * parts answers one question (how it starts, stops, is blocked, ...); here they are put together, and asked.
  */
 import type { Metainfo } from '../../shared/torrent/metainfo.js'
-import type { FileIndex, Hashes, Millis, SwarmKey, TorrentId } from '../../shared/units.js'
+import type { Hashes, Millis, SwarmKey, TorrentId } from '../../shared/units.js'
 import { swarmKeys } from '../../shared/units.js'
 import type { Desired, PeerView, TorrentView, TrackerView } from '../../shared/views.js'
 import { stackOf } from '../base/log.js'
@@ -29,6 +29,7 @@ import { Stopping } from './stopping.js'
 import type { Noted, TorrentInit, TorrentMeans } from './torrent-ports.js'
 import type { Tracker, TrackerAsks } from './tracker-port.js'
 import { torrentView } from './view.js'
+import type { Choice } from './wishes.js'
 
 export interface TorrentListener {
   /** Something that is shown changed. */
@@ -403,9 +404,9 @@ export class Torrent {
     this.#blocking.awaitRemoval(waits)
   }
 
-  /** Another choice of files; `wishes` are already durable. */
-  select(wanted: (file: FileIndex) => boolean): void {
-    this.#running.choose(wanted)
+  /** Another choice of files, already durable. */
+  select(choice: Choice): void {
+    this.#running.choose(choice)
   }
 
   /** Calls `use` with the data loaded, loading them for it where needed; null where that failed. */

@@ -50,6 +50,8 @@ export function torrentView(seen: Seen): TorrentView {
     private: row.private,
     pieceLength: row.pieceLength,
     pieceCount: row.pieceCount,
+    sequential: row.order.sequential,
+    firstLast: row.order.firstLast,
     addedAt: row.addedAt,
     completedAt: live === null ? row.completedAt : live.recorder.completedAt,
     error: trouble(seen),

@@ -137,6 +137,8 @@ const torrentFields: Fields<TorrentView> = {
   private: z.boolean(),
   pieceLength: count,
   pieceCount: count,
+  sequential: z.boolean(),
+  firstLast: z.boolean(),
   addedAt: time,
   completedAt: time.nullable(),
   error: z.string().nullable(),
@@ -151,12 +153,16 @@ export const torrentRow = z
   .partial()
   .extend({ id: torrentId }) as unknown as z.ZodType<TorrentRow>
 
+const chosenFiles = z.array(fileIndex).min(1).max(200_000)
+const priority = z.enum(['skip', 'low', 'normal', 'high'])
+
 export const fileView = view<FileView>({
   index: fileIndex,
   path: z.string(),
   length: count,
   doneBytes: count,
   wanted: z.boolean(),
+  priority,
 })
 
 export const jobView = view<JobView>({
@@ -495,9 +501,19 @@ export const contract = {
     results,
   ),
   'torrent.select': method(
-    'Downloads only these files of a torrent; others can be chosen later.',
+    'Chooses which files of a torrent are downloaded, which of them first, and in what order; what is not named stays as it is.',
     one.extend({
-      files: z.array(fileIndex).min(1).max(200_000).describe('Indexes of the files, from 0.'),
+      files: chosenFiles.optional().describe('Indexes from 0 of the only files that are wanted.'),
+      priorities: z
+        .array(z.strictObject({ files: chosenFiles, priority }))
+        .max(1000)
+        .optional()
+        .describe('How much files are wanted, after `files`; the last word on a file counts.'),
+      sequential: z.boolean().optional().describe('Pieces are fetched in order, and not the rarest first.'),
+      firstLast: z
+        .boolean()
+        .optional()
+        .describe('The first and the last piece of each file come before the others.'),
     }),
     z.object({ torrent: torrentView }),
   ),

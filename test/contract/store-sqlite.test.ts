@@ -21,6 +21,7 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openStore, type OpenedStore } from '../../daemon/db/store.js'
+import { MIGRATIONS } from '../../daemon/db/migrations.js'
 import { StoreFault } from '../../daemon/ports/store.js'
 import { newTorrent } from '../support/store-rows.js'
 
@@ -121,7 +122,7 @@ function digests(dir: string): Record<string, string> {
 
 describe('opening', () => {
   it('is in full durability, the second time too', async () => {
-    const facts = { synchronous: 2, journalMode: 'wal', foreignKeys: true, fullfsync: true, userVersion: 1 }
+    const facts = { synchronous: 2, journalMode: 'wal', foreignKeys: true, fullfsync: true, userVersion: MIGRATIONS.length }
     const first = await open()
     expect(first.facts).toEqual(facts)
     await first.close()
@@ -154,7 +155,7 @@ describe('opening', () => {
   it('migrates an empty file', async () => {
     writeFileSync(join(home, 'torrentino.db'), '')
     const store = await open()
-    expect(store.facts.userVersion).toBe(1)
+    expect(store.facts.userVersion).toBe(MIGRATIONS.length)
     expect(await store.add(newTorrent(1))).toBe(1)
   })
 

@@ -173,6 +173,7 @@ describe.each([
         downloaded: 0,
         uploaded: 0,
         wasted: 0,
+        order: { sequential: false, firstLast: false },
         trackers: [
           { tier: 0, url: 'http://a', source: 'metainfo' },
           { tier: 1, url: 'udp://b', source: 'metainfo' },
@@ -298,7 +299,19 @@ describe.each([
       { file: 2, priority: 7 },
       { file: 5, priority: 0 },
     ])
-    expect((await store.torrents())[0]).toMatchObject({ wanted: 1000, done: 500 })
+    const usual = { sequential: false, firstLast: false }
+    expect((await store.torrents())[0]).toMatchObject({ wanted: 1000, done: 500, order: usual })
+  })
+
+  it('keeps the order of pieces with the wishes, and as it is where none is given', async () => {
+    const id = await store.add(newTorrent(1))
+    const order = { sequential: true, firstLast: true }
+    await store.setWishes(id, [{ file: 1, priority: 2 }], 10, 0, order)
+    await store.setWishes(id, [], 10, 0)
+    store = await subject.reopen(store)
+    expect((await store.torrents())[0]?.order).toEqual(order)
+    await store.setWishes(id, [], 10, 0, { sequential: false, firstLast: true })
+    expect((await store.torrents())[0]?.order).toEqual({ sequential: false, firstLast: true })
   })
 
   it('adds trackers at the end of their tier and leaves known ones alone', async () => {

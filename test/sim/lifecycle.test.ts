@@ -1,5 +1,6 @@
 /** A torrent through everything that may happen to it: stops, kills, full disks, missing files, other choices. */
 import { describe, expect, it, vi } from 'vitest'
+import { USUAL_ORDER } from '../../daemon/swarm/wishes.js'
 import { Commands } from '../../daemon/session/commands.js'
 import { Jobs } from '../../daemon/session/jobs.js'
 import { Queries } from '../../daemon/session/queries.js'
@@ -92,7 +93,7 @@ describe('files', () => {
     expect(leecher.file('album/d')).toBeNull()
     expect(leecher.disk.fs.get('/data/album/d.part')).toBeNull()
     await leecher.store.setWishes(leecher.torrent.id, [], 600_000, 150_000)
-    leecher.torrent.select(() => true)
+    leecher.torrent.select({ wishes: [], order: USUAL_ORDER })
     await swarm.until(() => leecher.torrent.view().doneBytes === 600_000, 120_000)
     expect(state(leecher)).toBe('seeding')
     await swarm.settle()
@@ -120,7 +121,7 @@ describe('files', () => {
     await leecher.store.setWishes(leecher.torrent.id, [], 300_000, 150_000)
     leecher.torrent.withLive(() => undefined)
     await swarm.settle()
-    leecher.torrent.select(() => true)
+    leecher.torrent.select({ wishes: [], order: USUAL_ORDER })
     await swarm.settle()
     leecher.meet(seed)
     await swarm.until(() => state(leecher) === 'seeding', 120_000)

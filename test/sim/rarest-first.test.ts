@@ -1,6 +1,7 @@
 /** What becomes of a swarm whose only seed leaves early. */
 import { afterEach, expect, it, vi } from 'vitest'
-import { type PieceSet, Picker } from '../../daemon/swarm/picker.js'
+import { Picker } from '../../daemon/swarm/picker.js'
+import type { PieceSet } from '../../daemon/swarm/rarity.js'
 import { chart, publish } from './network/chart.js'
 import { SimTorrent } from './network/sim-torrent.js'
 import { World } from './network/sim-world.js'

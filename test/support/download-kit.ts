@@ -229,7 +229,7 @@ export class DownloadKit {
     const files = [{ path: 'all', length: init.total, pad: false }]
     this.layout = new Layout(files, init.pieceLength)
     const recorded = new Bitfield(this.layout.pieceCount)
-    this.content = new Content({ layout: this.layout, files, recorded, facts: [], unwanted: [] })
+    this.content = new Content({ layout: this.layout, files, recorded, facts: [], wishes: [] })
     const storage = {
       submit: (slot: Slot, piece: number, extent: number) => {
         this.clock.after(init.disk ?? 1, () => {

@@ -43,6 +43,8 @@ export function torrentView(id: number, over: Partial<TorrentView> = {}): Torren
     private: false,
     pieceLength: 262_144,
     pieceCount: 4096,
+    sequential: false,
+    firstLast: false,
     addedAt: 1_700_000_000_000,
     completedAt: null,
     error: null,
@@ -110,9 +112,23 @@ export class FakeSession {
   readonly jobs = new Map<number, JobView>()
   readonly metainfo = new Map<TorrentId, string>()
   files: FileView[] = [
-    { index: 0, path: 'show/one.mkv', length: 1_000_000, doneBytes: 1_000_000, wanted: true },
-    { index: 1, path: 'show/two.mkv', length: 2_000_000, doneBytes: 500_000, wanted: true },
-    { index: 2, path: 'show/notes.txt', length: 0, doneBytes: 0, wanted: false },
+    {
+      index: 0,
+      path: 'show/one.mkv',
+      length: 1_000_000,
+      doneBytes: 1_000_000,
+      wanted: true,
+      priority: 'normal',
+    },
+    {
+      index: 1,
+      path: 'show/two.mkv',
+      length: 2_000_000,
+      doneBytes: 500_000,
+      wanted: true,
+      priority: 'normal',
+    },
+    { index: 2, path: 'show/notes.txt', length: 0, doneBytes: 0, wanted: false, priority: 'skip' },
   ]
   peers: PeerView[] = [PEER]
   trackers: TrackerView[] = [TRACKER]
@@ -281,12 +297,16 @@ export class FakeSession {
         return torrent
       }),
     }),
-    'torrent.select': async ({ id, files }) => {
+    'torrent.select': async ({ id, files = [] }) => {
       const torrent = resolveRef(id, this.torrents.values())
       if (files.some((file) => file >= this.files.length)) {
         throw rpcError('badSelection', `torrent ${torrent.id} has ${this.files.length} files`)
       }
-      this.files = this.files.map((file) => ({ ...file, wanted: files.includes(file.index) }))
+      this.files = this.files.map((file) => ({
+        ...file,
+        wanted: files.includes(file.index),
+        priority: files.includes(file.index) ? 'normal' : 'skip',
+      }))
       return { torrent }
     },
     'torrent.move': async ({ id, dir }) => {

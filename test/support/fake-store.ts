@@ -14,6 +14,7 @@ import {
   type NewJob,
   type KnownMetainfo,
   type NewTorrent,
+  type PieceOrder,
   type Relocation,
   type Store,
   type TorrentRow,
@@ -189,12 +190,19 @@ export class FakeStore implements Store {
     })
   }
 
-  setWishes(id: TorrentId, wishes: readonly FileWishRow[], wanted: number, done: number): Promise<void> {
+  setWishes(
+    id: TorrentId,
+    wishes: readonly FileWishRow[],
+    wanted: number,
+    done: number,
+    order?: PieceOrder,
+  ): Promise<void> {
     return this.write('setWishes', () => {
       const entry = this.entry(id)
       entry.wishes = sparse(wishes)
       entry.row.wanted = wanted
       entry.row.done = done
+      if (order !== undefined) entry.row.order = order
     })
   }
 
@@ -406,6 +414,7 @@ function newRow(id: TorrentId, torrent: NewTorrent): Entry['row'] {
     downloaded: 0,
     uploaded: 0,
     wasted: 0,
+    order: { sequential: false, firstLast: false },
   }
 }
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { USUAL_ORDER } from '../../daemon/swarm/wishes.js'
 import { Content } from '../../daemon/swarm/content.js'
 import { Bitfield } from '../../shared/torrent/bitfield.js'
 import { Layout } from '../../shared/torrent/layout.js'
@@ -17,7 +18,17 @@ const FILES = [
 function make(recorded: readonly number[] = [], unwanted: readonly number[] = []): Content {
   const bits = new Bitfield(4)
   for (const piece of recorded) bits.set(piece)
-  return new Content({ layout: new Layout(FILES, PIECE), files: FILES, recorded: bits, facts: [], unwanted })
+  return new Content({
+    layout: new Layout(FILES, PIECE),
+    files: FILES,
+    recorded: bits,
+    facts: [],
+    wishes: skipping(unwanted),
+  })
+}
+
+function skipping(files: readonly number[]): { file: number; priority: number }[] {
+  return files.map((file) => ({ file, priority: 0 }))
 }
 
 describe('what is wanted', () => {
@@ -37,7 +48,7 @@ describe('what is wanted', () => {
     expect(content.completeWith([0, 3])).toBe(false)
     content.record(2)
     expect([content.complete, content.full]).toEqual([true, false])
-    content.choose(() => true)
+    content.choose({ wishes: [], order: USUAL_ORDER })
     expect(content.complete).toBe(false)
   })
 })
@@ -106,7 +117,11 @@ it('counts the same whatever the order of records, losses and choices', () => {
       for (const { kind, at } of steps) {
         if (kind === 'record') content.record(at)
         else if (kind === 'lose') content.lose(at)
-        else content.choose((file) => (((wanted = at) >> file) & 1) === 1)
+        else {
+          wanted = at
+          const left = FILES.flatMap((_, file) => (((at >> file) & 1) === 1 ? [] : [file]))
+          content.choose({ wishes: skipping(left), order: USUAL_ORDER })
+        }
       }
       const fresh = make(
         [0, 1, 2, 3].filter((piece) => content.recorded.get(piece)),

@@ -80,15 +80,23 @@ const detail: TorrentDetail = {
 }
 
 const files: FileView[] = [
-  { index: 0, path: 'show/one.mkv', length: 1_000_000_000, doneBytes: 1_000_000_000, wanted: true },
+  {
+    index: 0,
+    path: 'show/one.mkv',
+    length: 1_000_000_000,
+    doneBytes: 1_000_000_000,
+    wanted: true,
+    priority: 'normal',
+  },
   {
     index: 1,
     path: 'show/extras/a rather long name for a file that lies deep in folders and tells much.mkv',
     length: 2_000_000_000,
     doneBytes: 500_000_000,
     wanted: true,
+    priority: 'high',
   },
-  { index: 11, path: 'show/notes.txt', length: 0, doneBytes: 0, wanted: false },
+  { index: 11, path: 'show/notes.txt', length: 0, doneBytes: 0, wanted: false, priority: 'skip' },
 ]
 
 const daemon: DaemonView = {
@@ -223,20 +231,20 @@ describe('show', () => {
 describe('files', () => {
   it('at 80 columns', () => {
     expect(renderFiles(files, NARROW)).toMatchInlineSnapshot(`
-      "NO  FILE                                                     SIZE   DONE  WANTED
-       1  show/one.mkv                                          954 MiB   100%  yes
-       2  show/extras/a rather long …olders and tells much.mkv  1.9 GiB  25.0%  yes
-      12  show/notes.txt                                            0 B   100%  no
+      "NO  FILE                                                   SIZE   DONE  PRIORITY
+       1  show/one.mkv                                        954 MiB   100%  normal
+       2  show/extras/a rather long…lders and tells much.mkv  1.9 GiB  25.0%  high
+      12  show/notes.txt                                          0 B   100%  skip
       "
     `)
   })
 
   it('at 120 columns', () => {
     expect(renderFiles(files, WIDE)).toMatchInlineSnapshot(`
-      "NO  FILE                                                                                       SIZE   DONE  WANTED
-       1  show/one.mkv                                                                            954 MiB   100%  yes
-       2  show/extras/a rather long name for a file that lies deep in folders and tells much.mkv  1.9 GiB  25.0%  yes
-      12  show/notes.txt                                                                              0 B   100%  no
+      "NO  FILE                                                                                       SIZE   DONE  PRIORITY
+       1  show/one.mkv                                                                            954 MiB   100%  normal
+       2  show/extras/a rather long name for a file that lies deep in folders and tells much.mkv  1.9 GiB  25.0%  high
+      12  show/notes.txt                                                                              0 B   100%  skip
       "
     `)
   })
@@ -450,10 +458,10 @@ describe('--bytes', () => {
 
   it('files', () => {
     expect(renderFiles(files, exact)).toMatchInlineSnapshot(`
-      "NO  FILE                                                     SIZE   DONE  WANTED
-       1  show/one.mkv                                       1000000000   100%  yes
-       2  show/extras/a rather lon…lders and tells much.mkv  2000000000  25.0%  yes
-      12  show/notes.txt                                              0   100%  no
+      "NO  FILE                                                   SIZE   DONE  PRIORITY
+       1  show/one.mkv                                     1000000000   100%  normal
+       2  show/extras/a rather lo…ders and tells much.mkv  2000000000  25.0%  high
+      12  show/notes.txt                                            0   100%  skip
       "
     `)
   })
@@ -494,6 +502,7 @@ describe('tables with the longest values', () => {
             length: 9_007_199_254_740_991,
             doneBytes: 1,
             wanted: false,
+            priority: 'skip',
           },
         ],
         style,

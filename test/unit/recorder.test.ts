@@ -55,7 +55,7 @@ class Bench {
         init.marked === true
           ? FILES.map((_, file) => ({ file, size: 0, mtimeNs: '0', ino: '0', writing: true }))
           : [],
-      unwanted: [],
+      wishes: [],
     })
     this.recorder = new Recorder(
       { torrent: 1 as TorrentId, content: this.content, checked: true, completedAt: null },
@@ -201,7 +201,7 @@ describe('a round', () => {
       files,
       recorded: new Bitfield(4),
       facts: [],
-      unwanted: [],
+      wishes: [],
     })
     const recorder = new Recorder(
       { torrent: 1 as TorrentId, content, checked: true, completedAt: null },
@@ -405,7 +405,7 @@ describe('marks', () => {
     const layout = new Layout(files, PIECE)
     const recorded = new Bitfield(10)
     recorded.set(5)
-    const content = new Content({ layout, files, recorded, facts: [], unwanted: [8] })
+    const content = new Content({ layout, files, recorded, facts: [], wishes: [{ file: 8, priority: 0 }] })
     const asked: FileIndex[][] = []
     const store: Partial<Store> = {
       markWriting: (_, some) => {

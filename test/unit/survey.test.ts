@@ -18,7 +18,7 @@ const FILES = [
 function content(recorded: readonly number[], facts: readonly FileStatRow[] = []): Content {
   const bits = new Bitfield(5)
   for (const piece of recorded) bits.set(piece)
-  return new Content({ layout: new Layout(FILES, PIECE), files: FILES, recorded: bits, facts, unwanted: [] })
+  return new Content({ layout: new Layout(FILES, PIECE), files: FILES, recorded: bits, facts, wishes: [] })
 }
 
 const fact = (file: number, more: Partial<FileStatRow> = {}): FileStatRow => ({

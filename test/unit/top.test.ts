@@ -35,6 +35,8 @@ function torrent(id: number, change: Partial<TorrentView> = {}): TorrentView {
     private: false,
     pieceLength: 1024,
     pieceCount: 4,
+    sequential: false,
+    firstLast: false,
     addedAt: 0,
     completedAt: null,
     error: null,

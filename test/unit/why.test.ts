@@ -33,6 +33,8 @@ const VIEW: TorrentView = {
   private: false,
   pieceLength: 1024,
   pieceCount: 2,
+  sequential: false,
+  firstLast: false,
   addedAt: 0,
   completedAt: null,
   error: null,

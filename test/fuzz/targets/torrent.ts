@@ -178,7 +178,7 @@ const stats: Target = {
       files: FILES,
       recorded,
       facts,
-      unwanted: [...bytes.subarray(0, 4)],
+      wishes: [...bytes.subarray(0, 4)].map((file, at) => ({ file, priority: at })),
     })
     const plan = planSurvey(content, found, bytes.length % 2 === 0)
     for (const piece of [...plan.check, ...plan.sniff]) assert.ok(piece >= 0 && piece < layout.pieceCount)
