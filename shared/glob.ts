@@ -22,9 +22,9 @@ const notSlash = (char: string): boolean => char !== '/'
 /** Throws GlobError. */
 export function compileGlob(pattern: string): (path: string) => boolean {
   if (pattern === '') throw new GlobError('it is empty')
-  const tokens = readTokens([...pattern])
+  const tokens = readTokens(Array.from(pattern))
   const whole = pattern.includes('/')
-  return (path) => matches(tokens, [...(whole ? path : path.slice(path.lastIndexOf('/') + 1))])
+  return (path) => matches(tokens, Array.from(whole ? path : path.slice(path.lastIndexOf('/') + 1)))
 }
 
 function readTokens(chars: readonly string[]): Token[] {

@@ -122,7 +122,13 @@ function digests(dir: string): Record<string, string> {
 
 describe('opening', () => {
   it('is in full durability, the second time too', async () => {
-    const facts = { synchronous: 2, journalMode: 'wal', foreignKeys: true, fullfsync: true, userVersion: MIGRATIONS.length }
+    const facts = {
+      synchronous: 2,
+      journalMode: 'wal',
+      foreignKeys: true,
+      fullfsync: true,
+      userVersion: MIGRATIONS.length,
+    }
     const first = await open()
     expect(first.facts).toEqual(facts)
     await first.close()
