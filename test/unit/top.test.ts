@@ -249,9 +249,9 @@ describe('watch', () => {
       10.0.0.2:2  x           100%  4 KiB/s   -  D
       10.0.0.1:1  x           100%    5 B/s   -  D
 
-      NO  FILE           SIZE   DONE  WANTED
-       2  folder/1.mkv  100 B  50.0%  yes
-       1  folder/0.mkv  100 B   100%  yes
+      NO  FILE           SIZE   DONE  PRIORITY
+       2  folder/1.mkv  100 B  50.0%
+       1  folder/0.mkv  100 B   100%
 
 
 
