@@ -219,6 +219,7 @@ describe('watch', () => {
     length: 100,
     doneBytes,
     wanted: true,
+    priority: 'normal',
   })
 
   it('maps pieces to cells: full only where all are there, empty only where none is', () => {
@@ -250,8 +251,8 @@ describe('watch', () => {
       10.0.0.1:1  x           100%    5 B/s   -  D
 
       NO  FILE           SIZE   DONE  PRIORITY
-       2  folder/1.mkv  100 B  50.0%
-       1  folder/0.mkv  100 B   100%
+       2  folder/1.mkv  100 B  50.0%  normal
+       1  folder/0.mkv  100 B   100%  normal
 
 
 
