@@ -165,6 +165,8 @@ export interface TrackerView {
   readonly leechers: number | null
   /** Peers in the last answer. */
   readonly peers: number | null
+  /** Announces of all torrents that go before its own, while that is 'waiting'; else null. */
+  readonly before: number | null
 }
 
 /** What can be in the way of a torrent. */

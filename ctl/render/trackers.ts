@@ -39,5 +39,6 @@ function until(at: number | null, now: number): string {
 }
 
 function statusText(tracker: TrackerView): string {
-  return tracker.status === 'waiting' ? 'waits for its turn' : tracker.status
+  if (tracker.status !== 'waiting') return tracker.status
+  return `waits for its turn, ${String(tracker.before ?? 0)} before it`
 }

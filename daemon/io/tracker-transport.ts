@@ -5,7 +5,8 @@ import { fault } from '../codec/announce.js'
 import type { AnnounceRequest, AnnounceResult } from '../codec/announce.js'
 import { announceUrl, parseAnnounce } from '../codec/http-tracker.js'
 import type { Cancel, Clock } from '../ports/clock.js'
-import type { TrackerTransport } from '../tracker/transport.js'
+import { Line } from '../tracker/line.js'
+import type { TrackerTransport, Waits } from '../tracker/transport.js'
 import type { Http, HttpFault, HttpResult } from './http.js'
 import { nearAnnounceOnly } from './http-checks.js'
 import type { Resolver } from './resolver.js'
@@ -27,24 +28,24 @@ const MOST_HTTP = 50
 /** After one family answered, the other has this long. */
 const SECOND_FAMILY = 2_000
 
-interface Waiting {
-  readonly begin: () => void
-}
-
 export class NetTrackers implements TrackerTransport {
   private readonly ports: TrackerPorts
   /** HTTP announces on their way. */
   private active = 0
-  /** HTTP announces that wait for a place, next one first. */
-  private readonly queue: Waiting[] = []
+  /** HTTP announces that wait for a place. */
+  private readonly line = new Line()
 
   constructor(ports: TrackerPorts) {
     this.ports = ports
   }
 
-  announce(url: string, request: AnnounceRequest, done: Done): Cancel {
+  announce(url: string, request: AnnounceRequest, done: Done, waits?: Waits, urgent = false): Cancel {
     const protocol = /^([a-z]+):/i.exec(url)?.[1]?.toLowerCase()
-    if (protocol === 'http' || protocol === 'https') return this.overHttp(url, request, done)
+    if (protocol === 'http' || protocol === 'https') {
+      const foreign = foreignQuery(url)
+      if (foreign !== null) return this.later(fault('unreachable', foreign, 'never'), done)
+      return this.overHttp(url, { request, urgent }, done, waits)
+    }
     if (protocol === 'udp') return this.overUdp(url, request, done)
     const name = protocol === undefined ? 'without a protocol' : `of the kind ${protocol}`
     return this.later(fault('unreachable', `Trackers ${name} are not supported.`, 'never'), done)
@@ -56,30 +57,36 @@ export class NetTrackers implements TrackerTransport {
     })
   }
 
-  private overHttp(url: string, request: AnnounceRequest, done: Done): Cancel {
-    const foreign = foreignQuery(url)
-    if (foreign !== null) return this.later(fault('unreachable', foreign, 'never'), done)
+  private overHttp(
+    url: string,
+    { request, urgent }: { readonly request: AnnounceRequest; readonly urgent: boolean },
+    done: Done,
+    waits: Waits = () => undefined,
+  ): Cancel {
     let stop: Cancel | null = null
     const release = (): void => {
       stop = null
       this.active -= 1
-      if (this.active < MOST_HTTP) this.queue.shift()?.begin()
+      if (this.active < MOST_HTTP) this.line.shift()?.()
     }
-    const waiting: Waiting = {
-      begin: () => {
-        this.active += 1
-        stop = this.ports.http.get(announceUrl(url, request), nearAnnounceOnly, (result) => {
-          release()
-          done(httpAnswer(result))
-        })
-      },
+    const send = (): void => {
+      this.active += 1
+      stop = this.ports.http.get(announceUrl(url, request), nearAnnounceOnly, (result) => {
+        release()
+        done(httpAnswer(result))
+      })
     }
-    if (this.active < MOST_HTTP) waiting.begin()
-    else if (request.event === 'stopped') this.queue.unshift(waiting)
-    else this.queue.push(waiting)
+    const begin = (): void => {
+      waits(null)
+      send()
+    }
+    if (this.active < MOST_HTTP) send()
+    else {
+      this.line.add(request.event, urgent, begin)
+      waits(() => this.line.before(begin))
+    }
     return () => {
-      const at = this.queue.indexOf(waiting)
-      if (at >= 0) this.queue.splice(at, 1)
+      this.line.delete(begin)
       if (stop === null) return
       stop()
       release()

@@ -63,9 +63,9 @@ export function beside(
       place?.need?.(level)
       tracker.need(level)
     },
-    announceNow: () => {
+    announceNow: (urgent) => {
       place?.now()
-      tracker.announceNow()
+      tracker.announceNow(urgent)
     },
   }
 }

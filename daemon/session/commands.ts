@@ -69,7 +69,7 @@ export class Commands {
   /** Those that do not run are left as they are. */
   announce(refs: TorrentRefs): Result<'torrent.announce'> {
     const picked = this.#ports.queries.many(refs)
-    for (const each of picked) if ('torrent' in each) each.torrent.announceAgain()
+    for (const each of picked) if ('torrent' in each) each.torrent.announceAgain(true)
     return { results: picked.map(answer) }
   }
 

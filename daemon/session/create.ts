@@ -276,8 +276,8 @@ function trackerOf(
     need: (level) => {
       announcer.setNeed(level)
     },
-    announceNow: () => {
-      announcer.announceNow()
+    announceNow: (urgent) => {
+      announcer.announceNow(urgent)
     },
     addTrackers: (more) => {
       announcer.addTrackers(more)

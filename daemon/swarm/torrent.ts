@@ -463,9 +463,9 @@ export class Torrent {
     if (this.isRunning) this.#tracker.announceNow()
   }
 
-  /** Looks for peers again, as early as its trackers allow. */
-  announceAgain(): void {
-    if (this.#seeks) this.#tracker.announceNow()
+  /** Looks for peers again, as early as its trackers allow; urgent: before other torrents, since a person asked. */
+  announceAgain(urgent = false): void {
+    if (this.#seeks) this.#tracker.announceNow(urgent)
   }
 
   /** Nothing ran for so long. */

@@ -10,7 +10,8 @@ export interface Tracker {
   completed(): void
   /** How much peers are wanted: 'urgent' asks again sooner than the tracker's interval. */
   need(level: Need): void
-  announceNow(): void
+  /** Urgent: before the announces of other torrents. */
+  announceNow(urgent?: boolean): void
   addTrackers(tiers: readonly (readonly string[])[]): void
   views(): TrackerView[]
 }

@@ -114,9 +114,9 @@ export class Announcer {
     for (const campaign of this.campaigns) campaign.setNeed(need)
   }
 
-  /** For a network that came back, or a machine that woke up. */
-  announceNow(): void {
-    for (const campaign of this.campaigns) campaign.announceNow()
+  /** For a network that came back, or a machine that woke up; urgent: before other torrents, since a person asked. */
+  announceNow(urgent = false): void {
+    for (const campaign of this.campaigns) campaign.announceNow(urgent)
   }
 
   /** New tiers after the ones there are; known URLs are left out. */
@@ -157,6 +157,7 @@ export class Announcer {
       seeds: standings.map((each) => each.seeds).reduce(most, null),
       leechers: standings.map((each) => each.leechers).reduce(most, null),
       peers: standings.map((each) => each.peers).reduce(most, null),
+      before: standings.map((each) => each.before?.() ?? null).reduce(most, null),
     }
   }
 
@@ -191,8 +192,8 @@ export class Announcer {
 }
 
 function statusOf(standings: readonly Standing[]): TrackerView['status'] {
-  if (standings.some((each) => each.busy && !each.waiting)) return 'announcing'
-  if (standings.some((each) => each.waiting)) return 'waiting'
+  if (standings.some((each) => each.busy && each.before === null)) return 'announcing'
+  if (standings.some((each) => each.before !== null)) return 'waiting'
   if (standings.some((each) => each.failures > 0)) return 'failing'
   return standings.some((each) => each.answeredAt !== null) ? 'working' : 'idle'
 }

@@ -6,7 +6,7 @@ import type { Cancel, Clock } from '../ports/clock.js'
 import type { Random } from '../ports/random.js'
 import { Standing } from './standing.js'
 import type { Tiers, Tracker } from './tiers.js'
-import type { AnnounceTurn, TrackerTransport } from './transport.js'
+import type { TrackerTransport, Waits } from './transport.js'
 
 /**
  * How much a torrent wants peers from trackers. 'none': it has enough, and asks for none. 'some': it takes what the
@@ -53,6 +53,10 @@ export class Campaign {
   private queue: Tracker[] = []
   /** Ends the attempt of the phase 'announcing'. */
   private attempt: Cancel | null = null
+  /** The tracker of that attempt. */
+  private trying: Tracker | null = null
+  /** A person asked: what is announced until the round ends goes before what others announce. */
+  private urgent = false
   /** Ends the timer of the phase 'waiting'. */
   private timer: Cancel | null = null
   /** Moment on `clock.now` of the next round, or null where none is planned. */
@@ -78,6 +82,7 @@ export class Campaign {
     this.finishStop?.()
     for (const standing of this.standings.values()) standing.reset()
     this.completed = false
+    this.urgent = false
     this.last = null
     this.hunger = 0
     this.round()
@@ -102,8 +107,10 @@ export class Campaign {
   }
 
   /** Asks again as early as the trackers allow, whatever went wrong before. */
-  announceNow(): void {
+  announceNow(urgent: boolean): void {
+    if (urgent && this.phase === 'announcing') this.hurry()
     if (this.phase !== 'waiting') return
+    this.urgent ||= urgent
     const now = this.ports.clock.now()
     for (const standing of this.standings.values()) {
       const earliest = Math.max(now, (standing.askedAt ?? -IMPATIENCE) + IMPATIENCE)
@@ -115,6 +122,17 @@ export class Campaign {
     }
     const since = this.last.answeredAt ?? now
     this.wake(Math.max(now, since + Math.max(this.last.minInterval, IMPATIENCE)))
+  }
+
+  /** An announce that waits for its turn is put before others. */
+  private hurry(): void {
+    const tracker = this.trying
+    if (this.urgent || tracker === null || this.standingOf(tracker).before === null) return
+    this.urgent = true
+    this.attempt?.()
+    this.standingOf(tracker).before = null
+    this.queue.unshift(tracker)
+    this.tryNext()
   }
 
   /** Trackers were added: a campaign that reaches none tries them at once. */
@@ -138,14 +156,14 @@ export class Campaign {
       timer?.()
       for (const cancel of open) cancel()
       for (const standing of this.standings.values()) standing.busy = false
-      for (const standing of this.standings.values()) standing.waiting = false
+      for (const standing of this.standings.values()) standing.before = null
       done()
       this.ports.changed()
     }
     this.finishStop = finish
     for (const [tracker, standing] of this.standings) {
       standing.busy = false
-      standing.waiting = false
+      standing.before = null
       if (!standing.started) continue
       standing.busy = true
       const cancel = this.ports.transport.announce(
@@ -153,11 +171,12 @@ export class Campaign {
         this.ports.request(this.key, 'stopped', standing.trackerId),
         (result) => {
           standing.busy = false
+          standing.before = null
           standing.started &&= !result.ok
           open.delete(cancel)
           if (open.size === 0) finish()
         },
-        this.turnOf(standing),
+        this.waitsOf(standing),
       )
       open.add(cancel)
     }
@@ -195,7 +214,9 @@ export class Campaign {
 
   private tryNext(): void {
     const tracker = this.queue.shift()
+    this.trying = tracker ?? null
     if (tracker === undefined) {
+      this.urgent = false
       this.last = null
       this.phase = 'waiting'
       this.plan()
@@ -214,20 +235,20 @@ export class Campaign {
       (result) => {
         this.attempt = null
         standing.busy = false
+        standing.before = null
         this.settle(tracker, standing, request, result)
       },
-      this.turnOf(standing),
+      this.waitsOf(standing),
+      this.urgent,
     )
     this.ports.changed()
   }
 
-  private turnOf(standing: Standing): AnnounceTurn {
-    return {
-      waits: (yes) => {
-        standing.waiting = yes
-        if (!yes) standing.askedAt = this.ports.clock.now()
-        this.ports.changed()
-      },
+  private waitsOf(standing: Standing): Waits {
+    return (before) => {
+      standing.before = before
+      if (before === null) standing.askedAt = this.ports.clock.now()
+      this.ports.changed()
     }
   }
 
@@ -250,6 +271,7 @@ export class Campaign {
     if (request.event === 'started') standing.owesCompleted = this.completed && request.left > 0
     this.tiers.promote(tracker)
     this.last = standing
+    this.urgent = false
     this.queue = []
     this.phase = 'waiting'
     if (standing.owesCompleted) this.round()

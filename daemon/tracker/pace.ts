@@ -2,15 +2,12 @@
 import type { Millis } from '../../shared/units.js'
 import type { AnnounceRequest, AnnounceResult } from '../codec/announce.js'
 import type { Cancel, Clock } from '../ports/clock.js'
-import type { AnnounceTurn, TrackerTransport } from './transport.js'
+import { Line } from './line.js'
+import type { TrackerTransport, Waits } from './transport.js'
 
 /** Announces that begin in any one second, at most. */
 const MOST_A_SECOND = 50
 const SECOND: Millis = 1_000
-
-interface Waiting {
-  readonly begin: () => void
-}
 
 export interface PacePorts {
   readonly clock: Clock
@@ -19,8 +16,7 @@ export interface PacePorts {
 
 export class Pace implements TrackerTransport {
   private readonly ports: PacePorts
-  /** Who waits: events, then regular ones; each first come, first served. */
-  private readonly queues = [new Set<Waiting>(), new Set<Waiting>()] as const
+  private readonly line = new Line()
   /** Moments on `clock.now` of the last announces, a ring: the oldest is at `oldest`. */
   private readonly sent = new Float64Array(MOST_A_SECOND).fill(-Infinity)
   private oldest = 0
@@ -35,32 +31,30 @@ export class Pace implements TrackerTransport {
     url: string,
     request: AnnounceRequest,
     done: (result: AnnounceResult) => void,
-    turn?: AnnounceTurn,
+    waits?: Waits,
+    urgent = false,
   ): Cancel {
     if (this.waiting === 0 && this.room() === 0) {
       this.count()
-      return this.ports.transport.announce(url, request, done, turn)
+      return this.ports.transport.announce(url, request, done, waits, urgent)
     }
-    const queue = this.queues[request.event === null ? 1 : 0]
     let stop: Cancel | null = null
-    const waiting: Waiting = {
-      begin: () => {
-        turn?.waits(false)
-        stop = this.ports.transport.announce(url, request, done, turn)
-      },
+    const begin = (): void => {
+      waits?.(null)
+      stop = this.ports.transport.announce(url, request, done, waits, urgent)
     }
-    queue.add(waiting)
-    turn?.waits(true)
+    this.line.add(request.event, urgent, begin)
+    waits?.(() => this.line.before(begin))
     this.arm()
     return () => {
-      if (queue.delete(waiting)) this.arm()
+      if (this.line.delete(begin)) this.arm()
       else stop?.()
     }
   }
 
   /** Announces that wait for their turn. */
   get waiting(): number {
-    return this.queues.reduce((sum, queue) => sum + queue.size, 0)
+    return this.line.size
   }
 
   /** Milliseconds until one more may begin. */
@@ -90,13 +84,9 @@ export class Pace implements TrackerTransport {
   }
 
   private drain(): void {
-    for (const queue of this.queues) {
-      for (const waiting of queue) {
-        if (this.room() > 0) return
-        queue.delete(waiting)
-        this.count()
-        waiting.begin()
-      }
+    while (this.waiting > 0 && this.room() === 0) {
+      this.count()
+      this.line.shift()?.()
     }
   }
 }

@@ -34,8 +34,8 @@ export class Standing {
   trackerId: Uint8Array | null = null
   /** An announce is on its way. */
   busy = false
-  /** That announce waits for its turn: too many torrents announce just now. */
-  waiting = false
+  /** That announce waits for its turn: counts those that go before it. Null where it does not wait. */
+  before: (() => number) | null = null
   /** The last error or warning in one line, or null. */
   message: string | null = null
   seeds: number | null = null
@@ -48,7 +48,7 @@ export class Standing {
     this.started = false
     this.owesCompleted = false
     this.busy = false
-    this.waiting = false
+    this.before = null
     if (this.notBefore !== Infinity) this.notBefore = 0
   }
 

@@ -230,6 +230,7 @@ export const trackerView = view<TrackerView>({
   seeds: count.nullable(),
   leechers: count.nullable(),
   peers: count.nullable(),
+  before: count.nullable(),
 })
 
 export const whyView = view<WhyView>({

@@ -309,15 +309,40 @@ describe('odd HTTP trackers', () => {
     const held: Parameters<Parameters<typeof httpTracker>[0]>[0][] = []
     const tracker = await http((socket) => held.push(socket))
     const net = network()
+    const places: ((() => number) | null)[] = []
     const cancels = Array.from({ length: 60 }, () =>
-      net.trackers.announce(tracker.url, REQUEST, () => undefined),
+      net.trackers.announce(
+        tracker.url,
+        REQUEST,
+        () => undefined,
+        (before) => places.push(before),
+      ),
     )
+    expect(places.map((before) => before?.())).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    net.trackers.announce(
+      tracker.url,
+      REQUEST,
+      () => undefined,
+      (before) => places.push(before),
+      true,
+    )()
+    cancels.push(
+      net.trackers.announce(
+        tracker.url,
+        REQUEST,
+        () => undefined,
+        (before) => places.push(before),
+        true,
+      ),
+    )
+    expect([places[11]?.(), places[0]?.()]).toEqual([0, 1])
     await expect.poll(() => held.length).toBe(50)
     const last = announce(net, tracker.url, { event: 'stopped' })
     cancels.forEach((cancel) => {
       cancel()
     })
     await expect.poll(() => held.length).toBe(51)
+    expect(places.filter((before) => before === null)).toHaveLength(11)
     reply(held[50]!, ok)
     expect((await last).ok).toBe(true)
   })

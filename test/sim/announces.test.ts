@@ -1,19 +1,22 @@
 /** 10,000 torrents on one clock: how their announces are spread. */
 import { describe, expect, it } from 'vitest'
 import type { AnnounceResult } from '../../daemon/codec/announce.js'
+import type { Clock } from '../../daemon/ports/clock.js'
 import { Announcer } from '../../daemon/tracker/announcer.js'
 import { Pace } from '../../daemon/tracker/pace.js'
 import type { TrackerTransport } from '../../daemon/tracker/transport.js'
+import { Bulkhead } from '../../daemon/swarm/bulkhead.js'
 import { Wheel } from '../../daemon/tracker/wheel.js'
 import type { SwarmKey } from '../../shared/units.js'
 import { FakeClock } from '../support/fake-clock.js'
 import { FakeRandom } from '../support/fake-random.js'
-import { ANSWER, FakeTrackerTransport } from '../support/fake-tracker-transport.js'
+import { ANSWER, type Attempt, FakeTrackerTransport } from '../support/fake-tracker-transport.js'
+import { fakeWatch } from '../support/fake-watch.js'
 
 const MINUTE = 60_000
 const STATS = { uploaded: 0, downloaded: 0, left: 1 }
 
-function announcerOn(wheel: Wheel, transport: TrackerTransport, index: number): Announcer {
+function announcerOn(wheel: Clock, transport: TrackerTransport, index: number): Announcer {
   return new Announcer(
     {
       swarmKeys: [index.toString(16).padStart(40, '0') as SwarmKey],
@@ -52,7 +55,7 @@ describe('10,000 torrents', () => {
     }
     const announcers = Array.from({ length: 10_000 }, (_, index) => announcerOn(wheel, pace, index))
     for (const announcer of announcers) announcer.start()
-    expect(announcers.at(-1)?.views()[0]?.status).toBe('waiting')
+    expect(announcers.at(-1)?.views()[0]).toMatchObject({ status: 'waiting', before: 9_949 })
     for (let second = 0; second < 8 * 60; second += 1) {
       answerAll()
       clock.advance(1_000)
@@ -77,6 +80,76 @@ describe('10,000 torrents', () => {
 })
 
 describe('the pace', () => {
+  it('puts what a person asks for before 10,000 others, in the order of asking', () => {
+    const clock = new FakeClock()
+    const transport = new FakeTrackerTransport()
+    const pace = new Pace({ clock, transport })
+    const announcers = Array.from({ length: 10_000 }, (_, index) => announcerOn(clock, pace, index))
+    for (const announcer of announcers) announcer.start()
+    const [one, other] = [announcers[9_000], announcers[100]]
+    one?.announceNow(true)
+    one?.announceNow(true)
+    other?.announceNow(false)
+    expect([one?.views()[0]?.before, other?.views()[0]?.before]).toEqual([0, 51])
+    other?.announceNow(true)
+    expect([one?.views()[0]?.before, other?.views()[0]?.before]).toEqual([0, 1])
+    expect(pace.waiting).toBe(9_950)
+    transport.take()
+    clock.advance(1_000)
+    expect(transport.take().slice(0, 3)).toEqual([
+      'http://t/announce?9000 started',
+      'http://t/announce?100 started',
+      'http://t/announce?50 started',
+    ])
+    expect(one?.views()[0]).toMatchObject({ status: 'announcing', before: null })
+  })
+
+  it('goes on with others where what waits for its turn throws in its torrent', () => {
+    const clock = new FakeClock()
+    const transport = new FakeTrackerTransport()
+    const pace = new Pace({ clock, transport })
+    const failed: unknown[] = []
+    const bulkhead = new Bulkhead(
+      { torrent: 1 },
+      { watch: fakeWatch(), failed: (error) => failed.push(error) },
+    )
+    const guarded = bulkhead.around('tracker', pace)
+    for (let index = 0; index < 50; index += 1) announcerOn(clock, pace, index).start()
+    const planted = new Error('planted')
+    const request = { ...(transport.attempts[0] as Attempt).request, event: null }
+    const ignore = (): void => undefined
+    guarded.announce('throws', request, ignore, (before) => {
+      if (before === null) throw planted
+    })
+    pace.announce('other', request, ignore)
+    transport.take()
+    expect(() => {
+      clock.advance(1_000)
+    }).not.toThrow()
+    expect([failed, transport.take()]).toEqual([[planted], ['throws regular', 'other regular']])
+  })
+
+  it('lets a goodbye go first of all, and asks once for one that was hurried', () => {
+    const clock = new FakeClock()
+    const transport = new FakeTrackerTransport()
+    const pace = new Pace({ clock, transport })
+    const leaving = announcerOn(clock, pace, 1)
+    leaving.start()
+    transport.answer()
+    const announcers = Array.from({ length: 60 }, (_, index) => announcerOn(clock, pace, 100 + index))
+    for (const announcer of announcers) announcer.start()
+    announcers[55]?.announceNow(true)
+    leaving.stop(5_000, () => undefined)
+    transport.take()
+    clock.advance(1_000)
+    expect(transport.take().slice(0, 2)).toEqual([
+      'http://t/announce?1 stopped',
+      'http://t/announce?155 started',
+    ])
+    const times = transport.attempts.filter((each) => each.url.endsWith('?155'))
+    expect([times.length, pace.waiting]).toEqual([1, 0])
+  })
+
   it('lets events go before regular ones; a cancelled one is left out', () => {
     const clock = new FakeClock()
     const transport = new FakeTrackerTransport()

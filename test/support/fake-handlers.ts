@@ -104,6 +104,7 @@ const TRACKER: TrackerView = {
   seeds: 4,
   leechers: 8,
   peers: 12,
+  before: null,
 }
 
 /** State that a test may look at and change. */

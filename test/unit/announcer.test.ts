@@ -422,6 +422,7 @@ describe('what it reports', () => {
         seeds: null,
         leechers: null,
         peers: null,
+        before: null,
       },
       expect.objectContaining({ tier: 1, url: 'http://b/', status: 'idle' }),
     ])

@@ -73,6 +73,7 @@ const detail: TorrentDetail = {
       seeds: null,
       leechers: null,
       peers: null,
+      before: null,
     },
   ],
   webSeeds: ['http://mirror.example/show/'],
@@ -285,6 +286,8 @@ describe('peers, trackers, settings, status', () => {
       http://tracker.example/announce: the server answers 503
       "
     `)
+    const waiting = { ...(tracker as TrackerView), status: 'waiting' as const, before: 12 }
+    expect(renderTrackers([waiting], NARROW)).toContain('waits for its turn, 12 before it')
     expect(renderTrackers([], NARROW)).toBe('This torrent has no trackers.\n')
   })
 

@@ -49,6 +49,7 @@ const TRACKER: TrackerView = {
   seeds: null,
   leechers: null,
   peers: null,
+  before: null,
 }
 
 function kinds(
