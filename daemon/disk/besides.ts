@@ -1,10 +1,15 @@
 /**
- * The threads that sync beside the lanes: a sync takes seconds, and nobody who reads should wait for it. One for each
- * lane, from the first storage that is synced there until the last one of these is closed.
+ * The threads that sync beside the lanes: where a sync takes long, nobody who reads should wait for it. A thread is
+ * 10 MiB, so only a lane whose syncs took long once has one: from the next storage that is synced there until the last
+ * one of these is closed.
  */
+import type { Millis } from '../../shared/units.js'
 import type { Clock } from '../ports/clock.js'
 import type { Answer, Ask, LaneJobs } from './jobs.js'
 import { Thread, type ThreadInit } from './thread.js'
+
+/** Reads that wait for so long are no worse than those of a disk that seeks a few times. */
+const SLOW: Millis = 100
 
 interface Beside {
   readonly thread: Thread<LaneJobs>
@@ -16,6 +21,8 @@ export class Besides {
   private readonly byLane = new Map<Thread<LaneJobs>, Beside>()
   /** Those that nobody needs any more, and that have not ended. */
   private readonly leaving = new Set<Thread<LaneJobs>>()
+  /** Lanes whose syncs took long once. */
+  private readonly slow = new WeakSet<Thread<LaneJobs>>()
   /** Threads started so far, for their names. */
   private started = 0
 
@@ -26,6 +33,16 @@ export class Besides {
 
   get threads(): Thread<LaneJobs>[] {
     return [...[...this.byLane.values()].map(({ thread }) => thread), ...this.leaving]
+  }
+
+  /** A sync that was done in the lane itself took so long. */
+  took(lane: Thread<LaneJobs>, millis: Millis): void {
+    if (millis >= SLOW) this.slow.add(lane)
+  }
+
+  /** Syncs of this lane are to be done here. */
+  has(lane: Thread<LaneJobs>): boolean {
+    return this.slow.has(lane)
   }
 
   /** A storage is opened first and closed last, and both but once. */

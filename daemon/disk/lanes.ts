@@ -1,6 +1,7 @@
 /**
  * Which thread does the jobs of which folder: one lane for each volume (st_dev), on demand, at most four, then
- * shared. Beside a lane whose volume is written to there is a thread for its syncs. What volume a folder lies on is asked of a thread that no other volume waits for.
+ * shared. Beside a lane whose volume is slow to sync there is a thread for that (besides.ts). What volume a folder lies
+ * on is asked of a thread that no other volume waits for.
  */
 import type { Millis } from '../../shared/units.js'
 import type { Clock } from '../ports/clock.js'
@@ -34,6 +35,11 @@ export class Lane implements LaneReads {
       this.backlog.push((thread) => {
         thread.request(kind, ask, done)
       })
+  }
+
+  /** Syncs are to be asked of the thread beside. */
+  get syncsBeside(): boolean {
+    return this.thread !== null && this.besides.has(this.thread)
   }
 
   /** Of the thread beside (see Besides): reads do not wait for it. */
@@ -145,7 +151,13 @@ export class Lanes {
 
   private start(): Thread<LaneJobs> {
     this.started += 1
-    return new Thread<LaneJobs>({ ...this.init, name: `lane-${String(this.started)}` }, this.clock)
+    const took = (kind: PropertyKey, millis: Millis): void => {
+      if (kind === 'sync') this.besides.took(thread, millis)
+      this.init.took?.(kind, millis)
+    }
+    const init = { ...this.init, took, name: `lane-${String(this.started)}` }
+    const thread = new Thread<LaneJobs>(init, this.clock)
+    return thread
   }
 
   /** A scout becomes the lane of the first new volume it finds; it ends when there is nothing left to look at. */

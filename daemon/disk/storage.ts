@@ -175,7 +175,7 @@ export class DiskStorage implements Storage, Owner {
     const round = this.dirty.begin()
     if (round === null) return { files: [], fault: null }
     const files = round.files.map((file) => ({ file, ino: this.made.inoOf(file) }))
-    const answer = await this.syncBeside({ key: this.init.key, files, folders: round.folders })
+    const answer = await this.syncRound({ key: this.init.key, files, folders: round.folders })
     const fault = answer.fault ?? (lost === undefined ? null : this.fault('ESTALE', 'sync', lost))
     if (fault === null) return answer
     this.dirty.failed(round)
@@ -356,8 +356,9 @@ export class DiskStorage implements Storage, Owner {
     if (this.besideOpen) this.requestBeside('closeFiles', { key: this.init.key, files }, () => undefined)
   }
 
-  private syncBeside(ask: Ask<LaneJobs, 'sync'>): Promise<Settled> {
+  private syncRound(ask: Ask<LaneJobs, 'sync'>): Promise<Settled> {
     if (!this.besideOpen) {
+      if (!this.ports.laneOf(this.init.spec.dir).syncsBeside) return this.ask('sync', ask)
       this.besideOpen = true
       const { key } = this.init
       this.requestBeside('open', this.openAsk(), () => undefined)

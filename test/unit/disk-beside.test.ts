@@ -41,6 +41,7 @@ describe.skipIf(!isBuilt)('while the disk is in a sync', () => {
   let dir: string
   let disk: Disk
   let events: Recorder
+  let clock: FakeClock
   const bugs: Error[] = []
   const open = (name: string): { torrent: KitTorrent; storage: Storage } => {
     const folder = join(dir, name)
@@ -56,6 +57,7 @@ describe.skipIf(!isBuilt)('while the disk is in a sync', () => {
   beforeEach(() => {
     dir = fs.mkdtempSync(join(tmpdir(), 'torrentino-beside-'))
     events = new Recorder()
+    clock = new FakeClock()
     bugs.length = 0
     disk = createDisk(
       {
@@ -68,7 +70,7 @@ describe.skipIf(!isBuilt)('while the disk is in a sync', () => {
         },
         onBug: (error) => bugs.push(error),
       },
-      { clock: new FakeClock(), turn: (fn) => void setImmediate(fn) },
+      { clock, turn: (fn) => void setImmediate(fn) },
     )
   })
 
@@ -79,13 +81,27 @@ describe.skipIf(!isBuilt)('while the disk is in a sync', () => {
     expect(bugs).toEqual([])
   })
 
-  /** A round of `name` is in its fdatasync. */
+  /** The lane itself was held up by a sync for so long. */
+  async function syncOnce(millis: number): Promise<void> {
+    const { storage, torrent } = open('first')
+    await handAll(disk, storage, torrent, events, [0])
+    const round = storage.sync()
+    await until(() => fs.existsSync(join(dir, 'begun')))
+    clock.advance(millis)
+    fs.writeFileSync(join(dir, 'gate'), '')
+    expect(await round).toMatchObject({ fault: null })
+    await storage.close()
+    for (const name of ['gate', 'begun']) fs.rmSync(join(dir, name))
+  }
+
+  /** A round of `name` is in its fdatasync, on a volume that was slow before. */
   async function syncing(): Promise<{
     storage: Storage
     torrent: KitTorrent
     done: () => boolean
     round: Promise<unknown>
   }> {
+    await syncOnce(100)
     const { storage, torrent } = open('written')
     await handAll(disk, storage, torrent, events, [0, 1])
     let over = false
@@ -127,6 +143,18 @@ describe.skipIf(!isBuilt)('while the disk is in a sync', () => {
     await other.storage.close()
   })
 
+  it('a volume whose syncs are quick has no thread for them', { skip: !hasTasks }, async () => {
+    const threads = (): number => fs.readdirSync('/proc/self/task').length
+    await syncOnce(99)
+    const before = threads()
+    fs.writeFileSync(join(dir, 'gate'), '')
+    const { storage, torrent } = open('written')
+    await handAll(disk, storage, torrent, events, [0])
+    expect(await storage.sync()).toMatchObject({ fault: null })
+    expect(threads()).toBe(before)
+    await storage.close()
+  })
+
   it('its files are neither closed nor deleted before it is over', async () => {
     const { storage, torrent, done, round } = await syncing()
     let removed = false
@@ -144,6 +172,7 @@ describe.skipIf(!isBuilt)('while the disk is in a sync', () => {
   })
 
   it('a file that is made anew is found by the rounds after it', async () => {
+    await syncOnce(100)
     fs.writeFileSync(join(dir, 'gate'), '')
     const { storage, torrent } = open('written')
     await handAll(disk, storage, torrent, events, [0])
