@@ -9,6 +9,7 @@ import { ERRORS, EXIT } from '../../shared/rpc/errors.js'
 import { commandTree } from '../../ctl/verbs.js'
 import { jsonOf } from '../docs/json.js'
 import { made } from '../docs/made.js'
+import { line } from '../docs/roff.js'
 import { commentsOf, fieldsOf, SHAPES } from '../docs/shapes.js'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -79,6 +80,8 @@ describe('README.md', () => {
 })
 
 const madeNow = await made()
+/** It is part of Debian's groff-base. */
+const hasGroff = spawnSync('groff', ['--version'], { timeout: 20_000 }).status === 0
 
 describe('what is made from the code', () => {
   it.each(madeNow)('%s is as the code is; npm run docs writes it', (file, text) => {
@@ -98,6 +101,29 @@ describe('what is made from the code', () => {
       const silent = fieldsOf(shape, commentsOf(shape.type)).filter(({ what }) => what === '')
       expect(silent, shape.name).toEqual([])
     }
+  })
+
+  it('torrentinoctl(1) has every verb and option', () => {
+    const text = read('docs/man/torrentinoctl.1')
+    for (const { usage, options } of commandTree().flatMap((group) => group.verbs)) {
+      expect(text).toContain(`.B "${line(usage)}"`)
+      for (const { name } of options) expect(text).toContain(line(`--${name}`))
+    }
+  })
+
+  it.skipIf(!hasGroff)('groff reads the manual pages without a word', () => {
+    for (const [file, text] of madeNow.filter(([name]) => name.startsWith('docs/man/'))) {
+      const args = ['-man', '-Tutf8', '-ww', '-z']
+      const { status, stderr } = spawnSync('groff', args, { input: text, encoding: 'utf8', timeout: 20_000 })
+      expect({ file, status, stderr }).toEqual({ file, status: 0, stderr: '' })
+    }
+  })
+
+  it('a manual page takes no word for a request, an escape or a sign', () => {
+    expect(line('it\'s C:\\x --a,b ~/`b` "q"')).toBe(
+      'it\\(aqs C:\\ex \\-\\-a,\\:b \\(ti/\\(gab\\(ga \\(dqq\\(dq',
+    )
+    expect(line('.torrent files')).toBe('\\&.torrent files')
   })
 
   it('docs/cli.md has every verb, and tells what --json of it prints', () => {
