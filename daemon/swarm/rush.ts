@@ -76,7 +76,9 @@ export class Rush {
     const single = pieces.holderAt(piece, block, 1) < 0
     const rate = rateOf(peer, now)
     const theirs = rateOf(late, now)
-    const fair = (single && rate >= theirs) || rate >= theirs * STEAL_RATIO
+    // From one of about the same rate only at the end: before it, the peer has sent what is taken as often as not.
+    const alike = single && rate >= theirs && this.#ports.isEndgame()
+    const fair = alike || rate >= theirs * STEAL_RATIO
     if (muchLater && fair && !arriving && rate > 0) {
       pieces.takeBack(piece, block, late.handle)
       this.#ports.withdraw(late, piece, block)

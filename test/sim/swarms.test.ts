@@ -114,6 +114,9 @@ describe('a mesh of six with one limited seed', () => {
     const bound = (torrent.size / source.host.up) * 1000
     expect(source.uploaded / torrent.size).toBeLessThanOrEqual(1.3)
     expect(Math.max(...finish(leechers)) / bound).toBeLessThan(1.3)
+    // Nobody takes blocks from the seed's queue that it would not bring much sooner: they are sent already.
+    const wasted = leechers.reduce((sum, node) => sum + node.wasted, 0)
+    expect(wasted / torrent.size / leechers.length).toBeLessThan(0.001)
   })
 })
 
