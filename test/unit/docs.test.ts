@@ -25,6 +25,7 @@ const DOCS = [
   'docs/memory.md',
   'docs/macos.md',
   'docs/linux.md',
+  'docs/install.md',
 ]
 
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
@@ -132,6 +133,21 @@ describe('what is made from the code', () => {
       expect(jsonOf(name), name).not.toEqual([])
     }
   })
+})
+
+it('docs/install.md types commands and options that exist', () => {
+  const typed = [...read('docs/install.md').matchAll(/torrentinoctl ([a-z]+)((?: --?[\w-]+| [\w.]+)*)/g)]
+  const verbs = commandTree().flatMap((group) => group.verbs)
+  expect(typed.length).toBeGreaterThan(5)
+  for (const [all, name = '', rest = ''] of typed) {
+    const verb = verbs.find((each) => each.name === name)
+    for (const [, option] of rest.matchAll(/--([\w-]+)/g))
+      expect(
+        verb?.options.map((each) => each.name),
+        all,
+      ).toContain(option)
+    expect(verb, all).toBeDefined()
+  }
 })
 
 it('docs/config.md has every setting', () => {
