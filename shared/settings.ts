@@ -8,6 +8,10 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 export const NET_SCOPES = ['internet', 'private', 'loopback'] as const
 export type NetScope = (typeof NET_SCOPES)[number]
 
+/** How far peers are spoken to in secret (Message Stream Encryption). */
+export const ENCRYPTIONS = ['off', 'allowed', 'preferred', 'required'] as const
+export type Encryption = (typeof ENCRYPTIONS)[number]
+
 export interface Settings {
   readonly 'download.dir': string
   readonly 'listen.port': number
@@ -16,6 +20,7 @@ export interface Settings {
   readonly 'net.scope': NetScope
   readonly 'peers.max': number
   readonly 'peers.perTorrent': number
+  readonly 'peers.encryption': Encryption
   readonly 'memory.buffer': number
   readonly 'disk.reserve': number
   readonly 'limits.down': number
@@ -102,6 +107,13 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<Settings[K]> } = {
     applies: 'restart',
     min: 1,
     max: 10_000,
+  }),
+  'peers.encryption': choice({
+    default: 'allowed',
+    summary:
+      'Encrypted connections to peers: never, only where a peer wants it, tried before a plain one, or nothing else.',
+    applies: 'now',
+    among: ENCRYPTIONS,
   }),
   'memory.buffer': integer({
     default: 32 * 1024 * 1024,

@@ -126,6 +126,8 @@ export interface PeerView {
   readonly direction: 'in' | 'out'
   /** Where we heard of it. */
   readonly source: 'tracker' | 'dht' | 'lsd' | 'pex' | 'incoming' | 'resume' | 'user' | 'magnet'
+  /** 'handshake': it began in secret (MSE), and goes on as it is; 'rc4': all of it is encrypted. */
+  readonly encryption: 'none' | 'handshake' | 'rc4'
   /** 0..1 */
   readonly progress: number
   /** Payload, bytes a second. */

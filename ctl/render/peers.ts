@@ -18,7 +18,9 @@ const COLUMNS: readonly Column<PeerView>[] = [
   { title: 'FROM', from: 100, cell: (peer) => peer.source },
 ]
 
-const LEGEND = 'FLAGS: D gives to us, d not yet; U takes from us, u not yet; I called us\n'
+const LEGEND =
+  'FLAGS: D gives to us, d not yet; U takes from us, u not yet; I called us;\n' +
+  'E encrypted, e only its handshake\n'
 
 export function renderPeers(peers: readonly PeerView[], style: Style): string {
   return peers.length === 0 ? 'No peers are connected.\n' : renderTable(peers, COLUMNS, style) + LEGEND
@@ -30,5 +32,6 @@ function flags(peer: PeerView): string {
   if (peer.amInterested) letters += peer.peerChoking ? 'd' : 'D'
   if (peer.peerInterested) letters += peer.amChoking ? 'u' : 'U'
   if (peer.direction === 'in') letters += 'I'
+  if (peer.encryption !== 'none') letters += peer.encryption === 'rc4' ? 'E' : 'e'
   return letters === '' ? '-' : letters
 }

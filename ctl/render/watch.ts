@@ -83,7 +83,7 @@ function tables(
   const fastest = peers.toSorted((a, b) => b.downRate + b.upRate - a.downRate - a.upRate)
   const filesNeed = files.length === 0 ? 0 : files.length + 1
   const forPeers = Math.max(Math.floor(room / 2), room - filesNeed - 1)
-  const above = lines(renderPeers(fastest, style), peers.length, 1, forPeers, style)
+  const above = lines(renderPeers(fastest, style), peers.length, 2, forPeers, style)
   if (files.length === 0) return above.slice(0, room)
   const unfinished = files.toSorted((a, b) => Number(isDone(a)) - Number(isDone(b)) || a.index - b.index)
   const below = lines(renderFiles(unfinished, style), files.length, 0, room - above.length - 1, style)

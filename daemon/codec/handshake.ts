@@ -51,6 +51,11 @@ export class HandshakeParser {
     return count
   }
 
+  /** What was taken: after a fault it may be the beginning of something else. */
+  get taken(): Buffer {
+    return this.bytes.subarray(0, this.held)
+  }
+
   get fault(): HandshakeFault | null {
     return this.broken
   }

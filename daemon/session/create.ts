@@ -124,6 +124,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       dialer: network.peers,
       listenPort,
       dht: dht.gate,
+      encryption: () => settings.values['peers.encryption'],
       pex: () => settings.values['pex.enabled'],
       tracker: (row, asks, bulkhead) => {
         const own = { peerId, key: trackerKey, port: listenPort }

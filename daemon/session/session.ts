@@ -17,6 +17,9 @@ import { Torrent } from '../swarm/torrent.js'
 import { UnchokeShare } from '../swarm/unchoke-share.js'
 import type { Tracker, TrackerAsks } from '../swarm/tracker-port.js'
 import type { Dialer, Transport } from '../swarm/transport.js'
+import { type Secrecy, SecretAllowance } from '../swarm/secrecy.js'
+import { swarmMark } from '../codec/mse-keys.js'
+import type { Encryption } from '../../shared/settings.js'
 import { Budget, Turnstile } from './budget.js'
 import type { Claim } from './claims.js'
 import { type CrashVerdict, Crashes } from './crashes.js'
@@ -76,6 +79,8 @@ export interface SessionPorts {
   /** Our addresses in one line. */
   readonly addresses: () => string
   readonly dht?: DhtGate
+  /** How far peers are spoken to in secret; not there: not at all. */
+  readonly encryption?: () => Encryption
   /** Whether peers tell each other of peers (BEP 11); not there: no. */
   readonly pex?: () => boolean
   readonly tracker: (row: TorrentRow, asks: TrackerAsks, bulkhead: Bulkhead) => Tracker
@@ -96,6 +101,10 @@ export class Session {
   readonly #torrents = new Map<TorrentId, Torrent>()
   /** v1 and v2 keys alike: a hybrid is found under both. */
   readonly #byKey = new Map<SwarmKey, Torrent>()
+  /** The key of each mark by which a secret handshake names its swarm. */
+  readonly #byMark = new Map<string, SwarmKey>()
+  /** Not there: no connection is encrypted. */
+  readonly #secrecy: Secrecy | undefined
   readonly #mostGreeting: number
   /** Accepted connections that have not shaken hands, the oldest first. */
   readonly #greeting = new Set<Link>()
@@ -119,6 +128,7 @@ export class Session {
     this.durability = new Durability({ clock, store, log })
     this.journal = new Journal({ clock, store, log, changesSince: (rev) => this.changesSince(rev) })
     this.#crashes = new Crashes({ clock, store })
+    this.#secrecy = ports.encryption === undefined ? undefined : this.#secretly(ports.encryption)
     this.#slots = new SlotShare(ports.disk.slab)
     this.#unchokes = new UnchokeShare({ limit: () => ports.upLimit.rate })
   }
@@ -261,6 +271,7 @@ export class Session {
         unchokes: this.#unchokes,
         store: bulkhead.around('store', store),
         dialer: bulkhead.around('peer', dialer),
+        ...this.#inSecret,
         gate: bulkhead.around('disk', this.#gate),
         place: bulkhead.around('disk', this.volumes),
         budget: this.budget,
@@ -281,14 +292,21 @@ export class Session {
       },
     )
     this.#torrents.set(torrent.id, torrent)
-    for (const key of torrent.keys) this.#byKey.set(key, torrent)
+    for (const key of torrent.keys) {
+      this.#byKey.set(key, torrent)
+      this.#byMark.set(swarmMark(key), key)
+    }
     torrent.rev = this.journal.bump()
     return torrent
   }
 
   forget(torrent: Torrent): void {
     this.#torrents.delete(torrent.id)
-    for (const key of torrent.keys) if (this.#byKey.get(key) === torrent) this.#byKey.delete(key)
+    for (const key of torrent.keys) {
+      if (this.#byKey.get(key) !== torrent) continue
+      this.#byKey.delete(key)
+      this.#byMark.delete(swarmMark(key))
+    }
     this.#removed.set(torrent.id, this.journal.bump())
     if (this.#removed.size > REMEMBER_REMOVED) {
       for (const oldest of this.#removed.keys()) {
@@ -335,6 +353,16 @@ export class Session {
     }
   }
 
+  #secretly(mode: () => Encryption): Secrecy {
+    const { random, clock } = this.#ports
+    const allowance = new SecretAllowance(clock)
+    const swarmOf = (mark: string): SwarmKey | null => {
+      const key = this.#byMark.get(mark)
+      return key !== undefined && this.#byKey.get(key)?.serves(key) === true ? key : null
+    }
+    return { random, mode, swarmOf, admits: () => allowance.take() }
+  }
+
   /** A connection that somebody opened to us. */
   accept(transport: Transport): void {
     if (this.#stopping) return transport.close('stopping')
@@ -343,6 +371,7 @@ export class Session {
       {
         clock: this.#ports.clock,
         watch: this.#ports.watch,
+        ...this.#inSecret,
         serves: (key) => this.#byKey.get(key)?.serves(key) === true,
         dht: (key) => this.#byKey.get(key)?.offersDht === true,
         ready: (ready, greeting) => {
@@ -364,6 +393,10 @@ export class Session {
     if (this.#greeting.size <= this.#mostGreeting) return
     // A peer that means it needs milliseconds: the oldest is the one that dribbles.
     for (const oldest of this.#greeting) return oldest.close('too-slow')
+  }
+
+  get #inSecret(): { readonly secrecy?: Secrecy } {
+    return this.#secrecy === undefined ? {} : { secrecy: this.#secrecy }
   }
 
   #route(link: Link, greeting: Greeting): void {

@@ -208,6 +208,7 @@ export class Connections implements PeerOwner {
         fast: greeting.features.fast,
         extensions: greeting.features.extension,
         source,
+        encryption: link.encryption,
         now: clock.now(),
         ...(parser === undefined ? {} : { parser }),
       },

@@ -3,9 +3,13 @@
  * unread, until the torrent takes the transport over.
  */
 import type { Millis, SwarmKey } from '../../shared/units.js'
+import type { PeerView } from '../../shared/views.js'
 import { HandshakeParser, handshakeBytes, type PeerFeatures } from '../codec/handshake.js'
+import { MseCalled, MseCaller, type MseEnd, type MsePorts } from '../codec/mse.js'
+import type { Rc4 } from '../codec/rc4.js'
 import type { Watch } from '../base/watch.js'
 import type { Cancel, Clock } from '../ports/clock.js'
+import { CipherTransport, type Secrecy } from './secrecy.js'
 import type { Transport, TransportHandler } from './transport.js'
 
 const HANDSHAKE_TIMEOUT: Millis = 15_000
@@ -31,6 +35,8 @@ export interface LinkInit {
   readonly peerId: Uint8Array
   /** The swarm we dialled for; null for a connection that was accepted. */
   readonly key: SwarmKey | null
+  /** We open it with a secret handshake (MSE); for one that we dialled. */
+  readonly secret?: boolean
 }
 
 export interface LinkPorts {
@@ -40,6 +46,8 @@ export interface LinkPorts {
   readonly serves: (key: SwarmKey) => boolean
   /** Whether we offer a DHT node (BEP 5) in that swarm; not there: no. */
   readonly dht?: (key: SwarmKey) => boolean
+  /** Secret handshakes; not there: none are made. */
+  readonly secrecy?: Secrecy
   /** The handshake is whole. The torrent calls `take` now or later, or `close`. */
   readonly ready: (link: Link, greeting: Greeting) => void
   /** The connection ended before anyone took it. */
@@ -49,10 +57,19 @@ export interface LinkPorts {
 }
 
 export class Link implements TransportHandler {
-  readonly transport: Transport
   readonly #init: LinkInit
   readonly #ports: LinkPorts
-  readonly #parser = new HandshakeParser()
+  /** Encrypts what is written, where that was agreed on. */
+  #transport: Transport
+  #parser = new HandshakeParser()
+  /** The swarm that is meant; null until a peer that called has named it in secret. */
+  #key: SwarmKey | null
+  /** The secret handshake, while it lasts. */
+  #mse: MseCaller | MseCalled | null = null
+  /** What comes is encrypted with it; null: it is not. */
+  #cipher: Rc4 | null = null
+  /** What of the connection is encrypted. */
+  #encryption: PeerView['encryption'] = 'none'
   /** Ours was sent. */
   #greeted = false
   /** 'greeting' until both handshakes are there, 'waiting' until taken, then 'taken' or 'closed' for good. */
@@ -65,14 +82,23 @@ export class Link implements TransportHandler {
   readonly #timeout: Cancel
 
   constructor(init: LinkInit, ports: LinkPorts) {
-    this.transport = init.transport
+    this.#transport = init.transport
+    this.#key = init.key
     this.#init = init
     this.#ports = ports
     this.#timeout = ports.clock.after(HANDSHAKE_TIMEOUT, () => {
       this.close('handshake-timeout')
     })
     this.transport.start(this)
-    if (init.key !== null) this.#greet(init.key)
+    if (init.key !== null) this.#call(init.key)
+  }
+
+  /** Where to write; after a secret handshake that led to RC4, another one than was given. */
+  get transport(): Transport {
+    return this.#transport
+  }
+  get encryption(): PeerView['encryption'] {
+    return this.#encryption
   }
 
   /** Closed before anyone took it. */
@@ -106,6 +132,7 @@ export class Link implements TransportHandler {
   }
 
   #data(view: Buffer): void {
+    if (this.#cipher !== null) this.#cipher.apply(view)
     if (this.#phase === 'taken') {
       this.#handler?.data(view)
     } else if (this.#phase === 'greeting') {
@@ -157,17 +184,11 @@ export class Link implements TransportHandler {
   }
 
   #read(view: Buffer): void {
+    if (this.#mse !== null) return this.#mse.push(view)
     const used = this.#parser.push(view)
-    if (this.#parser.fault !== null) return this.close(this.#parser.fault)
+    if (this.#parser.fault !== null) return this.#notPlain(view.subarray(used), this.#parser.fault)
     const { key, features, peerId } = this.#parser
-    if (key === null || features === null) return
-    if (!this.#greeted) {
-      if (!this.#ports.serves(key)) return this.close('unknown-info-hash')
-      this.#greet(key)
-    } else if (this.#init.key !== null && key !== this.#init.key) {
-      return this.close('another-info-hash')
-    }
-    if (peerId === null) return
+    if (key === null || features === null || !this.#answer(key) || peerId === null) return
     this.#timeout()
     this.#phase = 'waiting'
     this.transport.pause()
@@ -175,8 +196,76 @@ export class Link implements TransportHandler {
     this.#ports.ready(this, { key, peerId, features })
   }
 
-  #greet(key: SwarmKey): void {
+  /** Greets a peer that has named its swarm; false: it is not to be talked to, and was closed. */
+  #answer(key: SwarmKey): boolean {
+    let fault: string | null = null
+    if (this.#key !== null && key !== this.#key) fault = 'another-info-hash'
+    else if (!this.#greeted && this.#encryption === 'none' && this.#ports.secrecy?.mode() === 'required')
+      fault = 'not-encrypted'
+    else if (!this.#greeted && !this.#ports.serves(key)) fault = 'unknown-info-hash'
+    if (fault === null && !this.#greeted) this.#greet(key)
+    if (fault !== null) this.close(fault)
+    return fault === null
+  }
+
+  #greeting(key: SwarmKey): Buffer {
     this.#greeted = true
-    this.transport.write(handshakeBytes(key, this.#init.peerId, this.#ports.dht?.(key) === true))
+    return handshakeBytes(key, this.#init.peerId, this.#ports.dht?.(key) === true)
+  }
+
+  #greet(key: SwarmKey): void {
+    this.#transport.write(this.#greeting(key))
+  }
+
+  // --- in secret
+
+  #call(key: SwarmKey): void {
+    const { secrecy } = this.#ports
+    if (this.#init.secret !== true || secrecy === undefined) return this.#greet(key)
+    try {
+      this.#mse = new MseCaller({ key, initial: this.#greeting(key) }, this.#msePorts(secrecy))
+    } catch (error) {
+      // Where the system's cryptography refuses such keys, this connection ends and no more.
+      this.#broke(error)
+    }
+  }
+
+  /** Not BitTorrent as it is: from one that called us it may be the beginning of a secret handshake. */
+  #notPlain(rest: Buffer, fault: string): void {
+    const { secrecy } = this.#ports
+    const heard = this.#key === null && secrecy !== undefined && secrecy.mode() !== 'off'
+    if (!heard) return this.close(fault)
+    if (!secrecy.admits()) return this.close('too-many-handshakes')
+    this.#mse = new MseCalled({ swarmOf: secrecy.swarmOf }, this.#msePorts(secrecy))
+    this.#mse.push(Buffer.concat([this.#parser.taken, rest]))
+  }
+
+  #msePorts({ random }: Secrecy): MsePorts {
+    return {
+      random,
+      send: (bytes) => {
+        this.#transport.write(bytes)
+      },
+      done: (end) => {
+        this.#hidden(end)
+      },
+      failed: (fault) => {
+        this.close(fault)
+      },
+    }
+  }
+
+  /** What came behind the secret handshake is read as if it had come plainly. */
+  #hidden({ key, rest, ciphers }: MseEnd): void {
+    if (this.#phase !== 'greeting') return
+    this.#mse = null
+    this.#key = key
+    this.#parser = new HandshakeParser()
+    this.#encryption = ciphers === null ? 'handshake' : 'rc4'
+    if (ciphers !== null) {
+      this.#cipher = ciphers.receive
+      this.#transport = new CipherTransport(this.#transport, ciphers.send)
+    }
+    if (rest.length > 0) this.#read(rest)
   }
 }

@@ -131,6 +131,7 @@ export class MetadataPeer implements LinkHandler, WireHandler {
       client: this.#client,
       direction: this.link.transport.direction,
       source: this.source,
+      encryption: this.link.encryption,
       progress: 0,
       downRate: 0,
       upRate: 0,

@@ -64,6 +64,8 @@ export interface PeerInit {
   /** BEP 10 on both sides. */
   readonly extensions: boolean
   readonly source: PeerView['source']
+  /** Left out: none. */
+  readonly encryption?: PeerView['encryption']
   readonly now: Millis
   /** Of a connection that is taken over: it may be in the middle of a message. */
   readonly parser?: WireParser
@@ -90,6 +92,7 @@ export class Peer implements LinkHandler, WireHandler {
   readonly fast: boolean
   readonly extensions: boolean
   readonly source: PeerView['source']
+  readonly encryption: PeerView['encryption']
   /** The 20 bytes of its handshake, as hex. */
   readonly peerId: string
   /** What the peer has. */
@@ -191,6 +194,7 @@ export class Peer implements LinkHandler, WireHandler {
     this.fast = init.fast
     this.extensions = init.extensions
     this.source = init.source
+    this.encryption = init.encryption ?? 'none'
     this.peerId = Buffer.from(init.peerId).toString('hex')
     this.client = clientName(init.peerId)
     this.bits = new Bitfield(init.pieceCount)
@@ -552,6 +556,7 @@ export class Peer implements LinkHandler, WireHandler {
       client: this.client,
       direction: this.transport.direction,
       source: this.source,
+      encryption: this.encryption,
       progress: this.bits.size === 0 ? 0 : this.bits.count / this.bits.size,
       downRate: this.down.rate(now),
       upRate: this.up.rate(now),

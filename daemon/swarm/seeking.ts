@@ -84,13 +84,14 @@ export class Seeking {
     const connections = this.#ports.fetch() ?? data.live?.connections
     if (connections === undefined) return () => undefined
     const { key, peerId } = this.#init
-    const { clock, watch, dialer, log } = means
+    const { clock, watch, dialer, log, secrecy } = means
     return dialPeer(
       { address, key, peerId },
       {
         clock,
         watch,
         dialer,
+        ...(secrecy === undefined ? {} : { secrecy }),
         dht: () => this.offersDht,
         ready: (link, greeting) => {
           connections.attach(link, greeting, candidates.sourceOf(address))

@@ -1,4 +1,5 @@
 /** What a torrent is given: its record, and what it shares with all others. */
+import type { Secrecy } from './secrecy.js'
 import type { Limiter } from '../base/limiter.js'
 import type { Log } from '../base/log.js'
 import type { Watch } from '../base/watch.js'
@@ -42,6 +43,8 @@ export interface TorrentMeans {
   readonly unchokes: UnchokeShare
   readonly store: Store
   readonly dialer: Dialer
+  /** Not there: nobody is spoken to in secret. */
+  readonly secrecy?: Secrecy
   readonly gate: CheckGate
   readonly place: Place
   readonly budget: ConnectionBudget

@@ -182,6 +182,7 @@ export const peerView = view<PeerView>({
   client: z.string(),
   direction: z.enum(['in', 'out']),
   source: z.enum(['tracker', 'dht', 'lsd', 'pex', 'incoming', 'resume', 'user', 'magnet']),
+  encryption: z.enum(['none', 'handshake', 'rc4']),
   progress: fraction,
   downRate: count,
   upRate: count,

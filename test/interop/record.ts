@@ -30,6 +30,7 @@ const SECTIONS = [
   'Peer exchange alone',
   'Local discovery alone',
   'IPv6 alone',
+  'Encryption required',
   'What Transmission takes minutes for',
 ] as const
 

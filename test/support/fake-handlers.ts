@@ -83,6 +83,7 @@ const PEER: PeerView = {
   client: 'Transmission 4.0.6',
   direction: 'out',
   source: 'tracker',
+  encryption: 'none',
   progress: 1,
   downRate: 1_048_576,
   upRate: 0,

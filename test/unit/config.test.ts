@@ -197,6 +197,7 @@ describe('what holds', () => {
       'net.scope': 'internet',
       'peers.max': 500,
       'peers.perTorrent': 80,
+      'peers.encryption': 'allowed',
       'pex.enabled': true,
       'memory.buffer': 33_554_432,
       'disk.reserve': 67_108_864,

@@ -257,6 +257,7 @@ describe('peers, trackers, settings, status', () => {
     client: 'qBittorrent 4.6.7',
     direction: 'in',
     source: 'incoming',
+    encryption: 'none',
     progress: 0.5,
     downRate: 1_048_576,
     upRate: 0,
@@ -269,11 +270,20 @@ describe('peers, trackers, settings, status', () => {
   }
   const [tracker] = detail.trackers
 
+  it.each([
+    ['none', 'DuI'],
+    ['handshake', 'DuIe'],
+    ['rc4', 'DuIE'],
+  ] as const)('a peer with encryption: %s', (encryption, flags) => {
+    expect(renderPeers([{ ...peer, encryption }], NARROW).split('\n')[1]).toMatch(new RegExp(` ${flags}$`))
+  })
+
   it('peers', () => {
     expect(renderPeers([peer], NARROW)).toMatchInlineSnapshot(`
       "PEER                 CLIENT               HAS     DOWN  UP  FLAGS
       [2001:db8::7]:51413  qBittorrent 4.6.7  50.0%  1 MiB/s   -  DuI
-      FLAGS: D gives to us, d not yet; U takes from us, u not yet; I called us
+      FLAGS: D gives to us, d not yet; U takes from us, u not yet; I called us;
+      E encrypted, e only its handshake
       "
     `)
     expect(renderPeers([], NARROW)).toBe('No peers are connected.\n')
@@ -518,6 +528,7 @@ describe('tables with the longest values', () => {
             client: long,
             direction: 'in',
             source: 'incoming',
+            encryption: 'none',
             progress: 0.999,
             downRate: 9_999_999_999,
             upRate: 9_999_999_999,
@@ -625,6 +636,7 @@ it('nothing from outside reaches the terminal as it is', () => {
           client: HOSTILE,
           direction: 'in',
           source: 'incoming',
+          encryption: 'none',
           progress: 0,
           downRate: 0,
           upRate: 0,

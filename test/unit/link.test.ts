@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { type Greeting, Link } from '../../daemon/swarm/link.js'
+import { swarmMark } from '../../daemon/codec/mse-keys.js'
+import type { Secrecy } from '../../daemon/swarm/secrecy.js'
+import type { Encryption } from '../../shared/settings.js'
 import type { SwarmKey } from '../../shared/units.js'
 import { FakeClock } from '../support/fake-clock.js'
+import { FakeRandom } from '../support/fake-random.js'
 import { fakeWatch } from '../support/fake-watch.js'
 import { type FakeEnd, fakeLine } from '../support/fake-transport.js'
 import { hostAddress } from '../support/raw-peer.js'
@@ -148,4 +152,68 @@ it('fails once, whoever ends it', async () => {
   await turn()
   expect(failed).toEqual(['test'])
   expect(clock.pending).toBe(0)
+})
+
+describe('in secret', () => {
+  function secrecy(mode: Encryption, admits = true): Secrecy {
+    const swarmOf = (mark: string): SwarmKey | null => (mark === swarmMark(KEY) ? KEY : null)
+    return { random: new FakeRandom(3), mode: () => mode, swarmOf, admits: () => admits }
+  }
+
+  /** Two links at the ends of one line, the caller in secret. */
+  function pair(modes: {
+    readonly called: Encryption
+    readonly admits?: boolean
+    readonly secret?: boolean
+  }) {
+    const clock = new FakeClock()
+    const line = fakeLine(hostAddress('10.0.0.1'), hostAddress('10.0.0.2'), { chunk: 100 })
+    const ready: Greeting[] = []
+    const failed: string[] = []
+    const make = (transport: FakeEnd, key: SwarmKey | null, peerId: Buffer, own: Secrecy): Link =>
+      new Link(
+        { transport, peerId, key, secret: modes.secret ?? true },
+        {
+          clock,
+          watch: fakeWatch(),
+          secrecy: own,
+          serves: (asked) => asked === KEY,
+          ready: (_, greeting) => void ready.push(greeting),
+          failed: (_, reason) => void failed.push(reason),
+          broke: (error) => void failed.push(String(error)),
+        },
+      )
+    const called = make(line.into, null, OURS, secrecy(modes.called, modes.admits))
+    const caller = make(line.out, KEY, THEIRS, secrecy('preferred'))
+    return { caller, called, ready, failed }
+  }
+
+  async function settle(): Promise<void> {
+    for (let at = 0; at < 50; at++) await turn()
+  }
+
+  it('both shake hands behind the secret handshake, and the stream goes on as it is', async () => {
+    const { caller, called, ready, failed } = pair({ called: 'allowed' })
+    await settle()
+    expect(failed).toEqual([])
+    expect(ready.map(({ key }) => key)).toEqual([KEY, KEY])
+    expect([caller.encryption, called.encryption]).toEqual(['handshake', 'handshake'])
+  })
+
+  it.each([
+    ['off', true, 'not-bittorrent'],
+    ['allowed', false, 'too-many-handshakes'],
+  ] as const)('%s, room %s: one that calls so is let go', async (called, admits, reason) => {
+    const { failed, ready } = pair({ called, admits })
+    await settle()
+    expect(failed).toContain(reason)
+    expect(ready).toEqual([])
+  })
+
+  it('required: one that calls plainly is let go', async () => {
+    const { failed, ready } = pair({ called: 'required', secret: false })
+    await settle()
+    expect(failed).toContain('not-encrypted')
+    expect(ready).toEqual([])
+  })
 })

@@ -203,6 +203,7 @@ describe('watch', () => {
     client: 'x',
     direction: 'out',
     source: 'tracker',
+    encryption: 'none',
     progress: 1,
     downRate,
     upRate: 0,

@@ -26,18 +26,18 @@ export function lacking(...names: readonly ForeignName[]): string {
   return absent.length === 0 ? '' : `${absent.join(', ')} not installed`
 }
 
-/** Starts a client at its seat in the lab. */
-export async function startForeign(lab: Lab, name: ForeignName): Promise<Client> {
+/** Starts a client at its seat in the lab. `secret`: it speaks encrypted alone. */
+export async function startForeign(lab: Lab, name: ForeignName, secret = false): Promise<Client> {
   const host = await lab.host(SEATS[name])
   switch (name) {
     case 'libtorrent':
-      return startLibtorrent(host)
+      return startLibtorrent(host, '', false, secret)
     case 'transmission':
-      return startTransmission(host)
+      return startTransmission(host, false, false, [], secret)
     case 'aria2':
-      return startAria2(host)
+      return startAria2(host, secret)
     case 'qbittorrent':
-      return startQbittorrent(host)
+      return startQbittorrent(host, false, false, secret)
   }
 }
 

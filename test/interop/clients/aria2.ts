@@ -16,8 +16,8 @@ interface Row {
   readonly followedBy?: readonly string[]
 }
 
-/** aria2c as a JSON-RPC server. */
-export async function startAria2(host: Host): Promise<Client> {
+/** aria2c as a JSON-RPC server. `secret`: it speaks in RC4 alone. */
+export async function startAria2(host: Host, secret = false): Promise<Client> {
   const program = host.spawn('aria2c', [
     '--no-conf',
     '--enable-rpc',
@@ -36,6 +36,7 @@ export async function startAria2(host: Host): Promise<Client> {
     '--check-integrity=true',
     '--max-concurrent-downloads=50',
     '--file-allocation=none',
+    ...(secret ? ['--bt-require-crypto=true', '--bt-min-crypto-level=arc4'] : []),
     `--dir=${host.dir}`,
   ])
   const ids = new Map<string, string>()

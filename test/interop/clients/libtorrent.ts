@@ -30,10 +30,22 @@ export interface LibtorrentClient extends Client {
 
 /**
  * libtorrent through its Python binding, with a driver script of ours. `dht`: HOST:PORT where its DHT begins; '': it has
- * none. `lsd`: it speaks to the local network.
+ * none. `lsd`: it speaks to the local network. `secret`: it refuses plain handshakes and takes RC4 where it may choose.
  */
-export async function startLibtorrent(host: Host, dht = '', lsd = false): Promise<LibtorrentClient> {
-  const program = host.spawn(PYTHON, ['-u', DRIVER, host.address, dht, lsd ? 'lsd' : ''])
+export async function startLibtorrent(
+  host: Host,
+  dht = '',
+  lsd = false,
+  secret = false,
+): Promise<LibtorrentClient> {
+  const program = host.spawn(PYTHON, [
+    '-u',
+    DRIVER,
+    host.address,
+    dht,
+    lsd ? 'lsd' : '',
+    secret ? 'secret' : '',
+  ])
   const waiting = new Map<number, (reply: Reply) => void>()
   let asked = 0
 

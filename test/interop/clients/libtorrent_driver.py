@@ -10,6 +10,9 @@ ADDRESS = sys.argv[1]
 DHT = sys.argv[2] if len(sys.argv) > 2 else ""
 # "lsd": it speaks to the local network.
 LSD = len(sys.argv) > 3 and sys.argv[3] == "lsd"
+# "secret": it refuses plain handshakes.
+SECRET = len(sys.argv) > 4 and sys.argv[4] == "secret"
+POLICY = int(lt.enc_policy.pe_forced if SECRET else lt.enc_policy.pe_disabled)
 handles = {}
 seen = {}
 
@@ -29,8 +32,9 @@ session = lt.session(
         "enable_natpmp": False,
         "enable_incoming_utp": False,
         "enable_outgoing_utp": False,
-        "in_enc_policy": int(lt.enc_policy.pe_disabled),
-        "out_enc_policy": int(lt.enc_policy.pe_disabled),
+        "in_enc_policy": POLICY,
+        "out_enc_policy": POLICY,
+        "prefer_rc4": SECRET,
     }
 )
 

@@ -8,7 +8,7 @@ import type { AddInit, Client } from './client.js'
 const PORT = 8080
 const BOUNDARY = 'torrentino-interop-boundary'
 
-const config = (pex: boolean, dht: boolean): string => `[LegalNotice]
+const config = (pex: boolean, dht: boolean, secret: boolean): string => `[LegalNotice]
 Accepted=true
 
 [BitTorrent]
@@ -17,7 +17,7 @@ Session\\DHTEnabled=${dht}
 Session\\PeXEnabled=${pex}
 Session\\LSDEnabled=false
 Session\\BTProtocol=TCP
-Session\\Encryption=2
+Session\\Encryption=${secret ? 1 : 2}
 Session\\SSRFMitigation=false
 Session\\MultiConnectionsPerIp=true
 Session\\QueueingSystemEnabled=false
@@ -52,12 +52,20 @@ function form(fields: Readonly<Record<string, string>>, torrent: Uint8Array | nu
   return Buffer.concat([Buffer.from(parts.join('') + file), torrent, Buffer.from(`\r\n--${BOUNDARY}--\r\n`)])
 }
 
-/** qbittorrent-nox over its web API. `pex`: peers tell it of peers. `dht`: it has a node; where it begins a link's `dht` says. */
-export async function startQbittorrent(host: Host, pex = false, dht = false): Promise<Client> {
+/**
+ * qbittorrent-nox over its web API. `pex`: peers tell it of peers. `dht`: it has a node; where that begins a link's `dht`
+ * says. `secret`: it refuses plain handshakes.
+ */
+export async function startQbittorrent(
+  host: Host,
+  pex = false,
+  dht = false,
+  secret = false,
+): Promise<Client> {
   const dir = join(host.dir, 'qbittorrent')
   const folder = join(dir, 'qBittorrent', 'config')
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'qBittorrent.conf'), config(pex, dht))
+  writeFileSync(join(folder, 'qBittorrent.conf'), config(pex, dht, secret))
   const program = host.spawn('qbittorrent-nox', [`--profile=${dir}`, `--webui-port=${PORT}`])
 
   async function get(path: string): Promise<string> {

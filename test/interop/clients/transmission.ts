@@ -21,7 +21,7 @@ interface PeerRow {
   readonly address: string
 }
 
-const settings = (dir: string, lsd: boolean, pex: boolean, dht: boolean): object => ({
+const settings = (dir: string, lsd: boolean, pex: boolean, dht: boolean, secret: boolean): object => ({
   'peer-port': 51413,
   'rpc-port': PORT,
   'rpc-whitelist-enabled': false,
@@ -31,7 +31,7 @@ const settings = (dir: string, lsd: boolean, pex: boolean, dht: boolean): object
   'lpd-enabled': lsd,
   'utp-enabled': false,
   'port-forwarding-enabled': false,
-  encryption: 0,
+  encryption: secret ? 2 : 0,
   'download-dir': dir,
   // Both would park what waits for a slow tracker.
   'download-queue-enabled': false,
@@ -40,17 +40,18 @@ const settings = (dir: string, lsd: boolean, pex: boolean, dht: boolean): object
 
 /**
  * transmission-daemon over its JSON RPC. `lsd`: it speaks to the local network. `pex`: peers tell it of peers. `doors`:
- * addresses of nodes, where its DHT begins; without them it has none.
+ * addresses of nodes, where its DHT begins; without them it has none. `secret`: it refuses plain handshakes.
  */
 export async function startTransmission(
   host: Host,
   lsd = false,
   pex = false,
   doors: readonly string[] = [],
+  secret = false,
 ): Promise<Client> {
   const dir = join(host.dir, 'transmission')
   mkdirSync(dir)
-  writeFileSync(join(dir, 'settings.json'), JSON.stringify(settings(dir, lsd, pex, doors.length > 0)))
+  writeFileSync(join(dir, 'settings.json'), JSON.stringify(settings(dir, lsd, pex, doors.length > 0, secret)))
   // One node a line, its port after a space.
   writeFileSync(join(dir, 'dht.bootstrap'), doors.map((door) => `${door.replace(':', ' ')}\n`).join(''))
   const program = host.spawn('transmission-daemon', ['-f', '-g', dir])
