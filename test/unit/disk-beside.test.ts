@@ -13,15 +13,16 @@ const built = (file: string): string => new URL(`../../dist/daemon/disk/${file}`
 
 const hasTasks = fs.existsSync('/proc/self/task')
 
-/** A lane whose every fdatasync waits for a file, and leaves another one when it begins. */
+/** A lane whose every fdatasync waits for a file, and leaves another one, with the number of its thread, when it begins. */
 function lane(dir: string): URL {
   const [gate, begun] = ['gate', 'begun'].map((name) => JSON.stringify(join(dir, name)))
   const code = `import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
+import { threadId } from 'node:worker_threads'
 const real = fs.fdatasyncSync
 const sleep = new Int32Array(new SharedArrayBuffer(4))
 fs.fdatasyncSync = (fd) => {
-  fs.writeFileSync(${String(begun)}, '')
+  fs.writeFileSync(${String(begun)}, String(threadId))
   for (let n = 0; n < 3000 && !fs.existsSync(${String(gate)}); n += 1) Atomics.wait(sleep, 0, 0, 10)
   real(fd)
 }
@@ -81,8 +82,11 @@ describe.skipIf(!isBuilt)('while the disk is in a sync', () => {
     expect(bugs).toEqual([])
   })
 
-  /** The lane itself was held up by a sync for so long. */
-  async function syncOnce(millis: number): Promise<void> {
+  /** The number of the thread that began a sync. */
+  const begunBy = (): string => fs.readFileSync(join(dir, 'begun'), 'utf8')
+
+  /** The lane itself was held up by a sync for so long; answers the number of its thread. */
+  async function syncOnce(millis: number): Promise<string> {
     const { storage, torrent } = open('first')
     await handAll(disk, storage, torrent, events, [0])
     const round = storage.sync()
@@ -91,7 +95,9 @@ describe.skipIf(!isBuilt)('while the disk is in a sync', () => {
     fs.writeFileSync(join(dir, 'gate'), '')
     expect(await round).toMatchObject({ fault: null })
     await storage.close()
+    const thread = begunBy()
     for (const name of ['gate', 'begun']) fs.rmSync(join(dir, name))
+    return thread
   }
 
   /** A round of `name` is in its fdatasync, on a volume that was slow before. */
@@ -143,15 +149,16 @@ describe.skipIf(!isBuilt)('while the disk is in a sync', () => {
     await other.storage.close()
   })
 
-  it('a volume whose syncs are quick has no thread for them', { skip: !hasTasks }, async () => {
-    const threads = (): number => fs.readdirSync('/proc/self/task').length
-    await syncOnce(99)
-    const before = threads()
+  it.each([
+    [99, 'quick', 'in the lane itself'],
+    [100, 'slow', 'in a thread beside it'],
+  ])('after a sync of %d ms, which is %s, the next ones are done %s', async (millis) => {
+    const lane = await syncOnce(millis)
     fs.writeFileSync(join(dir, 'gate'), '')
     const { storage, torrent } = open('written')
     await handAll(disk, storage, torrent, events, [0])
     expect(await storage.sync()).toMatchObject({ fault: null })
-    expect(threads()).toBe(before)
+    expect(begunBy() === lane).toBe(millis < 100)
     await storage.close()
   })
 
