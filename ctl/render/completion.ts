@@ -37,17 +37,17 @@ const FILE_OPTIONS = ['dir', 'home', 'output']
 const names = ({ name, aliases }: ShownVerb): string => [name, ...aliases].join('|')
 const every = (verbs: readonly ShownVerb[]): string => verbs.map(({ name }) => name).join(' ')
 
+/** What a shell's script notes down of the arguments of a verb: ids, files, one of these words, or nothing. */
+function argumentOf(verb: ShownVerb, oneOf: (words: string) => string): string {
+  const words = wordsOf(verb)
+  if (words === 'ids') return 'ids=1'
+  if (words === 'files') return 'files=1'
+  return words.length > 0 ? oneOf(words.join(' ')) : ':'
+}
+
 function bash(verbs: readonly ShownVerb[]): string {
   const cases = verbs.map((verb) => {
-    const words = wordsOf(verb)
-    const more =
-      words === 'ids'
-        ? 'ids=1'
-        : words === 'files'
-          ? 'files=1'
-          : words.length > 0
-            ? `words='${words.join(' ')}'`
-            : ':'
+    const more = argumentOf(verb, (words) => `words='${words}'`)
     return `    ${names(verb)}) options='${optionsOf(verb).map(dashed).join(' ')}'; ${more} ;;\n`
   })
   return `# bash completion of torrentinoctl: source <(torrentinoctl completion bash)
@@ -81,15 +81,7 @@ complete -o filenames -F _torrentinoctl torrentinoctl
 function zsh(verbs: readonly ShownVerb[]): string {
   const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
   const cases = verbs.map((verb) => {
-    const words = wordsOf(verb)
-    const more =
-      words === 'ids'
-        ? 'ids=1'
-        : words === 'files'
-          ? 'files=1'
-          : words.length > 0
-            ? `choices=(${words.join(' ')})`
-            : ':'
+    const more = argumentOf(verb, (words) => `choices=(${words})`)
     const options = optionsOf(verb).map((option) =>
       quoted(`--${option.name}:${option.describe.replaceAll(':', '\\:')}`),
     )
