@@ -157,14 +157,20 @@ export interface TrackerView {
   readonly status: 'idle' | 'waiting' | 'announcing' | 'working' | 'failing'
   /** The last error or warning, one line, or null. */
   readonly message: string | null
+  /** Failures in a row since the last answer. */
+  readonly failures: number
   /** Milliseconds since 1970 of the last answer, or null. */
   readonly lastAnswerAt: Millis | null
+  /** Milliseconds since 1970 of the last failure, or null. */
+  readonly lastFailureAt: Millis | null
   /** Milliseconds since 1970, or null. */
   readonly nextAnnounceAt: Millis | null
   /** In the swarm, as it counts; null: it did not say. */
   readonly seeds: number | null
   /** In the swarm, as it counts; null: it did not say. */
   readonly leechers: number | null
+  /** How often the content was downloaded whole, as it counts; null: it did not say. */
+  readonly downloads: number | null
   /** Peers in the last answer. */
   readonly peers: number | null
   /** Announces of all torrents that go before its own, while that is 'waiting'; else null. */

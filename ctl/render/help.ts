@@ -1,7 +1,7 @@
 /** `--help`: of everything on one screen, and of one verb. */
 import { EXIT } from '../../shared/rpc/errors.js'
 import { globalOptions, type OptionSpec, type ShownGroup, type ShownVerb } from '../tree.js'
-import { paint, type Style } from './style.js'
+import { paint, type Style, wrap } from './style.js'
 
 /** What each exit status means, in the order of the numbers. */
 export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
@@ -81,18 +81,6 @@ function row(name: string, describe: string, width: number, style: Style): strin
   const indent = ' '.repeat(width + 4)
   const head = name.length > width ? `  ${name}\n${indent}` : `  ${name.padEnd(width)}  `
   return `${head}${lines.join(`\n${indent}`)}\n`
-}
-
-function wrap(text: string, cells: number): string[] {
-  const lines: string[] = []
-  let line = ''
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > cells) {
-      lines.push(line)
-      line = word
-    } else line = line === '' ? word : `${line} ${word}`
-  }
-  return [...lines, line]
 }
 
 function withChoices(describe: string, choices: readonly string[]): string {

@@ -1,6 +1,6 @@
 /** How something is drawn: what a renderer knows of the terminal. */
 import { styleText } from 'node:util'
-import { formatBytes, formatRate } from '../../shared/text.js'
+import { cellWidth, formatBytes, formatRate, truncateMiddle } from '../../shared/text.js'
 
 export interface Style {
   /** Width in cells; Infinity where the output is not a terminal. */
@@ -32,6 +32,20 @@ export function rateText(rate: number, style: Style): string {
 /** `1 file`, `2 files`. */
 export function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
+/** Lines of at most `cells`, cut at spaces; a word that is wider loses its middle. */
+export function wrap(text: string, cells: number): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`
+    if (line !== '' && cellWidth(longer) > cells) {
+      lines.push(truncateMiddle(line, cells))
+      line = word
+    } else line = longer
+  }
+  return [...lines, truncateMiddle(line, cells)]
 }
 
 /** `2023-11-14 22:13:20Z`. */

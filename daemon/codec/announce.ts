@@ -31,6 +31,8 @@ export interface AnnounceAnswer {
   readonly minInterval: Millis | null
   readonly seeds: number | null
   readonly leechers: number | null
+  /** How often the content was downloaded whole. */
+  readonly downloads: number | null
   readonly peers: readonly PeerAddress[]
   /** One line for the user. */
   readonly warning: string | null

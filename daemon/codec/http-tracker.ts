@@ -73,6 +73,7 @@ export function parseAnnounce(body: Uint8Array): AnnounceResult {
       minInterval: seconds(dictGet(root, 'min interval')),
       seeds: count(dictGet(root, 'complete')),
       leechers: count(dictGet(root, 'incomplete')),
+      downloads: count(dictGet(root, 'downloaded')),
       peers: peersOf(root, body),
       warning: warning === '' ? null : warning,
       trackerId: trackerId !== undefined && trackerId.length <= 256 ? trackerId.slice() : null,

@@ -107,6 +107,7 @@ function announceAnswer(packet: Buffer, family: 4 | 6): AnnounceAnswer {
     minInterval: null,
     seeds: packet.readUInt32BE(16),
     leechers: packet.readUInt32BE(12),
+    downloads: null,
     peers: peers.filter((peer) => peer.port !== 0).slice(0, MOST_PEERS),
     warning: null,
     trackerId: null,

@@ -152,10 +152,13 @@ export class Announcer {
       url: redactTracker(tracker.url),
       status: statusOf(standings),
       message: tried?.message == null ? null : redactText(tried.message),
+      failures: standings.map((each) => each.failures).reduce(most, 0) ?? 0,
       lastAnswerAt: this.wall(answered),
+      lastFailureAt: this.wall(standings.map((each) => each.failedAt).reduce(most, null)),
       nextAnnounceAt: tried?.askedAt == null ? null : this.wall(next),
       seeds: standings.map((each) => each.seeds).reduce(most, null),
       leechers: standings.map((each) => each.leechers).reduce(most, null),
+      downloads: standings.map((each) => each.downloads).reduce(most, null),
       peers: standings.map((each) => each.peers).reduce(most, null),
       before: standings.map((each) => each.before?.() ?? null).reduce(most, null),
     }

@@ -24,6 +24,8 @@ export class Standing {
   notBefore: Millis = 0
   /** Moment on `clock.now` of the last answer, or null. */
   answeredAt: Millis | null = null
+  /** Moment on `clock.now` of the last failure, or null. */
+  failedAt: Millis | null = null
   /** Moment on `clock.now` of the last announce that was sent, or null. */
   askedAt: Millis | null = null
   /** Milliseconds between regular announces, clamped to a minute and a day. */
@@ -40,6 +42,8 @@ export class Standing {
   message: string | null = null
   seeds: number | null = null
   leechers: number | null = null
+  /** How often the content was downloaded whole, as the tracker counts. */
+  downloads: number | null = null
   /** Peers in the last answer, or null. */
   peers: number | null = null
 
@@ -64,11 +68,13 @@ export class Standing {
     this.message = answer.warning
     this.seeds = answer.seeds
     this.leechers = answer.leechers
+    this.downloads = answer.downloads ?? this.downloads
     this.peers = answer.peers.length
   }
 
   failed(fault: AnnounceFault, now: Millis, random: Random): void {
     this.failures += 1
+    this.failedAt = now
     this.message = fault.message
     if (fault.retryIn === 'never') {
       this.notBefore = Infinity

@@ -226,10 +226,13 @@ export const trackerView = view<TrackerView>({
   url: z.string(),
   status: z.enum(['idle', 'waiting', 'announcing', 'working', 'failing']),
   message: z.string().nullable(),
+  failures: count,
   lastAnswerAt: time.nullable(),
+  lastFailureAt: time.nullable(),
   nextAnnounceAt: time.nullable(),
   seeds: count.nullable(),
   leechers: count.nullable(),
+  downloads: count.nullable(),
   peers: count.nullable(),
   before: count.nullable(),
 })

@@ -100,10 +100,13 @@ const TRACKER: TrackerView = {
   url: 'http://tracker.example/announce',
   status: 'working',
   message: null,
+  failures: 0,
   lastAnswerAt: 1_700_000_000_000,
+  lastFailureAt: null,
   nextAnnounceAt: 1_700_001_800_000,
   seeds: 4,
   leechers: 8,
+  downloads: 40,
   peers: 12,
   before: null,
 }

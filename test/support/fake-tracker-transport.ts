@@ -17,6 +17,7 @@ export const ANSWER: AnnounceAnswer = {
   minInterval: null,
   seeds: 1,
   leechers: 2,
+  downloads: null,
   peers: [],
   warning: null,
   trackerId: null,

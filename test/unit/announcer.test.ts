@@ -417,10 +417,13 @@ describe('what it reports', () => {
         url: expect.not.stringContaining('0123456789abcdef') as string,
         status: 'idle',
         message: null,
+        failures: 0,
         lastAnswerAt: null,
+        lastFailureAt: null,
         nextAnnounceAt: null,
         seeds: null,
         leechers: null,
+        downloads: null,
         peers: null,
         before: null,
       },
@@ -430,10 +433,18 @@ describe('what it reports', () => {
     expect(announcer.views()[0]?.status).toBe('announcing')
     transport.fail('refused', 10 * MINUTE)
     clock.advance(1000)
-    transport.answer({ warning: 'slow down', peers: [{ host: '10.0.0.1', port: 1, family: 4 }] })
+    const peers = [{ host: '10.0.0.1', port: 1, family: 4 as const }]
+    transport.answer({ warning: 'slow down', downloads: 9, peers })
     const wall = clock.wall()
     expect(announcer.views()).toMatchObject([
-      { status: 'failing', message: 'It is refused.', nextAnnounceAt: wall + 30 * MINUTE },
+      {
+        status: 'failing',
+        message: 'It is refused.',
+        failures: 1,
+        lastAnswerAt: null,
+        lastFailureAt: wall - 1000,
+        nextAnnounceAt: wall + 30 * MINUTE,
+      },
       {
         status: 'working',
         message: 'slow down',
@@ -441,6 +452,7 @@ describe('what it reports', () => {
         nextAnnounceAt: wall + 30 * MINUTE,
         seeds: 1,
         leechers: 2,
+        downloads: 9,
         peers: 1,
       },
     ])

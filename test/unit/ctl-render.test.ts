@@ -10,7 +10,7 @@ import { renderShow } from '../../ctl/render/show.js'
 import { renderStatus, renderStatusLine, renderWelcome } from '../../ctl/render/status.js'
 import type { Style } from '../../ctl/render/style.js'
 import { readTemplate, renderTemplate } from '../../ctl/render/template.js'
-import { renderTrackers } from '../../ctl/render/trackers.js'
+import { answerText, renderTrackers } from '../../ctl/render/trackers.js'
 import type { TorrentDetail } from '../../shared/rpc/contract.js'
 import { cellWidth } from '../../shared/text.js'
 import type { TorrentId } from '../../shared/units.js'
@@ -68,10 +68,13 @@ const detail: TorrentDetail = {
       url: 'http://tracker.example/announce',
       status: 'failing',
       message: 'the server answers 503',
+      failures: 3,
       lastAnswerAt: null,
+      lastFailureAt: 1_700_000_580_000,
       nextAnnounceAt: 1_700_000_900_000,
       seeds: null,
       leechers: null,
+      downloads: null,
       peers: null,
       before: null,
     },
@@ -291,14 +294,30 @@ describe('peers, trackers, settings, status', () => {
 
   it('trackers', () => {
     expect(renderTrackers([tracker as TrackerView], NARROW)).toMatchInlineSnapshot(`
-      "TIER  TRACKER                          STATUS   SEEDS  OTHERS    NEXT
-         1  http://tracker.example/announce  failing      -       -  5m 00s
-      http://tracker.example/announce: the server answers 503
+      "TIER  TRACKER                          SEEDS  LEECHERS  DOWNLOADS    NEXT
+         1  http://tracker.example/announce      -         -          -  5m 00s
+            failed 3 times, 20s ago: the server answers 503
       "
     `)
-    const waiting = { ...(tracker as TrackerView), status: 'waiting' as const, before: 12 }
-    expect(renderTrackers([waiting], NARROW)).toContain('waits for its turn, 12 before it')
     expect(renderTrackers([], NARROW)).toBe('This torrent has no trackers.\n')
+  })
+
+  it('a tracker says in plain words what became of it', () => {
+    const said = (over: Partial<TrackerView>): string =>
+      answerText(
+        { ...(tracker as TrackerView), failures: 0, message: null, lastFailureAt: null, ...over },
+        600_000,
+      )
+    const ok = { status: 'working', lastAnswerAt: 288_000, peers: 30 } as const
+    expect(said({ status: 'idle' })).toBe('not asked yet')
+    expect(said({ status: 'announcing' })).toBe('is asked now')
+    expect(said(ok)).toBe('ok, 30 peers, 5m 12s ago')
+    expect(said({ ...ok, status: 'announcing' })).toBe('is asked now; last: ok, 30 peers, 5m 12s ago')
+    expect(said({ ...ok, message: 'be nice' })).toBe('ok, 30 peers, 5m 12s ago; it says: be nice')
+    const failed = { ...ok, status: 'failing', failures: 2, lastFailureAt: 580_000, message: 'No.' } as const
+    expect(said(failed)).toBe('failed 2 times, 20s ago: No. (before: ok, 30 peers, 5m 12s ago)')
+    expect(said({ ...failed, failures: 1, lastAnswerAt: null })).toBe('failed, 20s ago: No.')
+    expect(said({ status: 'waiting', before: 12 })).toBe('waits for its turn, 12 before it')
   })
 
   it('announce says when trackers are asked, and why not now', () => {
@@ -548,10 +567,11 @@ describe('tables with the longest values', () => {
           {
             ...(detail.trackers[0] as TrackerView),
             url: long,
-            message: null,
+            message: `it says ${long} is ${long}`,
             status: 'waiting',
             seeds: 1e6,
             leechers: 1e6,
+            downloads: 1e7,
           },
         ],
         style,

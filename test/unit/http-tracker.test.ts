@@ -65,6 +65,7 @@ describe('parseAnnounce', () => {
       'min interval': 300,
       complete: 5,
       incomplete: 6,
+      downloaded: 7,
       'tracker id': Uint8Array.of(1, 2),
       'warning message': 'slow\ndown',
       peers: Uint8Array.of(10, 0, 0, 1, 0x1a, 0xe1, 10, 0, 0, 2, 0, 0),
@@ -77,6 +78,7 @@ describe('parseAnnounce', () => {
         minInterval: 300_000,
         seeds: 5,
         leechers: 6,
+        downloads: 7,
         peers: [
           { host: '10.0.0.1', port: 6881, family: 4 },
           { host: '::1', port: 80, family: 6 },

@@ -90,6 +90,7 @@ describe('parseUdpReply', () => {
         minInterval: null,
         seeds: 5,
         leechers: 3,
+        downloads: null,
         peers: [{ host: '10.0.0.1', port: 6881, family: 4 }],
         warning: null,
         trackerId: null,

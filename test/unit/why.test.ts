@@ -44,10 +44,13 @@ const TRACKER: TrackerView = {
   url: 'http://t.example/announce',
   status: 'failing',
   message: 'unregistered torrent',
+  failures: 1,
   lastAnswerAt: null,
+  lastFailureAt: null,
   nextAnnounceAt: null,
   seeds: null,
   leechers: null,
+  downloads: null,
   peers: null,
   before: null,
 }
