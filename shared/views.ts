@@ -4,6 +4,19 @@ import type { Bytes, FileIndex, Millis, Rate, TorrentId } from './units.js'
 /** The user's word, durable. */
 export type Desired = 'running' | 'forced' | 'paused' | 'removed' | 'removedWithData'
 
+/** When seeding ends: at a figure; 'none': not for this reason; 'default': as the settings say. */
+export type SeedGoal = number | 'none' | 'default'
+
+/** What is reached first pauses a torrent that seeds. */
+export interface SeedGoals {
+  /** Of what is sent to what was received. */
+  readonly ratio: SeedGoal
+  /** Seconds of seeding. */
+  readonly time: SeedGoal
+  /** Seconds of seeding in which next to nothing was sent. */
+  readonly idle: SeedGoal
+}
+
 /** What is true now, as the kind of daemon/swarm/lifecycle's TorrentState. */
 export type StateKind =
   | 'paused'

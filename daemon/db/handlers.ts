@@ -1,6 +1,7 @@
 /** The table of what the thread does for each method of the port. */
 import type { TorrentId } from '../../shared/units.js'
 import type { Relocation } from '../ports/store.js'
+import { setGoals, setRanks, setReached } from './goals.js'
 import { addJob, endJob, listJobs, relocate, setJob } from './jobs.js'
 import type { Answer, Args, Method, Request } from './protocol.js'
 import {
@@ -41,6 +42,9 @@ const HANDLERS: Handlers = {
   setMetainfo,
   have: readHave,
   setDesired,
+  setRanks,
+  setGoals,
+  setReached,
   setFault,
   setWishes,
   addTrackers,
@@ -78,6 +82,8 @@ const READS: ReadonlySet<Method> = new Set<Method>([
 
 /** Writes that leave as it was what the copy of a torrent says. */
 const QUIET: ReadonlySet<Method> = new Set<Method>([
+  'setRanks',
+  'setGoals',
   'setFault',
   'markWriting',
   'recordRound',

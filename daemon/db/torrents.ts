@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Hashes, InfoHashV1, InfoHashV2, TorrentId } from '../../shared/units.js'
 import type { Desired } from '../../shared/views.js'
+import { type GoalColumns, toGoals } from './goals.js'
 import {
   StoreFault,
   type FileWishRow,
@@ -14,7 +15,7 @@ import {
 } from '../ports/store.js'
 import type { Sql } from './sql.js'
 
-interface TorrentColumns {
+interface TorrentColumns extends GoalColumns {
   readonly id: TorrentId
   readonly hash_v1: InfoHashV1 | null
   readonly hash_v2: InfoHashV2 | null
@@ -34,6 +35,8 @@ interface TorrentColumns {
   readonly fault: string | null
   readonly sequential: number
   readonly first_last: number
+  readonly queue_rank: number | null
+  readonly reached: string | null
 }
 
 interface TrackerColumns extends TrackerRow {
@@ -45,6 +48,7 @@ interface TotalsColumns {
   readonly downloaded: number
   readonly uploaded: number
   readonly wasted: number
+  readonly seeding_ms: number
 }
 
 const DESIRED: readonly string[] = ['running', 'forced', 'paused', 'removed', 'removedWithData']
@@ -71,13 +75,14 @@ export function listTorrents(sql: Sql, only: TorrentId | null = null): TorrentRo
   }
   const totals = new Map<TorrentId, TotalsColumns>()
   const totalsRows = sql.all(
-    `SELECT torrent_id, downloaded, uploaded, wasted FROM totals ${only === null ? '' : 'WHERE torrent_id = ?'}`,
+    `SELECT torrent_id, downloaded, uploaded, wasted, seeding_ms FROM totals ${only === null ? '' : 'WHERE torrent_id = ?'}`,
     ...these(only),
   ) as TotalsColumns[]
   for (const row of totalsRows) totals.set(row.torrent_id, row)
   const rows = sql.all(
     `SELECT id, hash_v1, hash_v2, name, dir, volume, private, piece_length, piece_count, total, wanted, done,
-       desired, checked, added_at, completed_at, fault, sequential, first_last FROM torrent ${only === null ? '' : 'WHERE id = ?'}
+       desired, checked, added_at, completed_at, fault, sequential, first_last, queue_rank, goal_ratio, goal_time, goal_idle, reached
+       FROM torrent ${only === null ? '' : 'WHERE id = ?'}
        ORDER BY id`,
     ...these(only),
   ) as TorrentColumns[]
@@ -106,6 +111,10 @@ function toRow(row: TorrentColumns, totals: TotalsColumns | undefined, trackers:
     addedAt: row.added_at,
     completedAt: row.completed_at,
     fault: row.fault,
+    rank: row.queue_rank,
+    goals: toGoals(row),
+    reached: row.reached,
+    seedingMs: totals?.seeding_ms ?? 0,
     downloaded: totals?.downloaded ?? 0,
     uploaded: totals?.uploaded ?? 0,
     wasted: totals?.wasted ?? 0,
@@ -222,7 +231,7 @@ export function readMetainfo(
 }
 
 export function setDesired(sql: Sql, ids: readonly TorrentId[], desired: Desired): void {
-  for (const id of ids) sql.run('UPDATE torrent SET desired = ? WHERE id = ?', desired, id)
+  for (const id of ids) sql.run('UPDATE torrent SET desired = ?, reached = NULL WHERE id = ?', desired, id)
 }
 
 export function setFault(sql: Sql, id: TorrentId, fault: string | null): void {
@@ -288,15 +297,16 @@ function appendTrackers(sql: Sql, id: TorrentId, trackers: readonly TrackerRow[]
 
 /** A torrent that was removed in the meantime is passed over. */
 export function saveTotals(sql: Sql, rows: readonly TotalsRow[]): void {
-  for (const { torrent, downloaded, uploaded, wasted } of rows)
+  for (const { torrent, downloaded, uploaded, wasted, seedingMs } of rows)
     sql.run(
-      `INSERT INTO totals (torrent_id, downloaded, uploaded, wasted)
-         SELECT id, ?, ?, ? FROM torrent WHERE id = ?
+      `INSERT INTO totals (torrent_id, downloaded, uploaded, wasted, seeding_ms)
+         SELECT id, ?, ?, ?, ? FROM torrent WHERE id = ?
          ON CONFLICT DO UPDATE SET downloaded = excluded.downloaded, uploaded = excluded.uploaded,
-           wasted = excluded.wasted`,
+           wasted = excluded.wasted, seeding_ms = excluded.seeding_ms`,
       downloaded,
       uploaded,
       wasted,
+      Math.round(seedingMs),
       torrent,
     )
 }

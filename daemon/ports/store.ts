@@ -1,6 +1,6 @@
 /** What is durable. Every promise resolves after the commit (synchronous=FULL); it rejects with StoreFault. */
 import type { Bytes, FileIndex, Hashes, Millis, TorrentId } from '../../shared/units.js'
-import type { Desired } from '../../shared/views.js'
+import type { Desired, SeedGoals } from '../../shared/views.js'
 
 /** The store could not do it: disk full, I/O, locked by a stranger. The intent lives on in memory. */
 export class StoreFault extends Error {
@@ -124,6 +124,14 @@ export interface TorrentRow {
   readonly addedAt: Millis
   readonly completedAt: Millis | null
   readonly fault: string | null
+  /** Its place in the order of the queue, among other ranks; null: after all that have one, by id. */
+  readonly rank: number | null
+  /** Its own goals of seeding; null: as the settings say, all of them. */
+  readonly goals: SeedGoals | null
+  /** The sentence of the goal that paused it; null: none did, or it was resumed or paused since. */
+  readonly reached: string | null
+  /** Time it has seeded. */
+  readonly seedingMs: Millis
   readonly downloaded: Bytes
   readonly uploaded: Bytes
   readonly wasted: Bytes
@@ -157,6 +165,12 @@ export interface TotalsRow {
   readonly downloaded: Bytes
   readonly uploaded: Bytes
   readonly wasted: Bytes
+  readonly seedingMs: Millis
+}
+
+export interface RankRow {
+  readonly torrent: TorrentId
+  readonly rank: number | null
 }
 
 export interface EventRow {
@@ -214,7 +228,13 @@ export interface Store {
     readonly files: FileStatRow[]
     readonly wishes: FileWishRow[]
   }>
+  /** Also forgets which goal paused them. */
   setDesired(ids: readonly TorrentId[], desired: Desired): Promise<void>
+  /** In one transaction. Torrents that are not there are passed over. */
+  setRanks(ranks: readonly RankRow[]): Promise<void>
+  setGoals(id: TorrentId, goals: SeedGoals | null): Promise<void>
+  /** A goal pauses it. */
+  setReached(id: TorrentId, sentence: string): Promise<void>
   setFault(id: TorrentId, fault: string | null): Promise<void>
   setWishes(
     id: TorrentId,

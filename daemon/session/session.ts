@@ -7,7 +7,7 @@ import type { Watch } from '../base/watch.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import type { Disk } from '../ports/disk.js'
 import type { Random } from '../ports/random.js'
-import type { Store, TorrentRow } from '../ports/store.js'
+import type { Store, TorrentRow, TotalsRow } from '../ports/store.js'
 import { Bulkhead } from '../swarm/bulkhead.js'
 import type { DhtGate } from '../swarm/dht-port.js'
 import { type Greeting, Link } from '../swarm/link.js'
@@ -234,7 +234,7 @@ export class Session {
     this.#saver?.()
     await this.durability.end()
     try {
-      await this.#saveTotals()
+      await this.#saveTotals(true)
       if (ended !== null) await store.setMeta('clean', 'yes')
     } catch (error) {
       // A full disk must not keep the daemon from ending; the next start looks at every file.
@@ -405,8 +405,11 @@ export class Session {
     else torrent.accept(link, greeting)
   }
 
-  async #saveTotals(): Promise<void> {
-    const rows = this.all().flatMap((torrent) => torrent.takeTotals() ?? [])
-    if (rows.length > 0) await this.#ports.store.saveTotals(rows)
+  /** Nothing is written where nothing moved, but at the end: then the time of seeding is. */
+  async #saveTotals(ending = false): Promise<void> {
+    const take = (when: 'moved' | 'much' | 'any'): TotalsRow[] =>
+      this.all().flatMap((torrent) => torrent.takeTotals(when) ?? [])
+    const rows = take(ending ? 'any' : 'moved')
+    if (rows.length > 0) await this.#ports.store.saveTotals([...rows, ...take('much')])
   }
 }

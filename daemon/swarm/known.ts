@@ -26,8 +26,8 @@ export class Known {
     this.desired = init.row.desired
     this.clean = init.clean
     this.#lacksMetadata = init.row.pieceCount === 0
-    const { id: torrent, downloaded, uploaded, wasted } = init.row
-    this.totals = new Totals({ torrent, downloaded, uploaded, wasted })
+    const { id: torrent, downloaded, uploaded, wasted, seedingMs } = init.row
+    this.totals = new Totals({ torrent, downloaded, uploaded, wasted, seedingMs })
     this.#live = ports.live
   }
 

@@ -92,7 +92,12 @@ export class Torrent {
     const wake = (): void => {
       this.#starting.wake()
     }
-    const course = new Course({ changed })
+    const course = new Course({
+      changed: () => {
+        known.totals.seeds(course.state.kind === 'seeding', ports.clock.now())
+        this.#changed()
+      },
+    })
     const known = new Known(init, { live: () => this.#data.live })
     const candidates = new Candidates({}, { random: ports.random })
     const loader = new Loader(
@@ -525,9 +530,9 @@ export class Torrent {
     }
   }
 
-  /** Totals that moved since the last call. */
-  takeTotals(): TotalsRow | null {
-    return this.#known.totals.take(this.id)
+  /** Totals that are worth to be saved; see `Totals.take`. */
+  takeTotals(when: 'moved' | 'much' | 'any'): TotalsRow | null {
+    return this.#known.totals.take(this.id, this.#ports.clock.now(), when)
   }
 
   // --- what its parts ask for

@@ -170,6 +170,10 @@ describe.each([
         addedAt: 1_700_000_000_000,
         completedAt: null,
         fault: null,
+        rank: null,
+        goals: null,
+        reached: null,
+        seedingMs: 0,
         downloaded: 0,
         uploaded: 0,
         wasted: 0,
@@ -236,7 +240,7 @@ describe.each([
     const other = await store.add(newTorrent(2))
     await store.markWriting(id, [0])
     await store.recordRound(round(id, { chunks: [{ chunk: 0, bits: new Uint8Array(13) }] }))
-    await store.saveTotals([{ torrent: id, downloaded: 1, uploaded: 2, wasted: 3 }])
+    await store.saveTotals([{ torrent: id, downloaded: 1, uploaded: 2, wasted: 3, seedingMs: 7000 }])
     await store.appendEvent({ at: 5, torrent: id, kind: 'removed', caller: 'ctl', data: {} })
     await store.remove(id)
     await store.remove(id)
@@ -257,7 +261,7 @@ describe.each([
     expect(await codeOf(store.recordRound(round(NOBODY)))).toBe('NOT_FOUND')
     expect(await codeOf(store.clearHave(NOBODY))).toBe('NOT_FOUND')
     await store.setDesired([NOBODY], 'paused')
-    await store.saveTotals([{ torrent: NOBODY, downloaded: 1, uploaded: 1, wasted: 1 }])
+    await store.saveTotals([{ torrent: NOBODY, downloaded: 1, uploaded: 1, wasted: 1, seedingMs: 1 }])
     await store.remove(NOBODY)
     expect(await store.torrents()).toEqual([])
   })
@@ -268,19 +272,63 @@ describe.each([
     await store.setDesired([one, NOBODY, two], 'paused')
     await store.setFault(two, 'no space')
     await store.saveTotals([
-      { torrent: one, downloaded: 5_000_000_000, uploaded: 2, wasted: 3 },
-      { torrent: NOBODY, downloaded: 1, uploaded: 1, wasted: 1 },
+      { torrent: one, downloaded: 5_000_000_000, uploaded: 2, wasted: 3, seedingMs: 7000 },
+      { torrent: NOBODY, downloaded: 1, uploaded: 1, wasted: 1, seedingMs: 1 },
     ])
-    await store.saveTotals([{ torrent: one, downloaded: 5_000_000_001, uploaded: 3, wasted: 4 }])
+    await store.saveTotals([
+      { torrent: one, downloaded: 5_000_000_001, uploaded: 3, wasted: 4, seedingMs: 9000 },
+    ])
     store = await subject.reopen(store)
     const rows = await store.torrents()
     expect(rows.map((row) => [row.desired, row.fault])).toEqual([
       ['paused', null],
       ['paused', 'no space'],
     ])
-    expect(rows[0]).toMatchObject({ downloaded: 5_000_000_001, uploaded: 3, wasted: 4 })
+    expect(rows[0]).toMatchObject({ downloaded: 5_000_000_001, uploaded: 3, wasted: 4, seedingMs: 9000 })
     await store.setFault(two, null)
     expect((await store.torrents())[1]?.fault).toBeNull()
+  })
+
+  it('keeps the order of the queue', async () => {
+    const ids = [
+      await store.add(newTorrent(1)),
+      await store.add(newTorrent(2)),
+      await store.add(newTorrent(3)),
+    ]
+    const [one, two, three] = ids as [TorrentId, TorrentId, TorrentId]
+    expect((await store.torrents()).map(({ rank }) => rank)).toEqual([null, null, null])
+    await store.setRanks([
+      { torrent: two, rank: -1024 },
+      { torrent: NOBODY, rank: 1 },
+      { torrent: one, rank: 5 },
+    ])
+    store = await subject.reopen(store)
+    expect((await store.torrents()).map(({ rank }) => rank)).toEqual([5, -1024, null])
+    await store.setRanks([
+      { torrent: two, rank: null },
+      { torrent: three, rank: 0 },
+    ])
+    expect((await store.torrents()).map(({ rank }) => rank)).toEqual([5, null, 0])
+  })
+
+  it('keeps the goals of seeding, and which one was reached until a person says something else', async () => {
+    const id = await store.add(newTorrent(1))
+    expect((await store.torrents())[0]).toMatchObject({ goals: null, reached: null, seedingMs: 0 })
+    const goals = { ratio: 1.5, time: 'none', idle: 'default' } as const
+    await store.setGoals(id, goals)
+    await store.setReached(id, 'Its goal is reached.')
+    store = await subject.reopen(store)
+    const paused = { goals, reached: 'Its goal is reached.', desired: 'paused' }
+    expect((await store.torrents())[0]).toMatchObject(paused)
+    await store.setDesired([id], 'running')
+    await store.setGoals(id, { ratio: 'default', time: 'default', idle: 'default' })
+    expect((await store.torrents())[0]).toMatchObject({ goals: null, reached: null, desired: 'running' })
+    await store.setGoals(id, { ratio: 0, time: 60, idle: 1 })
+    expect((await store.torrents())[0]?.goals).toEqual({ ratio: 0, time: 60, idle: 1 })
+    await store.setGoals(id, null)
+    expect((await store.torrents())[0]?.goals).toBeNull()
+    expect(await codeOf(store.setGoals(NOBODY, null))).toBe('NOT_FOUND')
+    expect(await codeOf(store.setReached(NOBODY, 'x'))).toBe('NOT_FOUND')
   })
 
   it('replaces the wishes and keeps only what differs', async () => {

@@ -15,6 +15,7 @@ import {
   type KnownMetainfo,
   type NewTorrent,
   type PieceOrder,
+  type RankRow,
   type Relocation,
   type Store,
   type TorrentRow,
@@ -22,7 +23,7 @@ import {
   type TrackerRow,
 } from '../../daemon/ports/store.js'
 import type { FileIndex, TorrentId } from '../../shared/units.js'
-import type { Desired } from '../../shared/views.js'
+import type { Desired, SeedGoals } from '../../shared/views.js'
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 export type StoreMethod = keyof Store
@@ -179,8 +180,30 @@ export class FakeStore implements Store {
     return this.write('setDesired', () => {
       for (const id of ids) {
         const entry = this.tables.torrents.get(id)
-        if (entry !== undefined) entry.row.desired = desired
+        if (entry !== undefined) Object.assign(entry.row, { desired, reached: null })
       }
+    })
+  }
+
+  setRanks(ranks: readonly RankRow[]): Promise<void> {
+    return this.write('setRanks', () => {
+      for (const { torrent, rank } of ranks) {
+        const entry = this.tables.torrents.get(torrent)
+        if (entry !== undefined) entry.row.rank = rank
+      }
+    })
+  }
+
+  setGoals(id: TorrentId, goals: SeedGoals | null): Promise<void> {
+    return this.write('setGoals', () => {
+      const own = Object.values(goals ?? {}).some((goal) => goal !== 'default')
+      this.entry(id).row.goals = own ? goals : null
+    })
+  }
+
+  setReached(id: TorrentId, sentence: string): Promise<void> {
+    return this.write('setReached', () => {
+      Object.assign(this.entry(id).row, { desired: 'paused', reached: sentence })
     })
   }
 
@@ -248,9 +271,9 @@ export class FakeStore implements Store {
 
   saveTotals(rows: readonly TotalsRow[]): Promise<void> {
     return this.write('saveTotals', () => {
-      for (const { torrent, downloaded, uploaded, wasted } of rows) {
+      for (const { torrent, ...totals } of rows) {
         const entry = this.tables.torrents.get(torrent)
-        if (entry !== undefined) Object.assign(entry.row, { downloaded, uploaded, wasted })
+        if (entry !== undefined) Object.assign(entry.row, totals)
       }
     })
   }
@@ -411,6 +434,10 @@ function newRow(id: TorrentId, torrent: NewTorrent): Entry['row'] {
     addedAt: torrent.addedAt,
     completedAt: null,
     fault: null,
+    rank: null,
+    goals: null,
+    reached: null,
+    seedingMs: 0,
     downloaded: 0,
     uploaded: 0,
     wasted: 0,

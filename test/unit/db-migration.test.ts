@@ -77,7 +77,8 @@ describe('a database of version 1', () => {
     })
     // The tables have columns more, with what was so before; nothing else is another.
     const { torrent = [], ...others } = before
-    const usual = { sequential: 0, first_last: 0 }
+    const goals = { goal_ratio: null, goal_time: null, goal_idle: null, reached: null }
+    const usual = { sequential: 0, first_last: 0, ...goals }
     expect(rows(databaseOf(home))).toEqual({
       ...others,
       torrent: torrent.map((row) => ({ ...(row as object), ...usual })),
