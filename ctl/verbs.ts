@@ -132,6 +132,7 @@ export const GROUPS: readonly Group[] = [
         removeCommand,
         ['remove 3', 'forget it; its files stay'],
         ['remove 3 --data', 'delete its files too'],
+        ['remove 3 --data --plan', 'what would be deleted, and what would stay'],
       ),
       verb(
         waitCommand,

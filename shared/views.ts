@@ -112,6 +112,35 @@ export interface JobView {
   readonly error: string | null
 }
 
+export interface DoomedFileView {
+  /** As it is named now: relative to the folder, perhaps with `.part` at its end. */
+  readonly path: string
+  /** Its length. */
+  readonly bytes: Bytes
+  /** It has a name elsewhere too, so that its bytes stay. */
+  readonly linked: boolean
+}
+
+/** What `remove --data` would do to the files of a torrent. */
+export interface RemovalPlanView {
+  /** The id of the torrent. */
+  readonly id: TorrentId
+  /** Of the torrent. */
+  readonly name: string
+  /** The folder that its files lie in; paths are relative to it. */
+  readonly dir: string
+  /** They would be deleted. */
+  readonly files: readonly DoomedFileView[]
+  /** Of these files, all together. */
+  readonly bytes: Bytes
+  /** Of these, what would come free. */
+  readonly freedBytes: Bytes
+  /** What lies in its folders and is not its own: it stays. A folder ends with a slash. */
+  readonly stays: readonly string[]
+  /** So many more stay and are not named. */
+  readonly moreStays: number
+}
+
 /** How much a file is wanted; `skip`: not at all. */
 export type Priority = 'skip' | 'low' | 'normal' | 'high'
 

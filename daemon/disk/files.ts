@@ -340,7 +340,8 @@ export class Files {
     this.seen?.set(this.dir, true)
   }
 
-  private hasFolders(file: FileIndex): boolean {
+  /** Every folder above the file is there, and is one. */
+  hasFolders(file: FileIndex): boolean {
     for (const folder of this.folders(file)) {
       let there = this.seen?.get(folder)
       if (there === undefined) {

@@ -3,7 +3,7 @@
  * answers each exactly once, so answers need no numbers.
  */
 import type { FileIndex, PieceIndex } from '../../shared/units.js'
-import type { DiskFault, FileFound, MoveStep, SpaceView, StorageFile } from '../ports/disk.js'
+import type { DiskFault, FileFound, MoveStep, RemovalLook, SpaceView, StorageFile } from '../ports/disk.js'
 
 /** One opening of a torrent's files. Keys are never used twice: a key is torrent and generation at once. */
 export type StorageKey = number
@@ -253,6 +253,7 @@ export interface LaneJobs extends HashJobs, MoveJobs {
     }
   }
   sniff: { ask: { readonly key: StorageKey; readonly pieces: readonly PieceIndex[] }; answer: PieceIndex[] }
+  planRemoval: { ask: { readonly key: StorageKey }; answer: RemovalLook | DiskFault }
   remove: { ask: { readonly key: StorageKey }; answer: DiskFault | null }
 }
 

@@ -10,6 +10,7 @@ import { makeFiles, prepareDir, prepareFiles } from './make.js'
 import { type PassingPieces, passingPieces, readPart, writePart } from './move-copy.js'
 import { cleanFiles, linkFiles, nameTemps, undoFiles } from './move-files.js'
 import { lookAtAll, orFault, placeOf, siteOf } from './move-site.js'
+import { planRemoval } from './removal-plan.js'
 import { deviceOf, markVolume, spaceOf } from './volume.js'
 import { serve } from './serve.js'
 import { finishFiles, removeFiles, surveyFiles, syncFiles } from './settle.js'
@@ -58,6 +59,7 @@ serve<LaneJobs>({
   read: (batch) => frames.read(batch),
   load: (ask) => loadParts(filesOf(ask.key), ask),
   sniff: ({ key, pieces }) => sniffPieces(filesOf(key), pieces),
+  planRemoval: ({ key }) => orFault(() => planRemoval(filesOf(key))),
   remove: ({ key }) => removeFiles(filesOf(key)),
   moveSurvey: ({ key }) => orFault(() => lookAtAll(filesOf(key))),
   movePlace: ({ key, root }) => orFault(() => placeOf(filesOf(key), root)),

@@ -6,6 +6,7 @@ import type {
   FileFound,
   Frame,
   ReadRun,
+  RemovalLook,
   Slot,
   Storage,
   StorageEvents,
@@ -238,6 +239,11 @@ export class DiskStorage implements Storage, Owner {
       found.push(...(await this.ask('sniff', { key: this.init.key, pieces: some })))
     }
     return found
+  }
+
+  async planRemoval(): Promise<RemovalLook | DiskFault> {
+    if (this.closed) return this.cancelled('stat')
+    return this.ask('planRemoval', { key: this.init.key })
   }
 
   async remove(): Promise<DiskFault | null> {

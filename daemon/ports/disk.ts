@@ -107,6 +107,19 @@ export interface Frame {
   release(): void
 }
 
+/** What a removal of the data would delete, and what it would leave. Paths are relative to `dir`. */
+export interface RemovalLook {
+  /** Under the name each has now. `linked`: it has a name elsewhere, so that its bytes stay. */
+  readonly files: readonly { readonly path: string; readonly bytes: Bytes; readonly linked: boolean }[]
+  /** In folders of the torrent and not its own; a folder ends with a slash. The first ones, in order. */
+  readonly strangers: readonly string[]
+  /** Strangers beyond these. */
+  readonly more: number
+}
+
+/** Strangers that are named at most. */
+export const STRANGERS_NAMED = 1000
+
 export interface VerifyJob {
   /** Ends early; `done` is still called. */
   cancel(): void
@@ -177,6 +190,8 @@ export interface Storage {
    * whose first 16 KiB exist and are not all zero.
    */
   sniff(pieces: readonly PieceIndex[]): Promise<PieceIndex[]>
+  /** What `remove` would do; nothing is touched. */
+  planRemoval(): Promise<RemovalLook | DiskFault>
   /** Deletes the files of this torrent (both names), never others, then the folders below `dir` left empty. */
   remove(): Promise<DiskFault | null>
   /** Descriptors closed in every worker, unfinished submissions dropped, then resolves. */

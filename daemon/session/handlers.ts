@@ -15,6 +15,7 @@ import { backUp, databaseView, stageRestore } from './database.js'
 import type { DhtRoom } from './dht.js'
 import type { Jobs } from './jobs.js'
 import type { LsdRoom } from './lsd.js'
+import { planRemovals } from './plan-removal.js'
 import type { Queries } from './queries.js'
 import type { Session } from './session.js'
 import type { LiveSettings } from './settings.js'
@@ -88,6 +89,7 @@ export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers
     'torrent.announce': ({ ids }) => attempt(() => commands.announce(ids)),
     'torrent.verify': ({ ids }) => attempt(() => commands.verify(ids)),
     'torrent.remove': (params, caller) => commands.remove(params, caller),
+    'torrent.planRemoval': ({ ids }) => planRemovals(queries.many(ids), ports.clock),
     'torrent.select': (params, caller) => commands.select(params, caller),
     'torrent.move': (params, caller) => jobs.move(params, caller),
     'job.list': () => now(jobs.list()),

@@ -43,6 +43,8 @@ export class Removals {
   readonly #ports: RemovalPorts
   /** The last removal asked for of each torrent that has one under way. */
   readonly #last = new Map<TorrentId, Promise<unknown>>()
+  /** Removals that wait for the one before them and want the files gone too, by torrent: that one sees to it. */
+  readonly #wantFiles = new Map<TorrentId, number>()
 
   constructor(ports: RemovalPorts) {
     this.#ports = ports
@@ -64,14 +66,17 @@ export class Removals {
 
   /** Goes on with a removal without files that an earlier run began. */
   async finish(torrent: Torrent): Promise<void> {
-    await this.#inTurn(torrent, () => this.#forget(torrent))
+    await this.#inTurn(torrent, async () => {
+      await this.#stopped(torrent)
+      await this.#drop(torrent)
+    })
   }
 
   async #one(ask: RemovalAsk): Promise<PerTorrent> {
     const { torrent, ref } = ask
     const { clock, session } = this.#ports
     const view = torrent.view()
-    const work = this.#inTurn(torrent, () => this.#act(ask)).then((refusal) => ({ refusal }))
+    const work = this.#inTurn(torrent, () => this.#act(ask), ask.data).then((refusal) => ({ refusal }))
     const outcome = await within(clock, ANSWERS_WITHIN, work)
     if (outcome !== null && outcome.refusal !== null) return { ref, ok: false, error: outcome.refusal }
     const isThere = session.get(torrent.id) === torrent
@@ -94,15 +99,27 @@ export class Removals {
     )
   }
 
-  #inTurn<T>(torrent: Torrent, act: () => Promise<T>): Promise<T> {
+  #inTurn<T>(torrent: Torrent, act: () => Promise<T>, data = false): Promise<T> {
     const before = this.#last.get(torrent.id) ?? Promise.resolve()
-    const mine = before.then(act, act)
+    const waiting = data && this.#last.has(torrent.id) ? 1 : 0
+    this.#wish(torrent.id, waiting)
+    const begin = (): Promise<T> => {
+      this.#wish(torrent.id, -waiting)
+      return act()
+    }
+    const mine = before.then(begin, begin)
     this.#last.set(torrent.id, mine)
     const over = (): void => {
       if (this.#last.get(torrent.id) === mine) this.#last.delete(torrent.id)
     }
     mine.then(over, over)
     return mine
+  }
+
+  #wish(torrent: TorrentId, more: number): void {
+    const wishes = (this.#wantFiles.get(torrent) ?? 0) + more
+    if (wishes > 0) this.#wantFiles.set(torrent, wishes)
+    else this.#wantFiles.delete(torrent)
   }
 
   async #act({ torrent, data, caller }: RemovalAsk): Promise<Refusal> {
@@ -132,17 +149,23 @@ export class Removals {
     if (session.get(id) !== torrent) return null
     // What a kill in the middle goes on with.
     await store.setDesired([id], 'removed')
-    const refused = await this.#forget(torrent)
+    await this.#stopped(torrent)
+    // Asked for while it stopped.
+    if (this.#wantFiles.has(id)) return jobs.remove(torrent, caller)
+    const refused = await this.#drop(torrent)
     if (refused === null) session.journal.note('removed', id, caller.name, { name, data: false })
     return refused
   }
 
-  /** Null, or a sentence: the torrent is still there, paused. */
-  async #forget(torrent: Torrent): Promise<string | null> {
-    const { store, session } = this.#ports
-    await new Promise<void>((resolve) => {
+  #stopped(torrent: Torrent): Promise<void> {
+    return new Promise((resolve) => {
       torrent.retire(resolve)
     })
+  }
+
+  /** Null, or a sentence: the torrent is still there, paused. */
+  async #drop(torrent: Torrent): Promise<string | null> {
+    const { store, session } = this.#ports
     try {
       await store.remove(torrent.id)
     } catch (error) {

@@ -12,6 +12,7 @@ import {
   type FileView,
   type JobView,
   type PeerView,
+  type RemovalPlanView,
   type TorrentView,
   type TrackerView,
   type WhyView,
@@ -85,6 +86,11 @@ export type PerTorrent =
       readonly ok: false
       readonly error: { readonly code: number; readonly message: string }
     }
+
+/** The plan for one of several torrents, or why there is none. */
+export type PlanPerTorrent =
+  | { readonly ref: TorrentRef; readonly ok: true; readonly plan: RemovalPlanView }
+  | Extract<PerTorrent, { readonly ok: false }>
 
 type Fields<T> = { readonly [K in keyof T]-?: z.ZodType<T[K]> }
 
@@ -333,6 +339,20 @@ const perTorrent: z.ZodType<PerTorrent> = z.discriminatedUnion('ok', [
   z.object({ ref, ok: z.literal(false), error: z.object({ code: z.int(), message: z.string() }) }),
 ])
 const results = z.object({ results: z.array(perTorrent) })
+export const removalPlanView = view<RemovalPlanView>({
+  id: torrentId,
+  name: z.string(),
+  dir: z.string(),
+  files: z.array(z.object({ path: z.string(), bytes: count, linked: z.boolean() })),
+  bytes: count,
+  freedBytes: count,
+  stays: z.array(z.string()),
+  moreStays: count,
+})
+const planPerTorrent: z.ZodType<PlanPerTorrent> = z.discriminatedUnion('ok', [
+  z.object({ ref, ok: z.literal(true), plan: removalPlanView }),
+  z.object({ ref, ok: z.literal(false), error: z.object({ code: z.int(), message: z.string() }) }),
+])
 /** `durable` is false, with the reason, when the intent could not be stored: it holds until the daemon stops. */
 const durableResults = z.object({
   results: z.array(perTorrent),
@@ -504,6 +524,11 @@ export const contract = {
     'Forgets torrents; with `data` their files are deleted too.',
     many.extend({ data: z.boolean().describe('Delete their files too.') }),
     results,
+  ),
+  'torrent.planRemoval': method(
+    'What a removal with `data` would delete and what it would leave; nothing is touched.',
+    many,
+    z.object({ results: z.array(planPerTorrent) }),
   ),
   'torrent.select': method(
     'Chooses which files of a torrent are downloaded, which of them first, and in what order; what is not named stays as it is.',

@@ -131,6 +131,7 @@ describe('--json of every verb is as the contract says', () => {
     ['verify', '1'],
     ['announce', '1', '2'],
     ['move', '1', '/elsewhere'],
+    ['remove', '3', '--data', '--plan'],
     ['remove', '3', '--data'],
     ['add', 'a.torrent'],
     ['status'],

@@ -426,6 +426,16 @@ for (const [name, makeWorld] of [
       await handAll(world.disk, storage, torrent, events)
       await storage.finish([1])
       world.put('t/z/mine', Buffer.from('mine'))
+      expect(await storage.planRemoval()).toEqual({
+        files: [
+          { path: 't/a.part', bytes: 100, linked: false },
+          { path: 't/x/y/b', bytes: 40_000, linked: false },
+          { path: 't/z/c.part', bytes: 40_000, linked: false },
+          { path: 't/z/empty', bytes: 0, linked: false },
+        ],
+        strangers: ['t/z/mine'],
+        more: 0,
+      })
       expect(await storage.remove()).toBeNull()
       for (const gone of ['t/a.part', 't/x', 't/z/c.part', 't/z/empty'])
         expect(world.exists(gone)).toBe(false)
@@ -434,6 +444,24 @@ for (const [name, makeWorld] of [
       expect(await storage.remove()).toBeNull()
       expect(world.exists('t')).toBe(false)
       expect(world.exists('')).toBe(true)
+    })
+
+    it('plans a removal: a strange folder is named as a whole, and what is missing is not', async () => {
+      const files = [
+        { path: 't/a', length: 100 },
+        { path: 't/x/b', length: 40_000 },
+      ]
+      const { torrent, storage } = start(files, 16 * KIB)
+      await storage.prepare([0])
+      handPiece(world.disk, storage, torrent, 0)
+      await events.until(1)
+      world.drop('t/x/b.part')
+      world.put('t/theirs/deep/mine', Buffer.from('mine'))
+      expect(await storage.planRemoval()).toEqual({
+        files: [{ path: 't/a.part', bytes: 100, linked: false }],
+        strangers: ['t/theirs/'],
+        more: 0,
+      })
     })
 
     it('closes in the middle of work: no event comes, every slot comes back', async () => {

@@ -38,6 +38,12 @@ export const SHAPES: readonly Shape[] = [
   { name: 'Tracker', what: 'A tracker of a torrent.', type: 'TrackerView', schema: views.trackerView },
   { name: 'Why', what: 'What is in the way of a torrent.', type: 'WhyView', schema: views.whyView },
   { name: 'Job', what: 'Long work of the daemon.', type: 'JobView', schema: views.jobView },
+  {
+    name: 'RemovalPlan',
+    what: 'What a removal would do to the files of a torrent.',
+    type: 'RemovalPlanView',
+    schema: views.removalPlanView,
+  },
   { name: 'Event', what: 'A line of the journal.', type: 'EventView', schema: views.eventView },
   { name: 'Setting', what: 'A setting.', type: 'SettingView', schema: views.settingView },
   { name: 'Daemon', what: 'The daemon.', type: 'DaemonView', schema: views.daemonView },

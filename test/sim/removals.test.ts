@@ -142,18 +142,47 @@ describe('two removals of one torrent', () => {
     const [one, two] = [scene.remove(first, torrent), scene.remove(second, torrent)]
     await scene.swarm.run(10_000)
     expect(one.results).toMatchObject([{ ok: true }])
-    // Files that an earlier one has left behind are nobody's any more, and that is said.
-    const kept = !first && second
-    expect(two.results).toMatchObject(
-      kept
-        ? [{ ok: false, error: { message: 'x was removed already, without its files; they stay in /data.' } }]
-        : [{ ok: true }],
-    )
+    expect(two.results).toMatchObject([{ ok: true }])
     expect(scene.left).toEqual([])
-    expect(scene.jobs.list().jobs.map(({ state }) => state)).toEqual(first ? ['done'] : [])
+    expect(scene.jobs.list().jobs.map(({ state }) => state)).toEqual(first || second ? ['done'] : [])
     expect((await scene.events()).filter((kind) => kind === 'removed')).toHaveLength(1)
-    expect(scene.node.file('x/x')).toEqual(first ? null : expect.any(Buffer))
+    expect(scene.node.file('x/x')).toEqual(first || second ? null : expect.any(Buffer))
     expect(await scene.node.store.jobs()).toEqual([])
+  })
+
+  it('one with files while another without them hangs takes the files along', async () => {
+    const scene = new Scene()
+    const [torrent] = await scene.seeds('x')
+    if (torrent === undefined) throw new Error('no torrent')
+    const answers = scene.hang(torrent, 'close')
+    const one = scene.remove(false, torrent)
+    await scene.swarm.run(5000)
+    const two = scene.remove(true, torrent)
+    await scene.swarm.run(1000)
+    answers()
+    await scene.swarm.run(10_000)
+    expect([one.results, two.results]).toMatchObject([[{ ok: true }], [{ ok: true }]])
+    expect(scene.node.file('x/x')).toBeNull()
+    expect(await scene.node.store.torrents()).toEqual([])
+  })
+
+  it('one with files that comes too late is told that they stay', async () => {
+    const scene = new Scene()
+    const [torrent] = await scene.seeds('x')
+    if (torrent === undefined) throw new Error('no torrent')
+    const { store } = scene.node
+    const remove = store.remove.bind(store)
+    let late: ReturnType<Scene['remove']> | undefined
+    store.remove = (id) => {
+      late ??= scene.remove(true, torrent)
+      return remove(id)
+    }
+    scene.remove(false, torrent)
+    await scene.swarm.run(10_000)
+    expect(late?.results).toMatchObject([
+      { ok: false, error: { message: 'x was removed already, without its files; they stay in /data.' } },
+    ])
+    expect(scene.node.file('x/x')).not.toBeNull()
   })
 })
 

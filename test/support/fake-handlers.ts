@@ -302,6 +302,16 @@ export class FakeSession {
         return torrent
       }),
     }),
+    'torrent.planRemoval': async ({ ids }) => ({
+      results: this.each(ids, (torrent) => torrent).map((each) => {
+        if (!each.ok) return each
+        const { id, name, dir } = each.torrent
+        const files = [{ path: 'show/one.mkv', bytes: 1_000_000, linked: false }]
+        const sizes = { bytes: 1_000_000, freedBytes: 1_000_000 }
+        const plan = { id, name, dir, files, ...sizes, stays: ['show/mine.txt'], moreStays: 0 }
+        return { ref: each.ref, ok: true as const, plan }
+      }),
+    }),
     'torrent.select': async ({ id, files = [] }) => {
       const torrent = resolveRef(id, this.torrents.values())
       if (files.some((file) => file >= this.files.length)) {

@@ -5,6 +5,7 @@ import type {
   FileFound,
   Frame,
   ReadRun,
+  RemovalLook,
   Slot,
   Storage,
   StorageEvents,
@@ -215,6 +216,38 @@ export class FakeStorage implements Storage {
         return found.some
       }),
     )
+  }
+
+  planRemoval(): Promise<RemovalLook | DiskFault> {
+    return this.disk.ask('stat', () => {
+      const found = [...this.spec.files.keys()].flatMap((file) => {
+        const node = this.layout.isPad(file) ? null : this.nodeOf(file)
+        return node === null ? [] : [node]
+      })
+      const own = new Set(found.map(({ path }) => path))
+      const folders = new Set([...this.spec.files.keys()].flatMap((file) => this.foldersAbove(file)))
+      const strangers = [...folders]
+        .flatMap((folder) => this.disk.fs.list(folder))
+        .filter((path) => !own.has(path) && !folders.has(path))
+        .map((path) => this.below(path) + (this.disk.fs.get(path)?.kind === 'folder' ? '/' : ''))
+      const files = found.map(({ node, path }) => ({
+        path: this.below(path),
+        bytes: node.bytes.length,
+        linked: false,
+      }))
+      return { files, strangers: strangers.sort(), more: 0 }
+    })
+  }
+
+  private below(path: string): string {
+    return path.slice(this.spec.dir.length + 1)
+  }
+
+  private foldersAbove(file: FileIndex): string[] {
+    const folders: string[] = []
+    for (let path = parentOf(this.path(file)); path.length > this.spec.dir.length; path = parentOf(path))
+      folders.push(path)
+    return folders
   }
 
   remove(): Promise<DiskFault | null> {

@@ -215,6 +215,9 @@ class SimStorage implements Storage {
   makeReady(): void {
     return undefined
   }
+  planRemoval(): never {
+    throw new Error('nothing is removed in the virtual world')
+  }
   bind(): void {
     return undefined
   }
