@@ -87,7 +87,12 @@ export const GROUPS: readonly Group[] = [
       verb(whyCommand, ['why 3', 'what is in the way, and what helps']),
       verb(filesCommand, ['files 3', 'its files, with the numbers that select takes']),
       verb(peersCommand, ['peers 3', 'who is connected, and how fast']),
-      verb(trackersCommand, ['trackers 3', 'each tracker, and when it is asked next']),
+      verb(
+        trackersCommand,
+        ['trackers 3', 'each tracker, what it answered, and when it is asked next'],
+        ['trackers 3 --add udp://tracker.example:6969', 'one more, asked at once'],
+        ["trackers 3 --remove 'https://tracker.example/***/announce'", 'as it is shown, or in full'],
+      ),
       verb(
         eventsCommand,
         ['events', 'the latest 50'],

@@ -38,19 +38,26 @@ export function showing<M extends Method, T>(cli: Argv<Globals>, init: Showing<M
     init.command,
     init.describe,
     (command) => idsOption(command).option('template', TEMPLATE_OPTION),
-    verb(async (context, argv) => {
-      const template = templateOf(argv.template, context.json)
-      return withDaemon(context, 'never', async (client) => {
-        const refs = readRefs(argv.ids)
-        const ids = refs === 'all' ? await everyId(client) : refs
-        if (ids.length === 0 && !context.json && template === null) context.out('There are no torrents.\n')
-        const statuses: ExitStatus[] = []
-        for (const id of ids)
-          statuses.push(await showOne({ context, client, template, named: ids.length > 1 }, init, id))
-        return combined(statuses)
-      })
-    }),
+    verb((context, argv) => showEach(context, argv, init)),
   )
+}
+
+/** Each in its turn; what goes wrong with one of several is told, and the others are shown. */
+export function showEach<M extends Method, T>(
+  context: Context,
+  argv: { readonly ids: readonly string[]; readonly template: string | undefined },
+  init: Pick<Showing<M, T>, 'ask' | 'value' | 'render'>,
+): Promise<ExitStatus> {
+  const template = templateOf(argv.template, context.json)
+  return withDaemon(context, 'never', async (client) => {
+    const refs = readRefs(argv.ids)
+    const ids = refs === 'all' ? await everyId(client) : refs
+    if (ids.length === 0 && !context.json && template === null) context.out('There are no torrents.\n')
+    const statuses: ExitStatus[] = []
+    for (const id of ids)
+      statuses.push(await showOne({ context, client, template, named: ids.length > 1 }, init, id))
+    return combined(statuses)
+  })
 }
 
 interface Shown {
@@ -67,7 +74,7 @@ function rowsOf(value: unknown): readonly object[] {
 
 async function showOne<M extends Method, T>(
   { context, client, template, named }: Shown,
-  init: Showing<M, T>,
+  init: Pick<Showing<M, T>, 'ask' | 'value' | 'render'>,
   id: TorrentRef,
 ): Promise<ExitStatus> {
   try {

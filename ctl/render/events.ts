@@ -89,6 +89,8 @@ function eventText({ kind, data }: EventView): string {
       return `${plural(count('pieces'), 'piece')} read again`
     case 'selected':
       return `${plural(count('files'), 'file')} chosen`
+    case 'trackers':
+      return `trackers: ${String(count('added'))} added, ${String(count('removed'))} removed`
     case 'completed':
       return formatBytes(count('bytes'))
     case 'recovered':

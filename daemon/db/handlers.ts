@@ -20,7 +20,7 @@ import {
 import type { Sql } from './sql.js'
 import {
   addTorrent,
-  addTrackers,
+  changeTrackers,
   listTorrents,
   readMetainfo,
   removeTorrent,
@@ -47,7 +47,7 @@ const HANDLERS: Handlers = {
   setReached,
   setFault,
   setWishes,
-  addTrackers,
+  changeTrackers,
   markWriting,
   recordRound,
   clearHave,

@@ -235,7 +235,7 @@ function storeOver(thread: Thread, facts: OpenFacts, notice: Notice | null): Ope
     setReached: (id, sentence) => thread.call('setReached', id, sentence),
     setFault: (id, fault) => thread.call('setFault', id, fault),
     setWishes: (...choice) => thread.call('setWishes', ...choice),
-    addTrackers: (id, trackers) => thread.call('addTrackers', id, trackers),
+    changeTrackers: (id, added, removed) => thread.call('changeTrackers', id, added, removed),
     markWriting: (id, files) => thread.call('markWriting', id, files),
     recordRound: (round) =>
       thread.call('recordRound', {

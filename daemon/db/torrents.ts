@@ -273,9 +273,15 @@ function insertWishes(sql: Sql, id: TorrentId, wishes: readonly FileWishRow[]): 
       )
 }
 
-export function addTrackers(sql: Sql, id: TorrentId, trackers: readonly TrackerRow[]): void {
+export function changeTrackers(
+  sql: Sql,
+  id: TorrentId,
+  added: readonly TrackerRow[],
+  removed: readonly string[],
+): void {
   pieceCount(sql, id)
-  appendTrackers(sql, id, trackers)
+  for (const url of removed) sql.run('DELETE FROM tracker WHERE torrent_id = ? AND url = ?', id, url)
+  appendTrackers(sql, id, added)
 }
 
 /** At the end of their tiers; an address that is there already is left where it is. */

@@ -243,7 +243,8 @@ export interface Store {
     done: Bytes,
     order?: PieceOrder,
   ): Promise<void>
-  addTrackers(id: TorrentId, trackers: readonly TrackerRow[]): Promise<void>
+  /** Forgets the addresses in `removed`, then appends to tiers; an address that is there already stays where it is. */
+  changeTrackers(id: TorrentId, added: readonly TrackerRow[], removed: readonly string[]): Promise<void>
   /** Before the first write to a file: commits its `writing` mark. */
   markWriting(id: TorrentId, files: readonly FileIndex[]): Promise<void>
   recordRound(round: HaveRound): Promise<void>

@@ -88,8 +88,9 @@ export class KnownAdder {
     const next = 1 + Math.max(-1, ...torrent.record.trackers.map(({ tier }) => tier))
     const added = offered.map((url, at): TrackerRow => ({ tier: next + at, url, source: 'user' }))
     if (added.length > 0) {
-      await this.#ports.store.addTrackers(torrent.id, added)
-      torrent.addTrackers(added)
+      await this.#ports.store.changeTrackers(torrent.id, added, [])
+      torrent.changeTrackers(added, [])
+      torrent.announceAgain()
     }
     return () => this.#answer(torrent, added.length)
   }

@@ -30,6 +30,7 @@ import type { PeerListener, SessionNetwork } from './network.js'
 import { Queries } from './queries.js'
 import { Session, type SessionPorts } from './session.js'
 import type { LiveSettings } from './settings.js'
+import { TrackerEdits } from './tracker-edits.js'
 
 export interface SessionRoomInit extends HandlerInit {
   /** Volume of the home, st_dev. */
@@ -182,6 +183,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       adder,
       commands,
       jobs,
+      trackerEdits: new TrackerEdits({ session, store, queries }),
       queries,
       dht,
       lsd,
@@ -241,12 +243,10 @@ function trackerOf(
   asks: TrackerAsks,
   bulkhead: Bulkhead,
 ): Tracker {
-  const tiers = new Map<number, string[]>()
-  for (const { tier, url } of row.trackers) tiers.set(tier, [...(tiers.get(tier) ?? []), url])
   const announcer = new Announcer(
     {
       swarmKeys: swarmKeys(row.hashes).slice(0, 1),
-      tiers: [...tiers].sort(([a], [b]) => a - b).map(([, urls]) => urls),
+      trackers: row.trackers,
       ...init,
     },
     {
@@ -282,6 +282,9 @@ function trackerOf(
     },
     addTrackers: (more) => {
       announcer.addTrackers(more)
+    },
+    removeTrackers: (urls) => {
+      announcer.removeTrackers(urls)
     },
     views: () => announcer.views(),
   }

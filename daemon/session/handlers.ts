@@ -19,6 +19,7 @@ import { planRemovals } from './plan-removal.js'
 import type { Queries } from './queries.js'
 import type { Session } from './session.js'
 import type { LiveSettings } from './settings.js'
+import type { TrackerEdits } from './tracker-edits.js'
 import type { HouseFacts } from './why.js'
 
 export interface HandlerInit {
@@ -39,6 +40,7 @@ export interface HandlerPorts {
   readonly adder: Adder
   readonly commands: Commands
   readonly jobs: Jobs
+  readonly trackerEdits: TrackerEdits
   readonly queries: Queries
   readonly settings: LiveSettings
   readonly dht: DhtRoom
@@ -81,6 +83,7 @@ export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers
     'torrent.pieces': ({ id }) => queries.pieces(id),
     'torrent.peers': ({ id }) => attempt(() => ({ peers: queries.one(id).peers() })),
     'torrent.trackers': ({ id }) => attempt(() => ({ trackers: queries.one(id).trackers() })),
+    'torrent.editTrackers': (params, caller) => ports.trackerEdits.edit(params, caller),
     'torrent.why': ({ id }) => queries.why(id, houseFacts(ports, startedAt)),
     'dht.status': () => now(ports.dht.status()),
     'dht.lookup': ({ hash }) => attempt(() => ports.dht.lookup(hash.toLowerCase() as SwarmKey)),

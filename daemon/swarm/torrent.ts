@@ -461,11 +461,12 @@ export class Torrent {
     return this.#known.row.trackers.some((tracker) => tracker.url === url)
   }
 
-  /** More trackers, already durable, each a tier of its own. */
-  addTrackers(trackers: readonly TrackerRow[]): void {
-    this.#known.change({ trackers: [...this.#known.row.trackers, ...trackers] })
-    this.#tracker.addTrackers(trackers.map((tracker) => [tracker.url]))
-    if (this.isRunning) this.#tracker.announceNow()
+  /** What was removed, then what was added; both are durable. */
+  changeTrackers(added: readonly TrackerRow[], removed: readonly string[]): void {
+    const kept = this.#known.row.trackers.filter(({ url }) => !removed.includes(url))
+    this.#known.change({ trackers: [...kept, ...added].sort((a, b) => a.tier - b.tier) })
+    this.#tracker.addTrackers(added)
+    this.#tracker.removeTrackers(removed)
   }
 
   /** Looks for peers again, as early as its trackers allow; urgent: before other torrents, since a person asked. */

@@ -12,7 +12,10 @@ export interface Tracker {
   need(level: Need): void
   /** Urgent: before the announces of other torrents. */
   announceNow(urgent?: boolean): void
-  addTrackers(tiers: readonly (readonly string[])[]): void
+  /** They are asked at once. */
+  addTrackers(trackers: readonly { readonly tier: number; readonly url: string }[]): void
+  /** They hear `stopped`, and nothing after it. */
+  removeTrackers(urls: readonly string[]): void
   views(): TrackerView[]
 }
 

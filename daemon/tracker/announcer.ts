@@ -16,8 +16,8 @@ import type { TrackerTransport } from './transport.js'
 export interface AnnouncerInit {
   /** Each is announced for itself. */
   readonly swarmKeys: readonly SwarmKey[]
-  /** URLs by tier (BEP 12), as the metainfo has them. */
-  readonly tiers: readonly (readonly string[])[]
+  /** With their tiers (BEP 12), in any order. */
+  readonly trackers: readonly Tracker[]
   /** 20 bytes. */
   readonly peerId: Uint8Array
   /** The port we listen on, now. */
@@ -67,7 +67,7 @@ export class Announcer {
   constructor(init: AnnouncerInit, ports: AnnouncerPorts) {
     this.init = init
     this.ports = ports
-    this.tiers = new Tiers(init.tiers, ports.random)
+    this.tiers = new Tiers(init.trackers, ports.random)
     const campaignPorts = {
       clock: ports.clock,
       random: ports.random,
@@ -119,10 +119,20 @@ export class Announcer {
     for (const campaign of this.campaigns) campaign.announceNow(urgent)
   }
 
-  /** New tiers after the ones there are; known URLs are left out. */
-  addTrackers(tiers: readonly (readonly string[])[]): void {
-    if (!this.tiers.add(tiers)) return
-    for (const campaign of this.campaigns) campaign.trackersAdded()
+  /** At the end of their tiers; known URLs are left out. They are asked at once, whatever the others answered. */
+  addTrackers(trackers: readonly Tracker[]): void {
+    const added = this.tiers.add(trackers)
+    if (added.length === 0) return
+    for (const campaign of this.campaigns) campaign.trackersAdded(added)
+    this.ports.listener.changed()
+  }
+
+  /** They hear `stopped` where they were told `started`, and nothing after it. */
+  removeTrackers(urls: readonly string[]): void {
+    for (const url of urls) {
+      const tracker = this.tiers.remove(url)
+      if (tracker !== null) for (const campaign of this.campaigns) campaign.trackerRemoved(tracker)
+    }
     this.ports.listener.changed()
   }
 

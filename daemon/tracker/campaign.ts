@@ -68,6 +68,12 @@ export class Campaign {
   private need: Need = 'some'
   /** The download was completed in this session. */
   private completed = false
+  /** Trackers that were added and were not asked yet; null: none. */
+  private fresh: Tracker[] | null = null
+  /** The queue is of such: each is asked, and the wait after the last round goes on as it was. */
+  private greeting = false
+  /** `stopped` announces of trackers that were removed; null: none ever. */
+  private parting: Set<Cancel> | null = null
   /** Ends the `stopped` announces and reports; only in the phase 'stopping'. */
   private finishStop: (() => void) | null = null
 
@@ -85,6 +91,7 @@ export class Campaign {
     this.urgent = false
     this.last = null
     this.hunger = 0
+    this.fresh = null
     this.round()
   }
 
@@ -135,9 +142,51 @@ export class Campaign {
     this.tryNext()
   }
 
-  /** Trackers were added: a campaign that reaches none tries them at once. */
-  trackersAdded(): void {
-    if (this.phase === 'waiting' && this.last === null) this.round()
+  /** Trackers were added: they are asked at once. */
+  trackersAdded(added: readonly Tracker[]): void {
+    if (this.phase !== 'waiting' && this.phase !== 'announcing') return
+    this.fresh = [...(this.fresh ?? []), ...added]
+    if (this.phase === 'waiting') this.rest()
+  }
+
+  /** A tracker was removed: it hears `stopped` where it knows us, and is asked no more. */
+  trackerRemoved(tracker: Tracker): void {
+    const standing = this.standings.get(tracker)
+    this.standings.delete(tracker)
+    this.queue = this.queue.filter((each) => each !== tracker)
+    this.fresh = this.fresh?.filter((each) => each !== tracker) ?? null
+    if (this.phase !== 'waiting' && this.phase !== 'announcing') return
+    if (standing?.started === true) this.part(tracker, standing)
+    const wasLast = standing !== undefined && this.last === standing
+    if (wasLast) this.last = this.latest()
+    if (this.phase === 'announcing') {
+      if (this.trying !== tracker) return
+      this.attempt?.()
+      this.attempt = null
+      this.tryNext()
+    } else if (wasLast && this.last === null) this.round()
+    else this.plan()
+  }
+
+  /** Who answered last of those that know us and did not fail since, or null. */
+  private latest(): Standing | null {
+    let latest: Standing | null = null
+    for (const standing of this.standings.values()) {
+      if (!standing.started || standing.failures > 0) continue
+      if ((standing.answeredAt ?? 0) > (latest?.answeredAt ?? -Infinity)) latest = standing
+    }
+    return latest
+  }
+
+  /** Tells a removed tracker `stopped`, once. */
+  private part(tracker: Tracker, standing: Standing): void {
+    const open = (this.parting ??= new Set())
+    const request = this.ports.request(this.key, 'stopped', standing.trackerId)
+    const cancel = this.ports.transport.announce(tracker.url, request, () => {
+      open.delete(cancel)
+      if (open.size === 0) this.finishStop?.()
+    })
+    open.add(cancel)
   }
 
   /** Tells `stopped` where `started` was told; `done` is called once, after `cap` milliseconds at most. */
@@ -147,7 +196,7 @@ export class Campaign {
     this.attempt = null
     this.quiet()
     this.phase = 'stopping'
-    const open = new Set<Cancel>()
+    const open = this.parting ?? new Set<Cancel>()
     let timer: Cancel | null = null
     const finish = (): void => {
       if (this.finishStop !== finish) return
@@ -155,6 +204,7 @@ export class Campaign {
       this.phase = 'off'
       timer?.()
       for (const cancel of open) cancel()
+      open.clear()
       for (const standing of this.standings.values()) standing.busy = false
       for (const standing of this.standings.values()) standing.before = null
       done()
@@ -198,7 +248,7 @@ export class Campaign {
 
   /** Announces on their way, `stopped` ones among them. */
   get busy(): number {
-    let count = 0
+    let count = this.phase === 'stopping' ? 0 : (this.parting?.size ?? 0)
     for (const standing of this.standings.values()) if (standing.busy) count += 1
     return count
   }
@@ -208,6 +258,7 @@ export class Campaign {
     this.quiet()
     const now = this.ports.clock.now()
     this.queue = this.tiers.order().filter((tracker) => this.standingOf(tracker).notBefore <= now)
+    this.greeting = false
     this.hunger = this.need === 'urgent' ? this.hunger + 1 : 0
     this.tryNext()
   }
@@ -217,12 +268,12 @@ export class Campaign {
     this.trying = tracker ?? null
     if (tracker === undefined) {
       this.urgent = false
-      this.last = null
-      this.phase = 'waiting'
-      this.plan()
+      if (!this.greeting) this.last = null
+      this.rest()
       this.ports.changed()
       return
     }
+    this.fresh = this.fresh?.filter((each) => each !== tracker) ?? null
     const standing = this.standingOf(tracker)
     const event = eventFor(standing)
     const request = this.ports.request(this.key, event, standing.trackerId)
@@ -269,15 +320,44 @@ export class Campaign {
     if (request.event === 'completed') standing.owesCompleted = false
     // Completed while `started` was on its way: the tracker counts us as incomplete.
     if (request.event === 'started') standing.owesCompleted = this.completed && request.left > 0
-    this.tiers.promote(tracker)
-    this.last = standing
-    this.urgent = false
-    this.queue = []
-    this.phase = 'waiting'
-    if (standing.owesCompleted) this.round()
-    else this.plan()
+    if (this.greeting) this.greeted(tracker, standing)
+    else {
+      this.tiers.promote(tracker)
+      this.last = standing
+      this.urgent = false
+      this.queue = []
+      this.rest()
+    }
     this.ports.answered(this.key, result.answer.peers)
     this.ports.changed()
+  }
+
+  /** One that was added answered: the round that was there before goes on waiting for what it waited for. */
+  private greeted(tracker: Tracker, standing: Standing): void {
+    this.last ??= standing
+    if (standing.owesCompleted) this.queue.unshift(tracker)
+    this.tryNext()
+  }
+
+  /** Between two rounds: what was added meanwhile is asked, then the next round is waited for. */
+  private rest(): void {
+    this.phase = 'waiting'
+    this.greeting = false
+    this.trying = null
+    if (this.last?.owesCompleted === true) {
+      this.round()
+      return
+    }
+    const { fresh } = this
+    this.fresh = null
+    if (fresh === null || fresh.length === 0) {
+      this.plan()
+      return
+    }
+    this.quiet()
+    this.greeting = true
+    this.queue = fresh
+    this.tryNext()
   }
 
   /** Sets the timer for the next round. */

@@ -3,37 +3,49 @@ import type { Random } from '../ports/random.js'
 
 export interface Tracker {
   readonly url: string
-  /** 0-based; the position the user sees. */
+  /** 0-based; the position the user sees. It stays what it is when other tiers come and go. */
   readonly tier: number
 }
 
 /** More trackers than this of one torrent are left out. */
-const MOST_TRACKERS = 500
+export const MOST_TRACKERS = 500
 
 export class Tiers {
-  /** Trackers of each tier in the order of trial; no URL is there twice. */
+  /** Trackers of each tier in the order of trial, by the number of the tier; none is empty, no URL is there twice. */
   private readonly tiers: Tracker[][] = []
   private readonly random: Random
 
-  constructor(tiers: readonly (readonly string[])[], random: Random) {
+  constructor(trackers: readonly Tracker[], random: Random) {
     this.random = random
-    this.add(tiers)
+    this.add(trackers)
   }
 
-  /** Appends tiers, shuffled inside; URLs that are known are left out. True where one was new. */
-  add(tiers: readonly (readonly string[])[]): boolean {
+  /** Appends to their tiers, shuffled; URLs that are known are left out. Gives what is new. */
+  add(trackers: readonly Tracker[]): Tracker[] {
     const known = new Set(this.order().map((tracker) => tracker.url))
-    const before = known.size
-    for (const urls of tiers) {
-      const tier: Tracker[] = []
-      for (const url of urls) {
-        if (known.has(url) || known.size >= MOST_TRACKERS) continue
-        known.add(url)
-        tier.push({ url, tier: this.tiers.length })
-      }
-      if (tier.length > 0) this.tiers.push(shuffled(tier, this.random))
+    const fresh = new Map<number, Tracker[]>()
+    for (const { url, tier } of trackers) {
+      if (known.has(url) || known.size >= MOST_TRACKERS) continue
+      known.add(url)
+      fresh.set(tier, [...(fresh.get(tier) ?? []), { url, tier }])
     }
-    return known.size > before
+    const added: Tracker[] = []
+    for (const [tier, more] of fresh) added.push(...this.append(tier, shuffled(more, this.random)))
+    this.tiers.sort(([a], [b]) => (a?.tier ?? 0) - (b?.tier ?? 0))
+    return added
+  }
+
+  /** Null where it is not there. */
+  remove(url: string): Tracker | null {
+    const at = this.tiers.findIndex((each) => each.some((tracker) => tracker.url === url))
+    const tier = this.tiers[at]
+    if (tier === undefined) return null
+    const [removed] = tier.splice(
+      tier.findIndex((tracker) => tracker.url === url),
+      1,
+    )
+    if (tier.length === 0) this.tiers.splice(at, 1)
+    return removed ?? null
   }
 
   /** Every tracker, first to be tried first. */
@@ -43,11 +55,22 @@ export class Tiers {
 
   /** A tracker that answered goes to the front of its tier. */
   promote(tracker: Tracker): void {
-    const tier = this.tiers[tracker.tier]
+    const tier = this.tierOf(tracker.tier)
     const at = tier?.indexOf(tracker) ?? -1
     if (tier === undefined || at <= 0) return
     tier.splice(at, 1)
     tier.unshift(tracker)
+  }
+
+  private append(number: number, trackers: Tracker[]): Tracker[] {
+    const tier = this.tierOf(number)
+    if (tier === undefined) this.tiers.push(trackers)
+    else tier.push(...trackers)
+    return trackers
+  }
+
+  private tierOf(number: number): Tracker[] | undefined {
+    return this.tiers.find(([first]) => first?.tier === number)
   }
 }
 

@@ -332,6 +332,8 @@ const base64 = z.string().refine(isBase64, 'expected base64 with padding').meta(
 /** An absolute path of at most 4096 characters. */
 const path = z.string().min(1).max(4096).startsWith('/')
 
+const trackerUrls = z.array(z.string().min(1).max(4096)).min(1).max(100)
+
 const settingKey = z.string().max(64).describe('The name of a setting: `listen.port`.')
 
 const perTorrent: z.ZodType<PerTorrent> = z.discriminatedUnion('ok', [
@@ -486,6 +488,22 @@ export const contract = {
   'torrent.trackers': method(
     'The trackers of a torrent by tier.',
     one,
+    z.object({ trackers: z.array(trackerView) }),
+  ),
+  'torrent.editTrackers': method(
+    'Adds trackers to a torrent, which are asked at once, and removes others, which hear that it stopped.',
+    one.extend({
+      add: trackerUrls.optional().describe('Addresses: http, https or udp.'),
+      remove: trackerUrls
+        .optional()
+        .describe('Addresses as they were added, or as `torrent.trackers` shows them.'),
+      tier: z
+        .int()
+        .min(0)
+        .max(999)
+        .optional()
+        .describe('Where they are added; without it each has a tier of its own. Only there is removed.'),
+    }),
     z.object({ trackers: z.array(trackerView) }),
   ),
   'torrent.why': method('What is in the way of a torrent, the most important first.', one, whyView),

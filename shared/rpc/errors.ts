@@ -61,6 +61,11 @@ export const ERRORS = {
     means: 'It cannot be done in the present state of the torrent.',
   },
   noMetadata: { code: 1026, exit: EXIT.fault, means: 'The metadata of a magnet link have not come yet.' },
+  badTracker: {
+    code: 1027,
+    exit: EXIT.usage,
+    means: 'Not the address of a tracker, or one that is there already, or is not there.',
+  },
   badSetting: {
     code: 1030,
     exit: EXIT.usage,

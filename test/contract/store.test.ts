@@ -256,7 +256,7 @@ describe.each([
     const row = { tier: 0, url: 'http://a', source: 'user' } as const
     expect(await codeOf(store.setFault(NOBODY, 'x'))).toBe('NOT_FOUND')
     expect(await codeOf(store.setWishes(NOBODY, [], 0, 0))).toBe('NOT_FOUND')
-    expect(await codeOf(store.addTrackers(NOBODY, [row]))).toBe('NOT_FOUND')
+    expect(await codeOf(store.changeTrackers(NOBODY, [row], []))).toBe('NOT_FOUND')
     expect(await codeOf(store.markWriting(NOBODY, [0]))).toBe('NOT_FOUND')
     expect(await codeOf(store.recordRound(round(NOBODY)))).toBe('NOT_FOUND')
     expect(await codeOf(store.clearHave(NOBODY))).toBe('NOT_FOUND')
@@ -371,17 +371,50 @@ describe.each([
         ],
       }),
     )
-    await store.addTrackers(id, [
+    const more = [
       { tier: 0, url: 'http://c', source: 'user' },
       { tier: 0, url: 'http://b', source: 'user' },
       { tier: 2, url: 'http://d', source: 'user' },
       { tier: 2, url: 'http://d', source: 'user' },
-    ])
+    ] as const
+    await store.changeTrackers(id, more, [])
     expect((await store.torrents())[0]?.trackers).toEqual([
       { tier: 0, url: 'http://a', source: 'metainfo' },
       { tier: 0, url: 'http://c', source: 'user' },
       { tier: 1, url: 'http://b', source: 'metainfo' },
       { tier: 2, url: 'http://d', source: 'user' },
+    ])
+  })
+
+  it('forgets trackers, of that torrent only, and what stays keeps its tier', async () => {
+    const trackers = [
+      { tier: 0, url: 'http://a', source: 'metainfo' },
+      { tier: 0, url: 'http://b', source: 'metainfo' },
+      { tier: 1, url: 'http://c', source: 'metainfo' },
+      { tier: 2, url: 'http://d', source: 'user' },
+    ] as const
+    const id = await store.add(newTorrent(1, { trackers }))
+    const other = await store.add(newTorrent(2, { trackers }))
+    await store.changeTrackers(
+      id,
+      [{ tier: 0, url: 'http://e', source: 'user' }],
+      ['http://a', 'http://c', 'http://no'],
+    )
+    const left = [
+      { tier: 0, url: 'http://b', source: 'metainfo' },
+      { tier: 0, url: 'http://e', source: 'user' },
+      { tier: 2, url: 'http://d', source: 'user' },
+    ]
+    const of = async (torrent: number) => (await store.torrents()).find((row) => row.id === torrent)?.trackers
+    expect([await of(id), await of(other)]).toEqual([left, trackers])
+    store = await subject.reopen(store)
+    expect([await of(id), await of(other)]).toEqual([left, trackers])
+    // One that is removed and added anew has another place.
+    await store.changeTrackers(id, [{ tier: 3, url: 'http://b', source: 'user' }], ['http://b'])
+    expect((await of(id))?.map(({ url, tier }) => `${url} ${String(tier)}`)).toEqual([
+      'http://e 0',
+      'http://d 2',
+      'http://b 3',
     ])
   })
 

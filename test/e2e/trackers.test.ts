@@ -119,6 +119,62 @@ it('announce asks before the regular time, and no earlier than is polite', async
   expect(asked).toBe(1)
 })
 
+describe('trackers added and removed while it runs', () => {
+  /** A tracker that answers well and keeps the event of each announce. */
+  async function listening(): Promise<{ readonly url: string; readonly events: string[] }> {
+    const events: string[] = []
+    const fake = await httpTracker((socket, head) => {
+      events.push(/[?&]event=([a-z]+)/.exec(head)?.[1] ?? 'regular')
+      reply(socket, 'd8:completei3e10:downloadedi9e10:incompletei4e8:intervali1800e5:peers0:e')
+    })
+    stage.after(() => {
+      fake.close()
+    })
+    return { url: `http://127.0.0.1:${String(fake.port)}/announce?passkey=0123456789abcdef`, events }
+  }
+  const CTL = resolve(import.meta.dirname, '../../dist/ctl/torrentinoctl.js')
+  const say = async (daemon: Daemon, ...words: string[]): Promise<string> => {
+    const env = { ...process.env, COLUMNS: '80' }
+    const { stdout } = await promisify(execFile)(process.execPath, [CTL, '--home', daemon.home, ...words], {
+      env,
+    })
+    return stdout
+  }
+  async function heard(events: readonly string[], wanted: readonly string[]): Promise<void> {
+    for (let tries = 0; tries < 400 && events.length < wanted.length; tries++)
+      await new Promise((done) => setTimeout(done, 25))
+    expect(events).toEqual(wanted)
+  }
+
+  it('an added one is asked at once, a removed one hears stopped once, and a kill -9 changes neither', async () => {
+    const [first, second] = [await listening(), await listening()]
+    const made = { name: 'f.bin', content: 50_000, trackers: [[first.url]] }
+    const torrent = makeTorrent(stage.folder('made'), made)
+    const daemon = await stage.daemon('home')
+    await daemon.call('torrent.add', { metainfo: metainfoOf(torrent), dir: torrent.dir })
+    await heard(first.events, ['started'])
+    const added = await say(daemon, 'trackers', '1', '--add', second.url, '--tier', '5')
+    expect(added).toContain('is asked now')
+    await heard(second.events, ['started'])
+    await tracker(daemon, 1, ({ status }) => status === 'working')
+    const shown = first.url.replace(/passkey=.*/, 'passkey=***')
+    const removed = await say(daemon, 'trackers', '1', '--remove', shown)
+    expect(removed).toMatch(/^TIER +TRACKER +SEEDS +LEECHERS +DOWNLOADS +NEXT\n +5 +http:.*\n +ok, 0 peers, /)
+    expect(removed).toMatch(/ 3 +4 +9 +\d+m/)
+    await heard(first.events, ['started', 'stopped'])
+    await daemon.kill9()
+    const again = await stage.daemon('home')
+    const { trackers } = await again.call('torrent.trackers', { id: 1 })
+    expect(trackers.map(({ tier, url }) => [tier, url])).toEqual([
+      [4, second.url.replace(/passkey=.*/, 'passkey=***')],
+    ])
+    await heard(second.events, ['started', 'started'])
+    await again.stop()
+    await heard(second.events, ['started', 'started', 'stopped'])
+    expect(first.events).toEqual(['started', 'stopped'])
+  })
+})
+
 describe('a bad tracker', () => {
   /** A torrent with that tracker, seeded by a daemon, and what the daemon says of the tracker. */
   async function told(

@@ -20,7 +20,7 @@ function announcerOn(wheel: Clock, transport: TrackerTransport, index: number): 
   return new Announcer(
     {
       swarmKeys: [index.toString(16).padStart(40, '0') as SwarmKey],
-      tiers: [[`http://t/announce?${String(index)}`]],
+      trackers: [{ tier: 0, url: `http://t/announce?${String(index)}` }],
       peerId: Buffer.alloc(20, 1),
       port: () => 6881,
       key: 7,

@@ -84,7 +84,7 @@ describe('after a sleep', () => {
       const announcer = new Announcer(
         {
           swarmKeys: [n.toString(16).padStart(40, '0') as SwarmKey],
-          tiers: [['http://t/announce']],
+          trackers: [{ tier: 0, url: 'http://t/announce' }],
           peerId: Buffer.alloc(20),
           port: () => 1,
           key: 1,

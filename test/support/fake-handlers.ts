@@ -281,6 +281,14 @@ export class FakeSession {
       resolveRef(id, this.torrents.values())
       return { trackers: this.trackers }
     },
+    'torrent.editTrackers': async ({ id, add = [], remove = [], tier }) => {
+      resolveRef(id, this.torrents.values())
+      const missing = remove.find((url) => !this.trackers.some((tracker) => tracker.url === url))
+      if (missing !== undefined) throw rpcError('badTracker', `This torrent has no tracker "${missing}".`)
+      const kept = this.trackers.filter(({ url }) => !remove.includes(url))
+      this.trackers = [...kept, ...add.map((url, at) => ({ ...TRACKER, url, tier: tier ?? 1 + at }))]
+      return { trackers: this.trackers }
+    },
     'torrent.why': async ({ id }) => ({
       torrent: resolveRef(id, this.torrents.values()),
       causes: [{ kind: 'noPeers', stops: true, sentence: 'No peer is known.' }],

@@ -229,9 +229,11 @@ export class FakeStore implements Store {
     })
   }
 
-  addTrackers(id: TorrentId, trackers: readonly TrackerRow[]): Promise<void> {
-    return this.write('addTrackers', () => {
-      appendTrackers(this.entry(id), trackers)
+  changeTrackers(id: TorrentId, added: readonly TrackerRow[], removed: readonly string[]): Promise<void> {
+    return this.write('changeTrackers', () => {
+      const entry = this.entry(id)
+      entry.trackers = entry.trackers.filter(({ url }) => !removed.includes(url))
+      appendTrackers(entry, added)
     })
   }
 

@@ -146,6 +146,9 @@ export class KitTracker {
   addTrackers(): void {
     this.told.push('add')
   }
+  removeTrackers(): void {
+    this.told.push('remove')
+  }
   views(): [] {
     return []
   }

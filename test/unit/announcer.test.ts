@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { fault } from '../../daemon/codec/announce.js'
 import { Announcer } from '../../daemon/tracker/announcer.js'
 import type { SwarmKey } from '../../shared/units.js'
 import { FakeClock } from '../support/fake-clock.js'
@@ -17,7 +18,13 @@ function lab(tiers: string[][] = [['http://a/announce']], swarmKeys = [KEY], see
   const found: string[] = []
   const count = { changes: 0 }
   const announcer = new Announcer(
-    { swarmKeys, tiers, peerId: Buffer.alloc(20, 1), port: () => 6881, key: 7 },
+    {
+      swarmKeys,
+      trackers: tiers.flatMap((urls, tier) => urls.map((url) => ({ url, tier }))),
+      peerId: Buffer.alloc(20, 1),
+      port: () => 6881,
+      key: 7,
+    },
     {
       clock,
       random: new FakeRandom(seed),
@@ -337,17 +344,169 @@ describe('tiers (BEP 12)', () => {
     expect(announcer.views()).toHaveLength(1)
     announcer.start()
     transport.fail()
-    announcer.addTrackers([['http://a/'], ['http://b/']])
+    const added = (...urls: string[]) => announcer.addTrackers(urls.map((url, at) => ({ url, tier: at + 1 })))
+    added('http://a/', 'http://b/')
     expect(transport.take()).toEqual(['http://a/ started', 'http://b/ started'])
     transport.answer()
-    announcer.addTrackers([['http://c/']])
+    announcer.addTrackers([{ url: 'http://c/', tier: 7 }])
     expect(announcer.views().map((view) => [view.tier, view.url])).toEqual([
       [0, 'http://a/'],
-      [1, 'http://b/'],
-      [2, 'http://c/'],
+      [2, 'http://b/'],
+      [7, 'http://c/'],
     ])
+    expect(transport.take()).toEqual(['http://c/ started'])
     clock.advance(MINUTE)
     expect(transport.take()).toEqual([])
+  })
+})
+
+describe('trackers that come and go', () => {
+  const added = (...urls: string[]): { url: string; tier: number }[] =>
+    urls.map((url, at) => ({ url, tier: 10 + at }))
+
+  it('asks each added one at once, and the others when it was their time', () => {
+    const { clock, transport, announcer } = lab([['http://a/']])
+    announcer.start()
+    transport.answer()
+    clock.advance(20 * MINUTE)
+    transport.take()
+    announcer.addTrackers(added('http://b/', 'http://c/'))
+    expect(transport.take()).toEqual(['http://b/ started'])
+    transport.fail()
+    expect(transport.take()).toEqual(['http://c/ started'])
+    transport.answer()
+    expect(transport.take()).toEqual([])
+    expect(announcer.views().map(({ status }) => status)).toEqual(['working', 'failing', 'working'])
+    clock.advance(10 * MINUTE - 1)
+    expect(transport.take()).toEqual([])
+    clock.advance(1)
+    expect(transport.take()).toEqual(['http://a/ regular'])
+  })
+
+  it('asks one that is added while another is asked after that one, and only once', () => {
+    const { clock, transport, announcer } = lab([['http://a/']])
+    announcer.start()
+    announcer.addTrackers(added('http://b/'))
+    expect(transport.take()).toEqual(['http://a/ started'])
+    transport.answer()
+    expect(transport.take()).toEqual(['http://b/ started'])
+    transport.answer()
+    clock.advance(MINUTE)
+    expect(transport.take()).toEqual([])
+    announcer.addTrackers(added('http://c/'))
+    transport.fail()
+    expect(transport.take()).toEqual(['http://c/ started'])
+    clock.advance(MINUTE)
+    expect(transport.take()).toEqual([])
+  })
+
+  it('tells an added one that the download was completed meanwhile', () => {
+    const { transport, stats, announcer } = lab([['http://a/']])
+    announcer.start()
+    transport.answer()
+    transport.take()
+    announcer.addTrackers(added('http://b/'))
+    stats.left = 0
+    announcer.complete()
+    transport.answer()
+    expect(transport.take()).toEqual(['http://b/ started', 'http://b/ completed'])
+    transport.answer()
+    expect(transport.take()).toEqual(['http://a/ completed'])
+    transport.answer()
+    expect(transport.open).toEqual([])
+  })
+
+  it('asks nobody that is added while nothing runs', () => {
+    const { transport, announcer } = lab([['http://a/']])
+    announcer.addTrackers(added('http://b/'))
+    expect(transport.take()).toEqual([])
+    announcer.start()
+    transport.answer()
+    expect(transport.take()).toEqual(['http://a/ started'])
+  })
+
+  it('tells a removed one stopped, once, and goes on with the others at once', () => {
+    const { clock, transport, announcer } = lab([['http://a/'], ['http://b/']])
+    announcer.start()
+    transport.answer({ trackerId: Buffer.from('id') })
+    transport.take()
+    announcer.removeTrackers(['http://a/', 'http://nobody/'])
+    expect(transport.take()).toEqual(['http://a/ stopped', 'http://b/ started'])
+    expect(transport.open[0]?.request.trackerId).toEqual(Buffer.from('id'))
+    expect(announcer.busy).toBe(2)
+    const [stopped, started] = transport.open
+    stopped?.finish(fault('unreachable', 'It is gone.'))
+    started?.finish({ ok: true, answer: ANSWER })
+    expect(announcer.views().map(({ url, tier }) => `${url} ${String(tier)}`)).toEqual(['http://b/ 1'])
+    clock.advance(DAY)
+    announcer.stop(5000, () => undefined)
+    expect(transport.take().filter((each) => each.startsWith('http://a/'))).toEqual([])
+  })
+
+  it('tells a removed one nothing that was never told anything', () => {
+    const { clock, transport, announcer } = lab([['http://a/'], ['http://b/']])
+    announcer.start()
+    transport.fail()
+    transport.answer()
+    transport.take()
+    announcer.removeTrackers(['http://a/'])
+    clock.advance(29 * MINUTE)
+    expect(transport.take()).toEqual([])
+    clock.advance(MINUTE)
+    expect(transport.take()).toEqual(['http://b/ regular'])
+  })
+
+  it('waits for the time of another one that answered already', () => {
+    const { clock, transport, announcer } = lab([['http://a/']])
+    announcer.start()
+    transport.answer()
+    clock.advance(MINUTE)
+    announcer.addTrackers(added('http://b/'))
+    transport.answer()
+    clock.advance(MINUTE)
+    transport.take()
+    announcer.removeTrackers(['http://a/'])
+    transport.answer()
+    expect(transport.take()).toEqual(['http://a/ stopped'])
+    clock.advance(29 * MINUTE - 1)
+    expect(transport.take()).toEqual([])
+    clock.advance(1)
+    expect(transport.take()).toEqual(['http://b/ regular'])
+  })
+
+  it('gives up the attempt at a removed one and tries the next', () => {
+    const { transport, announcer } = lab([['http://a/'], ['http://b/']])
+    announcer.start()
+    announcer.removeTrackers(['http://a/'])
+    expect(transport.take()).toEqual(['http://a/ started', 'http://b/ started'])
+    expect(transport.open.map(({ url }) => url)).toEqual(['http://b/'])
+  })
+
+  it('asks nobody when the last one is removed, and the next that is added', () => {
+    const { clock, transport, announcer } = lab([['http://a/']])
+    announcer.start()
+    transport.answer()
+    announcer.removeTrackers(['http://a/'])
+    transport.answer()
+    transport.take()
+    clock.advance(DAY)
+    expect([transport.take(), clock.pending]).toEqual([[], 0])
+    announcer.addTrackers([{ url: 'http://a/', tier: 0 }])
+    expect(transport.take()).toEqual(['http://a/ started'])
+  })
+
+  it('an end waits for the word to a removed one, as long as for the others', () => {
+    const { clock, transport, announcer } = lab([['http://a/']])
+    announcer.start()
+    transport.answer()
+    announcer.removeTrackers(['http://a/'])
+    let stopped = 0
+    announcer.stop(5000, () => (stopped += 1))
+    expect(stopped).toBe(0)
+    transport.answer()
+    expect([stopped, clock.pending]).toEqual([1, 0])
+    announcer.start()
+    expect(transport.take()).toEqual(['http://a/ started', 'http://a/ stopped'])
   })
 })
 

@@ -112,6 +112,7 @@ function tracker(): Tracker {
     need: nothing,
     announceNow: nothing,
     addTrackers: nothing,
+    removeTrackers: nothing,
     views: () => [],
   }
 }

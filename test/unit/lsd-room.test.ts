@@ -60,6 +60,7 @@ class World {
       need: nothing,
       announceNow: nothing,
       addTrackers: nothing,
+      removeTrackers: nothing,
       views: () => [],
     }
     const given: TrackerAsks = {

@@ -199,6 +199,10 @@ class SimTracker implements Tracker {
   addTrackers(): void {
     // There is one.
   }
+
+  removeTrackers(): void {
+    // There is one.
+  }
   views(): [] {
     return []
   }
