@@ -25,6 +25,8 @@ export interface LsdPorts {
   readonly listenPort: () => number
   /** To the group of that family, on every link. */
   readonly send: (packet: Buffer, family: 4 | 6) => void
+  /** The last torrent left. */
+  readonly empty?: () => void
 }
 
 export interface LsdAsks {
@@ -32,16 +34,42 @@ export interface LsdAsks {
   isPrivate(): boolean
 }
 
-/** A torrent that is announced. */
-interface Member {
+/** What a member asks of the whole. */
+interface MemberPorts {
+  soon(member: Member): void
+  left(member: Member): void
+}
+
+/** A torrent that is announced. A class, not an object of closures: every torrent that runs has one. */
+class Member {
   readonly key: SwarmKey
   readonly asks: LsdAsks
+  private readonly ports: MemberPorts
   /** When it was announced last; -Infinity: never. */
-  lastAt: Millis
+  lastAt: Millis = -Infinity
   /** When it is due. */
   nextAt: Millis
-  /** Who was told to it since its last announce. */
-  readonly found: Set<string>
+  /** Who was told to it since its last announce; null: nobody. */
+  found: Set<string> | null = null
+
+  constructor(
+    init: { readonly key: SwarmKey; readonly asks: LsdAsks; readonly nextAt: Millis },
+    ports: MemberPorts,
+  ) {
+    this.key = init.key
+    this.asks = init.asks
+    this.nextAt = init.nextAt
+    this.ports = ports
+  }
+
+  /** Announces it soon. */
+  now(): void {
+    this.ports.soon(this)
+  }
+
+  leave(): void {
+    this.ports.left(this)
+  }
 }
 
 export class Lsd {
@@ -62,9 +90,13 @@ export class Lsd {
   #heard = 0
   #found = 0
 
+  /** What all members ask of it. */
+  readonly #turns: MemberPorts
+
   constructor(init: LsdInit, ports: LsdPorts) {
     this.#cookie = init.cookie
     this.#ports = ports
+    this.#turns = { soon: this.#soon.bind(this), left: this.#left.bind(this) }
     this.#hearing = new Hearing({ now: () => ports.clock.now() })
   }
 
@@ -84,19 +116,22 @@ export class Lsd {
 
   join(key: SwarmKey, asks: LsdAsks): { now(): void; leave(): void } {
     const nextAt = this.#ports.clock.now() + GATHER
-    const member: Member = { key, asks, lastAt: -Infinity, nextAt, found: new Set() }
+    const member = new Member({ key, asks, nextAt }, this.#turns)
     this.#members.set(key, member)
     this.#arm(nextAt)
-    return {
-      now: () => {
-        member.nextAt = Math.min(member.nextAt, this.#ports.clock.now() + GATHER)
-        this.#arm(member.nextAt)
-      },
-      leave: () => {
-        if (this.#members.get(key) === member) this.#members.delete(key)
-        if (this.#members.size === 0) this.#disarm()
-      },
-    }
+    return member
+  }
+
+  #soon(member: Member): void {
+    member.nextAt = Math.min(member.nextAt, this.#ports.clock.now() + GATHER)
+    this.#arm(member.nextAt)
+  }
+
+  #left(member: Member): void {
+    if (this.#members.get(member.key) === member) this.#members.delete(member.key)
+    if (this.#members.size > 0) return
+    this.#disarm()
+    this.#ports.empty?.()
   }
 
   /** A datagram from that address; whether that is near is the network's to know. */
@@ -114,8 +149,9 @@ export class Lsd {
 
   #tell(member: Member, peer: PeerAddress): void {
     const name = `${peer.host} ${String(peer.port)}`
-    if (member.found.has(name) || member.found.size >= MOST_FOUND) return
-    member.found.add(name)
+    const found = (member.found ??= new Set())
+    if (found.has(name) || found.size >= MOST_FOUND) return
+    found.add(name)
     this.#found++
     member.asks.found([peer])
   }
@@ -130,7 +166,7 @@ export class Lsd {
       const first = member.lastAt === -Infinity
       member.nextAt = now + (first ? (EVERY * (at + 1)) / due.length : EVERY)
       member.lastAt = now
-      member.found.clear()
+      member.found = null
     })
     const keys = due.filter(({ asks }) => !asks.isPrivate()).map(({ key }) => key)
     if (port > 0 && keys.length > 0) {

@@ -46,21 +46,52 @@ export interface DhtRoomPorts {
   readonly settings: () => Settings
 }
 
-/** A torrent that is in the DHT. */
-interface Member {
-  readonly key: SwarmKey
-  readonly asks: MemberAsks
-  /** When it announces itself next. */
-  nextAt: Millis
-  lastAt: Millis
-  need: Need
-  /** Its search, while one runs or waits. */
-  search: Cancel | null
-}
-
 export interface MemberAsks {
   found(peers: readonly PeerAddress[]): void
   isSeed(): boolean
+}
+
+/** What a member asks of the room. */
+interface MemberPorts {
+  sooner(member: Member, at: Millis): void
+  left(member: Member): void
+  now(): Millis
+}
+
+/** A torrent that is in the DHT. A class, not an object of closures: every torrent that runs has one. */
+class Member {
+  readonly key: SwarmKey
+  readonly asks: MemberAsks
+  private readonly ports: MemberPorts
+  /** When it announces itself next. */
+  nextAt: Millis
+  lastAt: Millis = -Infinity
+  /** How much it wants peers. */
+  level: Need = 'some'
+  /** Its search, while one runs or waits. */
+  search: Cancel | null = null
+
+  constructor(init: { readonly key: SwarmKey; readonly asks: MemberAsks }, ports: MemberPorts) {
+    this.key = init.key
+    this.asks = init.asks
+    this.ports = ports
+    this.nextAt = ports.now()
+  }
+
+  need(level: Need): void {
+    this.level = level
+    if (level === 'urgent') this.ports.sooner(this, this.lastAt + URGENT_AFTER)
+  }
+
+  /** Announces it soon. */
+  now(): void {
+    this.ports.sooner(this, this.ports.now())
+  }
+
+  leave(): void {
+    this.search?.()
+    this.ports.left(this)
+  }
 }
 
 export class DhtRoom {
@@ -81,8 +112,16 @@ export class DhtRoom {
   /** Opening and closing take their turns. */
   #turn: Promise<void> = Promise.resolve()
 
+  /** What all members ask of it. */
+  readonly #turns: MemberPorts
+
   constructor(ports: DhtRoomPorts) {
     this.#ports = ports
+    this.#turns = {
+      sooner: this.#sooner.bind(this),
+      left: (member) => this.#members.delete(member),
+      now: () => ports.clock.now(),
+    }
   }
 
   /** What the connections of torrents see of it. */
@@ -108,23 +147,10 @@ export class DhtRoom {
 
   /** The torrent looks for peers from now on. */
   join(key: SwarmKey, asks: MemberAsks): { need(level: Need): void; now(): void; leave(): void } {
-    const now = this.#ports.clock.now()
-    const member: Member = { key, asks, nextAt: now, lastAt: -Infinity, need: 'some', search: null }
+    const member = new Member({ key, asks }, this.#turns)
     this.#members.add(member)
     this.#arm()
-    return {
-      need: (level) => {
-        member.need = level
-        if (level === 'urgent') this.#sooner(member, member.lastAt + URGENT_AFTER)
-      },
-      now: () => {
-        this.#sooner(member, this.#ports.clock.now())
-      },
-      leave: () => {
-        member.search?.()
-        this.#members.delete(member)
-      },
-    }
+    return member
   }
 
   /** Nodes that a torrent names (BEP 5 `nodes`). */
@@ -359,7 +385,7 @@ export class DhtRoom {
           if (!last) return
           over = true
           member.search = null
-          if (member.need === 'urgent') this.#sooner(member, member.lastAt + URGENT_AFTER)
+          if (member.level === 'urgent') this.#sooner(member, member.lastAt + URGENT_AFTER)
           else this.#arm()
         },
       },

@@ -32,22 +32,17 @@ export class LsdRoom {
     const { clock } = ports
     const cookie = Buffer.from(ports.random.bytes(8)).toString('hex')
     const send = (packet: Buffer, family: 4 | 6): void => this.#sockets?.send(packet, family)
-    this.#lsd = new Lsd({ cookie }, { clock, listenPort: () => ports.listenPort(), send })
+    const empty = (): void => {
+      void this.apply()
+    }
+    this.#lsd = new Lsd({ cookie }, { clock, listenPort: () => ports.listenPort(), send, empty })
   }
 
   /** The torrent is announced, and hears of others, from now on. */
   join(key: SwarmKey, asks: LsdAsks): { now(): void; leave(): void } {
     const place = this.#lsd.join(key, asks)
     if (this.#sockets === null) void this.apply()
-    return {
-      now: () => {
-        place.now()
-      },
-      leave: () => {
-        place.leave()
-        if (this.#lsd.size === 0) void this.apply()
-      },
-    }
+    return place
   }
 
   /** Brings it to what the settings say and the torrents need; settles when it is so. */

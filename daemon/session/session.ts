@@ -8,7 +8,7 @@ import type { Cancel, Clock } from '../ports/clock.js'
 import type { Disk } from '../ports/disk.js'
 import type { Random } from '../ports/random.js'
 import type { Store, TorrentRow, TotalsRow } from '../ports/store.js'
-import { Bulkhead } from '../swarm/bulkhead.js'
+import { Bulkhead, type BulkheadPorts } from '../swarm/bulkhead.js'
 import type { DhtGate } from '../swarm/dht-port.js'
 import { type Greeting, Link } from '../swarm/link.js'
 import type { MetadataKeeper } from '../swarm/metadata-phase.js'
@@ -25,6 +25,7 @@ import type { Claim } from './claims.js'
 import { type CrashVerdict, Crashes } from './crashes.js'
 import { Durability } from './durability.js'
 import { Journal } from './events.js'
+import { Means, type Shared } from './means.js'
 import { Volumes } from './volumes.js'
 import { within } from './within.js'
 
@@ -98,6 +99,10 @@ export class Session {
   readonly #gate = new Turnstile()
   readonly #slots: SlotShare
   readonly #unchokes: UnchokeShare
+  /** Of every torrent's bulkhead. */
+  readonly #bulkheadPorts: BulkheadPorts
+  /** What every torrent is given. */
+  readonly #shared: Shared
   readonly #torrents = new Map<TorrentId, Torrent>()
   /** v1 and v2 keys alike: a hybrid is found under both. */
   readonly #byKey = new Map<SwarmKey, Torrent>()
@@ -131,6 +136,34 @@ export class Session {
     this.#secrecy = ports.encryption === undefined ? undefined : this.#secretly(ports.encryption)
     this.#slots = new SlotShare(ports.disk.slab)
     this.#unchokes = new UnchokeShare({ limit: () => ports.upLimit.rate })
+    this.#bulkheadPorts = { watch: ports.watch, failed: this.#failed.bind(this) }
+    this.#shared = this.#sharedMeans()
+  }
+
+  #sharedMeans(): Shared {
+    const { watch, clock, random, log, disk, downLimit, upLimit, store, dialer, listenPort } = this.#ports
+    const { tracker, keepMetadata, busy, dht = null, pex = () => false } = this.#ports
+    return {
+      ...{ watch, clock, random, log, disk, downLimit, upLimit, store, dialer, listenPort },
+      ...{ tracker, keepMetadata, dht, pex, secrecy: this.#secrecy, budget: this.budget },
+      ...{ slots: this.#slots, unchokes: this.#unchokes, gate: this.#gate, place: this.volumes },
+      listener: {
+        changed: (torrent) => {
+          torrent.rev = this.journal.bump()
+          if (torrent.moving) busy()
+        },
+        noted: (torrent, kind, data) => {
+          this.journal.note(kind, torrent.id, '', { name: torrent.name, ...data })
+        },
+      },
+    }
+  }
+
+  /** Something of a torrent threw. */
+  #failed(error: unknown, id: TorrentId): void {
+    const torrent = this.#torrents.get(id)
+    if (torrent !== undefined) torrent.fail(error)
+    else this.#ports.log.error({ torrent: id, error: stackOf(error) }, 'a bug in what a removed torrent left')
   }
 
   /**
@@ -244,53 +277,10 @@ export class Session {
 
   /** A torrent of the store becomes a live one; it does nothing until it is started. */
   register(row: TorrentRow, blocked?: string): Torrent {
-    const { watch, clock, random, log, disk, downLimit, upLimit, store, dialer, listenPort, tracker, busy } =
-      this.#ports
-    const { peerId, client, maxPeers } = this.#init
-    const bulkhead = new Bulkhead(
-      { torrent: row.id },
-      {
-        watch,
-        failed: (error) => {
-          torrent.fail(error)
-        },
-      },
-    )
-    const torrent: Torrent = new Torrent(
-      { row, peerId, version: client, maxPeers, clean: this.#clean, blocked },
-      {
-        watch,
-        bulkhead,
-        clock: bulkhead.clock(clock),
-        random,
-        log,
-        disk: bulkhead.disk(disk),
-        slots: this.#slots,
-        downLimit,
-        upLimit,
-        unchokes: this.#unchokes,
-        store: bulkhead.around('store', store),
-        dialer: bulkhead.around('peer', dialer),
-        ...this.#inSecret,
-        gate: bulkhead.around('disk', this.#gate),
-        place: bulkhead.around('disk', this.volumes),
-        budget: this.budget,
-        listenPort,
-        dht: this.#ports.dht ?? null,
-        pex: this.#ports.pex ?? (() => false),
-        tracker: (asks) => tracker(row, asks, bulkhead),
-        keepMetadata: bulkhead.around('store', { keep: this.#ports.keepMetadata }).keep,
-        listener: {
-          changed: (changed) => {
-            changed.rev = this.journal.bump()
-            if (changed.moving) busy()
-          },
-          noted: (noted, kind, data) => {
-            this.journal.note(kind, noted.id, '', { name: noted.name, ...data })
-          },
-        },
-      },
-    )
+    const { peerId, client: version, maxPeers } = this.#init
+    const bulkhead = new Bulkhead({ torrent: row.id }, this.#bulkheadPorts)
+    const init = { row, peerId, version, maxPeers, clean: this.#clean, blocked }
+    const torrent = new Torrent(init, new Means(bulkhead, this.#shared))
     this.#torrents.set(torrent.id, torrent)
     for (const key of torrent.keys) {
       this.#byKey.set(key, torrent)

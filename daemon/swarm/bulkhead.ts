@@ -5,25 +5,25 @@
  * (`Link`), since they are many and one of them is easily done without. Nothing here is called for a block.
  */
 import type { Phase, Watch } from '../base/watch.js'
-import type { Millis } from '../../shared/units.js'
+import type { Millis, TorrentId } from '../../shared/units.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import type { Disk } from '../ports/disk.js'
 
 export interface BulkheadPorts {
   readonly watch: Watch
   /** Something of this torrent threw. */
-  readonly failed: (error: unknown) => void
+  readonly failed: (error: unknown, torrent: TorrentId) => void
 }
 
 type Call = (...args: unknown[]) => unknown
 
 export class Bulkhead {
-  readonly #torrent: number
+  readonly #torrent: TorrentId
   readonly #ports: BulkheadPorts
   /** A function that waits in a queue of all torrents is known there by its identity. */
-  readonly #known = new WeakMap<Call, Call>()
+  #known: WeakMap<Call, Call> | null = null
 
-  constructor(init: { readonly torrent: number }, ports: BulkheadPorts) {
+  constructor(init: { readonly torrent: TorrentId }, ports: BulkheadPorts) {
     this.#torrent = init.torrent
     this.#ports = ports
   }
@@ -35,7 +35,7 @@ export class Bulkhead {
         this.#ports.watch.enter(phase, this.#torrent)
         return fn(...args)
       } catch (error) {
-        this.#ports.failed(error)
+        this.#ports.failed(error, this.#torrent)
         return undefined
       }
     }
@@ -93,8 +93,9 @@ export class Bulkhead {
   }
 
   #once(phase: Phase, fn: Call): Call {
-    let guarded = this.#known.get(fn)
-    if (guarded === undefined) this.#known.set(fn, (guarded = this.guard(phase, fn)))
+    const known = (this.#known ??= new WeakMap<Call, Call>())
+    let guarded = known.get(fn)
+    if (guarded === undefined) known.set(fn, (guarded = this.guard(phase, fn)))
     return guarded
   }
 }

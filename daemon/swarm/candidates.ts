@@ -36,6 +36,7 @@ interface Candidate {
   pricedAt: number
 }
 
+const NOBODY: readonly Candidate[] = []
 const LIMIT = 3000
 const MOST_BANS = 1000
 /** Candidates in the list that one network named by peer exchange, and that all did: half of the list. */
@@ -61,18 +62,19 @@ const FOREIGN_PORTS = new Set([
 export class Candidates {
   readonly #limit: number
   readonly #random: Random
+  // Each of these is made when it is first filled: most torrents of a long list know nobody.
   /** Known peers by address, the oldest first. */
-  readonly #known = new Map<string, Candidate>()
+  #known: Map<string, Candidate> | null = null
   /** What is never dialled or let in, by ban key, the oldest first; at most MOST_BANS. */
-  readonly #banned = new Set<string>()
+  #banned: Set<string> | null = null
   /** Our own addresses, as far as we know them. */
-  readonly #own = new Set<string>()
+  #own: Set<string> | null = null
   /** How others see us: what priorities are computed from. */
-  readonly #seenAs = new OwnAddresses()
+  #seenAs: OwnAddresses | null = null
   /** Our port at the last word of a peer on our address. */
   #ownPort = 0
   /** Candidates in the list by the network that named them, and their sum. */
-  readonly #tellers = new Map<string, number>()
+  #tellers: Map<string, number> | null = null
   #exchanged = 0
   /** `next` found nothing that is due before this, and nothing changed since. */
   #nothingBefore: Millis = -Infinity
@@ -86,13 +88,13 @@ export class Candidates {
 
   /** Known peers, those in use among them. */
   get size(): number {
-    return this.#known.size
+    return this.#known?.size ?? 0
   }
 
   /** Of these, did not answer, or were of no use, when they were last tried. */
   get failing(): number {
     let count = 0
-    for (const { failures, use } of this.#known.values()) if (failures > 0 && use !== 'connected') count++
+    for (const { failures, use } of this.#all()) if (failures > 0 && use !== 'connected') count++
     return count
   }
 
@@ -104,16 +106,17 @@ export class Candidates {
   add(address: PeerAddress, source: CandidateSource, teller?: PeerAddress): boolean {
     if (!isDialable(address, source) || this.isBanned(address)) return false
     const key = addressKey(address)
-    if (this.#own.has(key)) return false
-    const known = this.#known.get(key)
+    if (this.#own?.has(key) === true) return false
+    const known = this.#known?.get(key)
     if (known !== undefined) {
       if (source === 'user') this.#favour(known)
       return false
     }
     const network = teller === undefined ? null : networkOf(teller)
     if (network !== null && !this.#hasRoomFor(network)) return false
-    if (this.#known.size >= this.#limit && !this.#evict(source)) return false
+    if (this.size >= this.#limit && !this.#evict(source)) return false
     if (network !== null) this.#countTold(network, 1)
+    this.#known ??= new Map()
     this.#known.set(key, {
       address,
       source,
@@ -141,7 +144,7 @@ export class Candidates {
     let best: Candidate | null = null
     let equals = 0
     let soonest = Infinity
-    for (const candidate of this.#known.values()) {
+    for (const candidate of this.#all()) {
       if (candidate.use !== 'idle' || (withoutSeeds && candidate.seed)) continue
       if (candidate.retryAt > now) {
         soonest = Math.min(soonest, candidate.retryAt)
@@ -163,19 +166,19 @@ export class Candidates {
 
   /** The attempt failed, or the handshake did: again after 30 s, 60 s, ... up to an hour. */
   failed(address: PeerAddress, now: Millis): void {
-    const candidate = this.#known.get(addressKey(address))
+    const candidate = this.#known?.get(addressKey(address))
     if (candidate !== undefined) this.#pause(candidate, now)
   }
 
   /** A connection with this peer stands, whoever made it. */
   connected(address: PeerAddress): void {
-    const candidate = this.#known.get(addressKey(address))
+    const candidate = this.#known?.get(addressKey(address))
     if (candidate !== undefined) candidate.use = 'connected'
   }
 
   /** The connection ended. `useful`: it brought us something; otherwise it counts as a failure. */
   closed(address: PeerAddress, now: Millis, useful: boolean): void {
-    const candidate = this.#known.get(addressKey(address))
+    const candidate = this.#known?.get(addressKey(address))
     if (candidate === undefined) return
     if (!useful) return this.#pause(candidate, now)
     candidate.useful = true
@@ -185,29 +188,29 @@ export class Candidates {
 
   /** BEP 27: those whom no tracker named are known no more. */
   forgetForeign(): void {
-    for (const candidate of this.#known.values()) if (isForeign(candidate.source)) this.#drop(candidate)
+    for (const candidate of this.#all()) if (isForeign(candidate.source)) this.#drop(candidate)
   }
 
   /** Where we heard of it first. */
   sourceOf(address: PeerAddress): CandidateSource {
-    return this.#known.get(addressKey(address))?.source ?? 'tracker'
+    return this.#known?.get(addressKey(address))?.source ?? 'tracker'
   }
 
   /** It has everything. */
   noteSeed(address: PeerAddress): void {
-    const candidate = this.#known.get(addressKey(address))
+    const candidate = this.#known?.get(addressKey(address))
     if (candidate !== undefined) candidate.seed = true
   }
 
   /** We ended the attempt ourselves: it is due at once. */
   release(address: PeerAddress): void {
-    const candidate = this.#known.get(addressKey(address))
+    const candidate = this.#known?.get(addressKey(address))
     if (candidate?.use === 'dialling') this.#idle(candidate, -Infinity)
   }
 
   /** We ended every connection and attempt ourselves: these peers, and those that were useful, are due at once. */
   releaseAll(): void {
-    for (const candidate of this.#known.values()) {
+    for (const candidate of this.#all()) {
       const welcome = candidate.useful && candidate.failures === 0
       if (candidate.use !== 'idle' || welcome) this.#idle(candidate, -Infinity)
     }
@@ -216,47 +219,54 @@ export class Candidates {
   /** Never again, neither dialled nor let in: the host, or on this machine the one port. */
   ban(address: PeerAddress): void {
     const key = banKey(address)
-    this.#banned.delete(key)
-    this.#banned.add(key)
-    const [oldest] = this.#banned
-    if (this.#banned.size > MOST_BANS && oldest !== undefined) this.#banned.delete(oldest)
-    for (const candidate of this.#known.values()) {
+    const banned = (this.#banned ??= new Set())
+    banned.delete(key)
+    banned.add(key)
+    const [oldest] = banned
+    if (banned.size > MOST_BANS && oldest !== undefined) banned.delete(oldest)
+    for (const candidate of this.#all()) {
       if (banKey(candidate.address) === key) this.#drop(candidate)
     }
   }
 
   isBanned(address: PeerAddress): boolean {
-    return this.#banned.has(banKey(address))
+    return this.#banned?.has(banKey(address)) === true
   }
 
   /** This address is our own: it answered with our peer id, or we listen there. */
   addSelf(address: PeerAddress): void {
     const key = addressKey(address)
+    this.#own ??= new Set()
     this.#own.add(key)
-    const known = this.#known.get(key)
+    const known = this.#known?.get(key)
     if (known !== undefined) this.#drop(known)
   }
 
   /** A peer says that it sees us at `host` (BEP 10 `yourip`); `port` is where we listen. */
   heardOwn(teller: PeerAddress, host: string, port: number): void {
     this.#ownPort = port
+    this.#seenAs ??= new OwnAddresses()
     this.#seenAs.heard(teller, host)
   }
 
   /** The canonical priority of a peer (BEP 40), 0..2^32-1; null while nobody like it told us our address. */
   priorityOf(peer: PeerAddress): number | null {
-    const host = this.#seenAs.towards(peer)
+    const host = this.#seenAs?.towards(peer) ?? null
     return host === null ? null : peerPriority({ host, port: this.#ownPort, family: peer.family }, peer)
   }
 
   /** Peers that were useful once, at most so many: worth remembering over a restart. */
   worthKeeping(limit: number): PeerAddress[] {
     const kept: PeerAddress[] = []
-    for (const candidate of this.#known.values()) {
+    for (const candidate of this.#all()) {
       if (kept.length >= limit) break
       if (candidate.useful || candidate.use === 'connected') kept.push(candidate.address)
     }
     return kept
+  }
+
+  #all(): Iterable<Candidate> {
+    return this.#known?.values() ?? NOBODY
   }
 
   #favour(candidate: Candidate): void {
@@ -269,7 +279,7 @@ export class Candidates {
 
   /** As `priorityOf`, kept with the candidate. */
   #price(candidate: Candidate): number {
-    const { version } = this.#seenAs
+    const version = this.#seenAs?.version ?? 0
     if (candidate.pricedAt !== version) {
       candidate.pricedAt = version
       candidate.priority = this.priorityOf(candidate.address) ?? MIDDLING
@@ -278,20 +288,21 @@ export class Candidates {
   }
 
   #drop(candidate: Candidate): void {
-    this.#known.delete(addressKey(candidate.address))
+    this.#known?.delete(addressKey(candidate.address))
     if (candidate.teller !== null) this.#countTold(candidate.teller, -1)
   }
 
   #hasRoomFor(network: string): boolean {
-    const told = this.#tellers.get(network) ?? 0
+    const told = this.#tellers?.get(network) ?? 0
     return told < MOST_OF_TELLER && this.#exchanged < this.#limit * SHARE_OF_PEX
   }
 
   #countTold(network: string, more: 1 | -1): void {
-    const told = (this.#tellers.get(network) ?? 0) + more
+    const tellers = (this.#tellers ??= new Map<string, number>())
+    const told = (tellers.get(network) ?? 0) + more
     this.#exchanged += more
-    if (told > 0) this.#tellers.set(network, told)
-    else this.#tellers.delete(network)
+    if (told > 0) tellers.set(network, told)
+    else tellers.delete(network)
   }
 
   #pause(candidate: Candidate, now: Millis): void {
@@ -313,7 +324,7 @@ export class Candidates {
   /** Makes room by dropping one that failed; for what is worth more than a tracker's word, any that never helped. */
   #evict(source: CandidateSource): boolean {
     let seen = 0
-    for (const candidate of this.#known.values()) {
+    for (const candidate of this.#all()) {
       if (++seen > EVICTION_SCAN && source !== 'user') return false
       const failed = candidate.failures > 0 && !candidate.useful
       const weaker = !isHearsay(source) && isHearsay(candidate.source) && !candidate.useful

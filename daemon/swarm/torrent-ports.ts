@@ -44,7 +44,7 @@ export interface TorrentMeans {
   readonly store: Store
   readonly dialer: Dialer
   /** Not there: nobody is spoken to in secret. */
-  readonly secrecy?: Secrecy
+  readonly secrecy?: Secrecy | undefined
   readonly gate: CheckGate
   readonly place: Place
   readonly budget: ConnectionBudget

@@ -11,6 +11,7 @@ import type { DiskFault } from '../ports/disk.js'
 import type { TorrentRow, TotalsRow, TrackerRow } from '../ports/store.js'
 import { Arrivals } from './arrivals.js'
 import { Blocking } from './blocking.js'
+import type { Bulkhead } from './bulkhead.js'
 import { Candidates, isForeign } from './candidates.js'
 import { Course } from './course.js'
 import { TorrentData } from './data.js'
@@ -39,7 +40,7 @@ export interface TorrentListener {
 }
 
 export interface TorrentPorts extends TorrentMeans {
-  readonly tracker: (asks: TrackerAsks) => Tracker
+  readonly tracker: (row: TorrentRow, asks: TrackerAsks, bulkhead: Bulkhead) => Tracker
   readonly listener: TorrentListener
 }
 
@@ -122,7 +123,7 @@ export class Torrent {
     this.#loader = loader
     this.#data = data
     if (known.lacksMetadata) this.#metadata = this.#metadataPhase(init, key)
-    const tracker = ports.tracker(this.#trackerAsks())
+    const tracker = ports.tracker(row, this.#trackerAsks(), ports.bulkhead)
     this.#tracker = tracker
     this.#arrivals = new Arrivals({ budget: ports.budget, wake })
     this.#seeking = new Seeking(

@@ -7,7 +7,7 @@ import { Pace } from '../../daemon/tracker/pace.js'
 import type { TrackerTransport } from '../../daemon/tracker/transport.js'
 import { Bulkhead } from '../../daemon/swarm/bulkhead.js'
 import { Wheel } from '../../daemon/tracker/wheel.js'
-import type { SwarmKey } from '../../shared/units.js'
+import type { SwarmKey, TorrentId } from '../../shared/units.js'
 import { FakeClock } from '../support/fake-clock.js'
 import { FakeRandom } from '../support/fake-random.js'
 import { ANSWER, type Attempt, FakeTrackerTransport } from '../support/fake-tracker-transport.js'
@@ -110,7 +110,7 @@ describe('the pace', () => {
     const pace = new Pace({ clock, transport })
     const failed: unknown[] = []
     const bulkhead = new Bulkhead(
-      { torrent: 1 },
+      { torrent: 1 as TorrentId },
       { watch: fakeWatch(), failed: (error) => failed.push(error) },
     )
     const guarded = bulkhead.around('tracker', pace)
