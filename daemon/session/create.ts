@@ -130,11 +130,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       tracker: (row, asks, bulkhead) => {
         const own = { peerId, key: trackerKey, port: listenPort }
         const trackers = trackerOf(own, { random, clock: wheel, trackers: pace }, row, asks, bulkhead)
-        const found: TrackerAsks['found'] = (peers, source) => {
-          asks.found(peers, source)
-        }
-        const guarded = { ...asks, found: bulkhead.guard('tracker', found) }
-        return beside(lsd, 'lsd', row, guarded, beside(dht, 'dht', row, guarded, trackers))
+        return beside(lsd, 'lsd', row, asks, beside(dht, 'dht', row, asks, trackers))
       },
       keepMetadata: (id, info) => adder.keepMetadata(id, info),
     },

@@ -10,7 +10,7 @@ const MAX_WAITING = 32
 export interface ArrivalsPorts {
   readonly budget: ConnectionBudget
   /** The first one waits: the data are to be loaded. */
-  readonly wake: () => void
+  wake(): void
 }
 
 export class Arrivals {

@@ -5,7 +5,7 @@ import type { Course } from './course.js'
 import type { TorrentData } from './data.js'
 import type { Known } from './known.js'
 import { type Fault, faultSentence } from './lifecycle.js'
-import type { Noted, TorrentMeans } from './torrent-ports.js'
+import type { TorrentMeans } from './torrent-ports.js'
 import { retryDelay, Trouble } from './trouble.js'
 
 /** Trouble that came back once is over when it has not come again for so long. */
@@ -21,13 +21,14 @@ export interface BlockingPorts {
   readonly course: Course
   readonly known: Known
   readonly data: TorrentData
-  readonly noted: Noted
+  /** Writes a fact of this torrent into the journal. */
+  noted(kind: string, data: Readonly<Record<string, unknown>>): void
   /** What belongs to the run that is over ends. */
-  readonly endRun: () => void
+  endRun(): void
   /** Looks whether anything is in the way still. */
-  readonly judge: (then: (by: Fault | null) => void) => void
+  judge(then: (by: Fault | null) => void): void
   /** Nothing is: it starts. */
-  readonly goOn: () => void
+  goOn(): void
 }
 
 export class Blocking {
@@ -47,12 +48,12 @@ export class Blocking {
 
   /** It cannot go on; what is recorded stands. */
   block(by: Fault): void {
-    const { course, means, data, endRun } = this.#ports
+    const { course, means, data } = this.#ports
     if (course.after !== null || course.state.kind === 'blocked') return
     const now = means.clock.now()
     const since = this.#trouble.since(by, now)
     course.next()
-    endRun()
+    this.#ports.endRun()
     course.set({ kind: 'blocked', by, since, retryAt: now + retryDelay(by) })
     this.#tell(by, since === now)
     data.close('blocked', () => undefined)
@@ -86,15 +87,15 @@ export class Blocking {
 
   /** Looks again now, and goes on where nothing is in the way any more. */
   tryAgain(): void {
-    const { course, means, judge, goOn, known } = this.#ports
+    const { course, means, known } = this.#ports
     const { state } = course
     if (state.kind !== 'blocked') return
     this.#retry?.()
     course.next()
-    judge((by) => {
+    this.#ports.judge((by) => {
       if (by === null) {
         known.clean = false
-        return goOn()
+        return this.#ports.goOn()
       }
       if (faultSentence(by) !== faultSentence(state.by))
         course.set({ ...state, by, retryAt: means.clock.now() + retryDelay(by) })
@@ -111,11 +112,12 @@ export class Blocking {
   }
 
   #tell(by: Fault, isNew: boolean): void {
-    const { means, known, noted } = this.#ports
+    const { means, known } = this.#ports
     const reason = faultSentence(by)
     if (isNew) means.log.warn({ torrent: known.row.id, fault: by }, reason)
     // What an earlier run told already is no news.
-    if (this.#told === null || (isNew && this.#told.reason !== reason)) noted('blocked', { reason })
+    if (this.#told === null || (isNew && this.#told.reason !== reason))
+      this.#ports.noted('blocked', { reason })
     this.#told = { reason, again: this.#told?.again ?? !isNew }
   }
 

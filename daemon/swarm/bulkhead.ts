@@ -41,6 +41,11 @@ export class Bulkhead {
     }
   }
 
+  /** Calls it at once, guarded. */
+  run(phase: Phase, step: () => void): void {
+    this.guard(phase, step)()
+  }
+
   /** The same promise; what is done with its answer is guarded. */
   promise<T>(phase: Phase, promise: Promise<T>): Promise<T> {
     const guarded = new Guarded<T>((resolve, reject) => {

@@ -7,16 +7,21 @@ import type { TorrentState } from './lifecycle.js'
 /** What follows a stop. */
 export type After = 'pause' | 'exit' | 'start' | 'verify' | 'more' | 'move'
 
+export interface CoursePorts {
+  /** It is in another state. */
+  turned(): void
+}
+
 export class Course {
   #state: TorrentState = { kind: 'paused' }
   /** Rises at every start and stop. */
   #epoch = 0
   /** What follows the stop under way; null: none is. */
   after: After | null = null
-  readonly #changed: () => void
+  readonly #ports: CoursePorts
 
-  constructor(ports: { readonly changed: () => void }) {
-    this.#changed = ports.changed
+  constructor(ports: CoursePorts) {
+    this.#ports = ports
   }
 
   get state(): TorrentState {
@@ -31,7 +36,7 @@ export class Course {
 
   set(state: TorrentState): void {
     this.#state = state
-    this.#changed()
+    this.#ports.turned()
   }
 
   /** Begins another epoch: what is under way is void. */

@@ -3,7 +3,7 @@ import type { Millis } from '../../shared/units.js'
 import type { Cancel } from '../ports/clock.js'
 import type { DiskFault } from '../ports/disk.js'
 import type { Course } from './course.js'
-import { LiveHolder } from './holder.js'
+import { type HolderPorts, LiveHolder } from './holder.js'
 import type { Known } from './known.js'
 import type { Live } from './live.js'
 import type { Loader } from './loader.js'
@@ -18,12 +18,12 @@ export interface TorrentDataPorts {
   readonly known: Known
   readonly loader: Loader
   /** It falls asleep: what it is getting ready for is given up. */
-  readonly sleeps: () => void
+  sleeps(): void
   /** It is asleep. */
-  readonly asleep: () => void
+  asleep(): void
 }
 
-export class TorrentData {
+export class TorrentData implements HolderPorts {
   readonly #ports: TorrentDataPorts
   readonly #holder: LiveHolder
   /** Until it falls asleep. */
@@ -31,17 +31,23 @@ export class TorrentData {
 
   constructor(ports: TorrentDataPorts) {
     this.#ports = ports
-    const { means, known, loader } = ports
-    this.#holder = new LiveHolder({
-      load: () => loader.load(),
-      closed: (live) => {
-        known.remember(live)
-      },
-      failed: (error) => {
-        means.log.error({ torrent: known.row.id, error: String(error) }, 'a torrent could not be loaded')
-      },
-    })
+    this.#holder = new LiveHolder(this)
   }
+
+  // --- what the holder asks for (HolderPorts)
+
+  load(): Promise<Live> {
+    return this.#ports.loader.load()
+  }
+  closed(live: Live): void {
+    this.#ports.known.remember(live)
+  }
+  failed(error: unknown): void {
+    const { means, known } = this.#ports
+    means.log.error({ torrent: known.row.id, error: String(error) }, 'a torrent could not be loaded')
+  }
+
+  // --- what its torrent asks for
 
   /** Null while they are not in use. */
   get live(): Live | null {
@@ -83,13 +89,15 @@ export class TorrentData {
   }
 
   #sleep(): void {
-    const { course, sleeps, asleep } = this.#ports
+    const { course } = this.#ports
     const idle = course.state.kind === 'seeding' || course.state.kind === 'paused'
     if (!idle || this.live === null || this.#connected > 0) return
     // It may be waking still, with a volume that does not answer: what that says later is not about these data.
     course.next()
-    sleeps()
-    this.#holder.close('dormant', asleep)
+    this.#ports.sleeps()
+    this.#holder.close('dormant', () => {
+      this.#ports.asleep()
+    })
   }
 
   get #connected(): number {

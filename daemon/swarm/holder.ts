@@ -2,10 +2,10 @@
 import type { Live } from './live.js'
 
 export interface HolderPorts {
-  readonly load: () => Promise<Live>
+  load(): Promise<Live>
   /** The data were given back: what of them is to be remembered. */
-  readonly closed: (live: Live) => void
-  readonly failed: (error: unknown) => void
+  closed(live: Live): void
+  failed(error: unknown): void
 }
 
 export class LiveHolder {

@@ -5,6 +5,11 @@ import type { TorrentRow } from '../ports/store.js'
 import type { Live } from './live.js'
 import { Totals } from './totals.js'
 
+export interface KnownPorts {
+  /** `live`: the data in use, or null. */
+  readonly data: { readonly live: Live | null }
+}
+
 export class Known {
   /** As the store has it, but for what changed since and for `desired`. */
   #row: TorrentRow
@@ -15,20 +20,16 @@ export class Known {
   /** It is only a magnet link so far. */
   #lacksMetadata: boolean
   readonly totals: Totals
-  /** The data in use, or null. */
-  readonly #live: () => Live | null
+  readonly #ports: KnownPorts
 
-  constructor(
-    init: { readonly row: TorrentRow; readonly clean: boolean },
-    ports: { readonly live: () => Live | null },
-  ) {
+  constructor(init: { readonly row: TorrentRow; readonly clean: boolean }, ports: KnownPorts) {
     this.#row = init.row
     this.desired = init.row.desired
     this.clean = init.clean
     this.#lacksMetadata = init.row.pieceCount === 0
     const { id: torrent, downloaded, uploaded, wasted, seedingMs } = init.row
     this.totals = new Totals({ torrent, downloaded, uploaded, wasted, seedingMs })
-    this.#live = ports.live
+    this.#ports = ports
   }
 
   get row(): TorrentRow {
@@ -39,7 +40,7 @@ export class Known {
   }
   /** Everything wanted is there. */
   get complete(): boolean {
-    const live = this.#live()
+    const live = this.#ports.data.live
     if (live !== null) return live.content.complete
     return this.#row.checked && this.#row.done >= this.#row.wanted
   }
@@ -47,7 +48,7 @@ export class Known {
   get left(): Bytes {
     // Not 0, which would say that we have it all.
     if (this.#lacksMetadata) return BLOCK_SIZE
-    const content = this.#live()?.content
+    const content = this.#ports.data.live?.content
     return content === undefined ? this.#row.wanted - this.#row.done : content.wantedBytes - content.doneBytes
   }
   /** Where its files lie: for the question who writes what. */

@@ -1,35 +1,27 @@
 /** Reads what the store has of a torrent, and puts together the parts that work on it. */
 import { type Metainfo, parseMetainfo } from '../../shared/torrent/metainfo.js'
-import { type SwarmKey, swarmKeys } from '../../shared/units.js'
+import { swarmKeys } from '../../shared/units.js'
 import type { Store } from '../ports/store.js'
 import type { Candidates } from './candidates.js'
 import type { Known } from './known.js'
 import { Live, type LiveListener } from './live.js'
-import type { TorrentMeans } from './torrent-ports.js'
-
-export interface LoaderInit {
-  readonly key: SwarmKey
-  readonly peerId: Uint8Array
-  readonly version: string
-  readonly maxPeers: number
-}
+import type { RunInit, TorrentMeans } from './torrent-ports.js'
 
 export interface LoaderPorts {
+  readonly init: RunInit
   readonly means: TorrentMeans
   readonly known: Known
   readonly candidates: Candidates
   /** Whom the parts report to. */
-  readonly listener: () => LiveListener
+  listener(): LiveListener
 }
 
 export class Loader {
-  readonly #init: LoaderInit
   readonly #ports: LoaderPorts
   /** What the first load need not read; null from then on. */
   #fresh: Metainfo | null = null
 
-  constructor(init: LoaderInit, ports: LoaderPorts) {
-    this.#init = init
+  constructor(ports: LoaderPorts) {
     this.#ports = ports
   }
 
@@ -57,18 +49,18 @@ export class Loader {
 
   /** Records that were edited name another torrent: none of its pieces would be right. */
   #own(meta: Metainfo): Metainfo {
-    const { key } = this.#init
+    const { key } = this.#ports.init
     if (swarmKeys(meta.hashes)[0] !== key || meta.pieceCount !== this.#ports.known.row.pieceCount)
       throw new Error('its records contradict each other')
     return meta
   }
 
   #assemble(meta: Metainfo, have: Awaited<ReturnType<Store['have']>>): Live {
-    const { means, known, candidates, listener } = this.#ports
+    const { means, known, candidates } = this.#ports
     const { bulkhead } = means
     const { row } = known
     return new Live(
-      { ...this.#init, row, meta, have },
+      { ...this.#ports.init, row, meta, have },
       {
         clock: means.clock,
         random: means.random,
@@ -84,7 +76,7 @@ export class Loader {
         listenPort: means.listenPort,
         dht: row.private ? null : means.dht,
         pex: row.private ? null : means.pex,
-        listener: listener(),
+        listener: this.#ports.listener(),
       },
     )
   }

@@ -10,7 +10,7 @@ export interface MovingPorts {
   readonly data: TorrentData
   readonly stopping: Stopping
   /** It is over: the torrent goes on as is wanted. */
-  readonly settled: () => void
+  settled(): void
 }
 
 export class Moving {
@@ -41,14 +41,14 @@ export class Moving {
 
   /** The files lie at `place`, or where they were. */
   settle(place: { readonly dir: string; readonly volume: string } | null, done: () => void): void {
-    const { course, known, data, settled } = this.#ports
+    const { course, known, data } = this.#ports
     if (place !== null) known.change(place)
     data.drop(() => {
       this.#job = null
       // Looked at once, whatever is known of them.
       known.clean = false
       course.set({ kind: 'paused' })
-      settled()
+      this.#ports.settled()
       done()
     })
   }

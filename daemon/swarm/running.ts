@@ -12,7 +12,7 @@ import type { Live, LiveListener } from './live.js'
 import type { Seeking } from './seeking.js'
 import type { Starting } from './starting.js'
 import type { Stopping } from './stopping.js'
-import type { Noted, TorrentMeans } from './torrent-ports.js'
+import type { TorrentMeans } from './torrent-ports.js'
 import type { Tracker } from './tracker-port.js'
 import { faultOfDisk } from './trouble.js'
 import type { Choice } from './wishes.js'
@@ -28,12 +28,13 @@ export interface RunningPorts {
   readonly starting: Starting
   readonly stopping: Stopping
   readonly blocking: Blocking
-  readonly noted: Noted
+  /** Writes a fact of this torrent into the journal. */
+  noted(kind: string, data: Readonly<Record<string, unknown>>): void
   /** Something that is shown changed. */
-  readonly changed: () => void
-  readonly pause: () => void
+  changed(): void
+  pause(): void
   /** A fault of our own. */
-  readonly failed: (error: unknown) => void
+  failed(error: unknown): void
 }
 
 export class Running implements LiveListener {
@@ -51,9 +52,9 @@ export class Running implements LiveListener {
 
   /** Begins. Without its data it is a complete torrent asleep; `completes`: the last file got its name only now. */
   begin(live: Live | null, completes: boolean): void {
-    const { known, course, tracker, arrivals, pause } = this.#ports
+    const { known, course, tracker, arrivals } = this.#ports
     // A check of a paused torrent ends where it began.
-    if (known.desired === 'paused') pause()
+    if (known.desired === 'paused') this.#ports.pause()
     else {
       known.clean = true
       live?.downloader.open()
@@ -96,11 +97,11 @@ export class Running implements LiveListener {
 
   /** Recorded, named and committed, and not so before: the person and the trackers are told. */
   #completed({ content, recorder }: Live): void {
-    const { known, tracker, noted } = this.#ports
+    const { known, tracker } = this.#ports
     known.change({ completedAt: recorder.completedAt })
     // Told only of a torrent that is whole: a chosen part of it is no new copy in the swarm.
     if (content.full) tracker.completed()
-    noted('completed', { bytes: content.wantedBytes })
+    this.#ports.noted('completed', { bytes: content.wantedBytes })
   }
 
   // --- what the parts tell (LiveListener)

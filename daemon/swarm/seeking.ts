@@ -1,5 +1,4 @@
 /** How a torrent comes to its peers: how urgently it looks for them, what becomes of those found, and the call. */
-import type { SwarmKey } from '../../shared/units.js'
 import type { PeerAddress } from '../base/address.js'
 import { stackOf } from '../base/log.js'
 import type { Cancel } from '../ports/clock.js'
@@ -10,16 +9,11 @@ import { dialPeer } from './dial.js'
 import type { DhtGate } from './dht-port.js'
 import type { Known } from './known.js'
 import type { MetadataFetch } from './metadata-fetch.js'
-import type { TorrentMeans } from './torrent-ports.js'
+import type { RunInit, TorrentMeans } from './torrent-ports.js'
 import type { Found, Need, Tracker } from './tracker-port.js'
 
-export interface SeekingInit {
-  readonly key: SwarmKey
-  readonly peerId: Uint8Array
-  readonly maxPeers: number
-}
-
 export interface SeekingPorts {
+  readonly init: RunInit
   readonly means: TorrentMeans
   readonly course: Course
   readonly known: Known
@@ -27,19 +21,17 @@ export interface SeekingPorts {
   readonly candidates: Candidates
   readonly tracker: Tracker
   /** The fetch of its metadata, while that is under way. */
-  readonly fetch: () => MetadataFetch | null
+  fetch(): MetadataFetch | null
   /** It sleeps, and there is somebody worth waking for. */
-  readonly wake: () => void
+  wake(): void
 }
 
 export class Seeking {
-  readonly #init: SeekingInit
   readonly #ports: SeekingPorts
   /** What the tracker was last told. */
   #need: Need = 'some'
 
-  constructor(init: SeekingInit, ports: SeekingPorts) {
-    this.#init = init
+  constructor(ports: SeekingPorts) {
     this.#ports = ports
   }
 
@@ -59,7 +51,7 @@ export class Seeking {
     const { course, tracker } = this.#ports
     const { connected } = this
     if (!course.isRunning && course.state.kind !== 'fetchingMetadata') return
-    const full = connected >= this.#init.maxPeers
+    const full = connected >= this.#ports.init.maxPeers
     const starving = course.state.kind !== 'seeding' && connected === 0
     const need = full ? 'none' : starving ? 'urgent' : 'some'
     if (need === this.#need) return
@@ -68,14 +60,14 @@ export class Seeking {
   }
 
   found(peers: readonly PeerAddress[], source: 'tracker' | Found): void {
-    const { candidates, course, data, tracker, fetch, wake } = this.#ports
+    const { candidates, course, data, tracker } = this.#ports
     for (const peer of peers) candidates.add(peer, source)
-    fetch()?.dialMore()
+    this.#ports.fetch()?.dialMore()
     if (!course.isRunning) return
     if (data.live !== null) return data.live.connections.dialMore()
     // Asleep and complete: only somebody who lacks something is worth waking for.
     const lacking = tracker.views().some(({ leechers }) => leechers !== 0)
-    if (lacking && data.empty && candidates.size > 0) wake()
+    if (lacking && data.empty && candidates.size > 0) this.#ports.wake()
   }
 
   /** Connects and shakes hands, for whichever part takes connections now. */
@@ -83,7 +75,7 @@ export class Seeking {
     const { means, data, candidates, known } = this.#ports
     const connections = this.#ports.fetch() ?? data.live?.connections
     if (connections === undefined) return () => undefined
-    const { key, peerId } = this.#init
+    const { key, peerId } = this.#ports.init
     const { clock, watch, dialer, log, secrecy } = means
     return dialPeer(
       { address, key, peerId },

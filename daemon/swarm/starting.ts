@@ -11,7 +11,7 @@ import type { Fault } from './lifecycle.js'
 import type { Live } from './live.js'
 import { shortOf } from './place.js'
 import { Readiness, type Ruined } from './readiness.js'
-import type { Noted, TorrentMeans } from './torrent-ports.js'
+import type { TorrentMeans } from './torrent-ports.js'
 import { faultOfDisk } from './trouble.js'
 
 export interface StartingPorts {
@@ -19,10 +19,11 @@ export interface StartingPorts {
   readonly course: Course
   readonly known: Known
   readonly data: TorrentData
-  readonly noted: Noted
+  /** Writes a fact of this torrent into the journal. */
+  noted(kind: string, data: Readonly<Record<string, unknown>>): void
   /** `completes`: the last file got its name only now. */
-  readonly ready: (live: Live, completes: boolean) => void
-  readonly blocked: (by: Fault) => void
+  ready(live: Live, completes: boolean): void
+  blocked(by: Fault): void
 }
 
 export class Starting {
@@ -55,11 +56,11 @@ export class Starting {
 
   /** Loads the data where needed, looks at the files, and goes on from what it sees. */
   wake(): void {
-    const { course, data, blocked } = this.#ports
+    const { course, data } = this.#ports
     const { epoch } = course
     data.use((live) => {
       if (!course.holds(epoch)) return
-      if (live === null) return blocked({ kind: 'store', code: 'unreadable' })
+      if (live === null) return this.#ports.blocked({ kind: 'store', code: 'unreadable' })
       this.#look((space) => {
         live.storage.bind(space.volume)
         this.cancel()
@@ -84,21 +85,21 @@ export class Starting {
 
   /** While it downloads: what others write must not leave the volume full, nor must we. */
   keepReserve(): void {
-    const { course, known, blocked } = this.#ports
+    const { course, known } = this.#ports
     this.#look((space) => {
       if (course.state.kind !== 'downloading' || space.freeBytes > space.reserve) return
       const short = shortOf(known.row.dir, space, known.left)
-      if (short !== null) blocked(short)
+      if (short !== null) this.#ports.blocked(short)
     })
   }
 
   /** Chosen files that are empty are there at once. */
   prepare({ content, storage }: Live): void {
-    const { course, known, blocked } = this.#ports
+    const { course, known } = this.#ports
     const { epoch } = course
     storage.prepare(content.wantedFiles()).then(
       (fault) => {
-        if (fault !== null && course.holds(epoch)) blocked(faultOfDisk(fault, known.row.dir))
+        if (fault !== null && course.holds(epoch)) this.#ports.blocked(faultOfDisk(fault, known.row.dir))
       },
       () => undefined,
     )
@@ -106,12 +107,12 @@ export class Starting {
 
   /** Whether its place is there; blocks where it is not, and goes on where nothing else came first. */
   #look(then: (space: SpaceView) => void): void {
-    const { means, course, known, blocked } = this.#ports
+    const { means, course, known } = this.#ports
     const { epoch } = course
     means.place.look(known.row.dir, this.#asked).then(
       (seen) => {
         if (!course.holds(epoch)) return
-        if ('kind' in seen) blocked(seen)
+        if ('kind' in seen) this.#ports.blocked(seen)
         else then(seen)
       },
       () => undefined,
@@ -119,7 +120,7 @@ export class Starting {
   }
 
   #makeReady(live: Live): Readiness {
-    const { means, course, known, noted, ready, blocked } = this.#ports
+    const { means, course, known } = this.#ports
     const asked = this.#asked
     this.#asked = false
     if (asked) this.#ruined = null
@@ -133,28 +134,32 @@ export class Starting {
         },
         checked: (why, pieces) => {
           known.change({ checked: true, completedAt: live.recorder.completedAt })
-          noted('checked', { why, pieces })
+          this.#ports.noted('checked', { why, pieces })
         },
         ready: (completes) => {
           // It knows the data, which a torrent at rest has not.
           this.#readiness = null
           this.#ruined = null
           this.#withRoom(() => {
-            ready(live, completes)
+            this.#ports.ready(live, completes)
           })
         },
         lost: (count, first) => {
           // Where the whole folder is away, that is what is said.
           this.#look(() => {
-            blocked({ kind: 'files', count, example: pathOf(live, first) })
+            this.#ports.blocked({ kind: 'files', count, example: pathOf(live, first) })
           })
         },
         refused: (fault) => {
-          blocked(faultOfDisk(fault, dir))
+          this.#ports.blocked(faultOfDisk(fault, dir))
         },
         ruined: (seen) => {
           this.#ruined = seen
-          blocked({ kind: 'changed', count: seen.files.length, example: pathOf(live, seen.files[0] ?? 0) })
+          this.#ports.blocked({
+            kind: 'changed',
+            count: seen.files.length,
+            example: pathOf(live, seen.files[0] ?? 0),
+          })
         },
       },
     )
@@ -162,12 +167,12 @@ export class Starting {
 
   /** Goes on where there is room for what is missing; one that only seeds needs none. */
   #withRoom(then: () => void): void {
-    const { known, blocked } = this.#ports
+    const { known } = this.#ports
     if (known.left === 0 || known.desired === 'paused') return then()
     this.#look((space) => {
       const short = shortOf(known.row.dir, space, known.left)
       if (short === null) then()
-      else blocked(short)
+      else this.#ports.blocked(short)
     })
   }
 }

@@ -9,13 +9,13 @@ export interface StoppingPorts {
   readonly data: TorrentData
   readonly tracker: Tracker
   /** The job that brings its files elsewhere; null without one. */
-  readonly mover: () => number | null
+  mover(): number | null
   /** What belongs to the run that is over ends. */
-  readonly endRun: () => void
+  endRun(): void
   /** Calls it; what it throws is a fault of the torrent's. */
-  readonly guarded: (step: () => void) => void
+  guarded(step: () => void): void
   /** It is to go on. */
-  readonly begin: () => void
+  begin(): void
 }
 
 export class Stopping {
@@ -29,40 +29,40 @@ export class Stopping {
 
   /** Ends the run; `done` when every connection, job and announce has ended. `cap` bounds the announces. */
   stop(after: After, cap: Millis, done: () => void): void {
-    const { course, data, guarded } = this.#ports
+    const { course, data } = this.#ports
     const atRest = course.state.kind === 'paused' && data.empty
     if (atRest && after !== 'verify' && after !== 'move') return done()
     this.#waiting.push(done)
     if (course.after !== null) return this.#join(course.after, after, cap)
     course.after = after
     course.next()
-    guarded(() => {
+    this.#ports.guarded(() => {
       this.#halt(after, cap)
     })
   }
 
   /** It is over, in order or not. */
   finish(): void {
-    const { course, mover, begin } = this.#ports
+    const { course } = this.#ports
     const { after } = course
-    const job = mover()
+    const job = this.#ports.mover()
     course.after = null
     if (after === 'move' && job !== null) course.set({ kind: 'moving', job, done: 0, total: 0 })
     else course.set({ kind: 'paused' })
     for (const done of this.#waiting.splice(0)) done()
-    if (after === 'start' || after === 'verify' || after === 'more') begin()
+    if (after === 'start' || after === 'verify' || after === 'more') this.#ports.begin()
   }
 
   /** A stop is under way: what follows it is what was asked last, but nothing comes between it and a move. */
   #join(before: After, after: After, cap: Millis): void {
-    const { course, tracker, mover } = this.#ports
+    const { course, tracker } = this.#ports
     if (keepsAnnouncing(before) && !keepsAnnouncing(after)) tracker.stop(cap, () => undefined)
-    if (mover() === null || after === 'move') course.after = after
+    if (this.#ports.mover() === null || after === 'move') course.after = after
   }
 
   #halt(after: After, cap: Millis): void {
-    const { course, tracker, data, endRun } = this.#ports
-    endRun()
+    const { course, tracker, data } = this.#ports
+    this.#ports.endRun()
     course.set({ kind: 'stopping', then: after === 'exit' ? 'exit' : 'paused' })
     let open = 2
     const { epoch } = course

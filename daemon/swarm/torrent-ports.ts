@@ -1,4 +1,5 @@
 /** What a torrent is given: its record, and what it shares with all others. */
+import type { SwarmKey } from '../../shared/units.js'
 import type { Secrecy } from './secrecy.js'
 import type { Limiter } from '../base/limiter.js'
 import type { Log } from '../base/log.js'
@@ -28,6 +29,14 @@ export interface TorrentInit {
   readonly blocked?: string | undefined
 }
 
+/** What a run of it needs to know beside its record. */
+export interface RunInit {
+  readonly key: SwarmKey
+  readonly peerId: Uint8Array
+  readonly version: string
+  readonly maxPeers: number
+}
+
 /** What every part of a torrent may use. */
 export interface TorrentMeans {
   readonly watch: Watch
@@ -55,6 +64,3 @@ export interface TorrentMeans {
   readonly pex: () => boolean
   readonly keepMetadata: MetadataKeeper
 }
-
-/** Writes a fact of this torrent into the journal. */
-export type Noted = (kind: string, data: Readonly<Record<string, unknown>>) => void
