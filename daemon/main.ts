@@ -22,7 +22,7 @@ import { residentMemory } from './io/memory.js'
 import { createNetwork, networkAddresses } from './io/net.js'
 import { systemRandom } from './io/random.js'
 import { createServiceManager } from './io/service-manager.js'
-import { createWatch } from './io/watch.js'
+import { createWatch, lookEvery } from './io/watch.js'
 import { createRpcServer } from './rpc/server.js'
 import { createSession } from './session/create.js'
 import { LiveSettings } from './session/settings.js'
@@ -79,6 +79,11 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     lockFile: home.lock,
     downloadDir: values['download.dir'],
     workerUrl: worker('./db/thread.js'),
+    lookout: {
+      memory: watch.shared.memory,
+      every: lookEvery(process.env['TORRENTINO_LOOK_EVERY']),
+      log: join(home.logs, 'torrentinod.log'),
+    },
     onBug,
     onWork: () => watch.enter('store'),
     onDamaged: ({ message: error }) => {
@@ -86,6 +91,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
       init.onDamaged()
     },
   })
+  watch.lookout(() => store.wake())
   log.open(join(home.logs, 'torrentinod.log'))
   if (store.notice !== null) log.warn({ at: new Date(store.notice.at).toISOString() }, store.notice.sentence)
   const disk = createDisk(

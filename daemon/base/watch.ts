@@ -1,7 +1,8 @@
 /**
  * What the main loop is at, and for how long: each entry of work stores its phase, and the end of a turn tells whether
  * that was a stall. The main thread tells it itself, at the end of the stall: nothing runs while the loop sleeps, and
- * one number is written for each entry. `state` is shared memory, for whoever is awake when a turn does not end.
+ * one number is written for each entry. A stall without an end is told by another thread, which reads `shared`
+ * (lookout.ts).
  */
 import type { Millis } from '../../shared/units.js'
 
@@ -16,6 +17,48 @@ const STALL: Millis = 200
 const BEGAN = 0
 const PHASE = 1
 const TORRENT = 2
+
+/** Numbers in `turns`: their count, odd while one is under way; and whether somebody looks after it (0: nobody). */
+const COUNT = 0
+const LOOKED_AFTER = 1
+
+/** Shared memory, for whoever is awake when a turn does not end. */
+export class WatchShared {
+  readonly state: Float64Array
+  readonly turns: Int32Array
+
+  /** Of this memory, which another thread has too, or of new memory. */
+  constructor(readonly memory = new SharedArrayBuffer(3 * Float64Array.BYTES_PER_ELEMENT + 8)) {
+    this.state = new Float64Array(memory, 0, 3)
+    this.turns = new Int32Array(memory, 3 * Float64Array.BYTES_PER_ELEMENT, 2)
+  }
+
+  get turn(): number {
+    return Atomics.load(this.turns, COUNT)
+  }
+
+  get torrent(): number {
+    return this.state[TORRENT] ?? 0
+  }
+
+  get phase(): Phase {
+    return PHASES[this.state[PHASE] ?? 0] ?? 'other'
+  }
+
+  /** A turn begins or ends. */
+  turned(): void {
+    Atomics.add(this.turns, COUNT, 1)
+  }
+
+  /** Whether somebody looks after it from now on; the answer is whether somebody did. */
+  lookedAfter(wanted: boolean): boolean {
+    return Atomics.exchange(this.turns, LOOKED_AFTER, wanted ? 1 : 0) === 1
+  }
+
+  get isLookedAfter(): boolean {
+    return Atomics.load(this.turns, LOOKED_AFTER) === 1
+  }
+}
 
 export interface Stall {
   /** Where most of the time went. */
@@ -45,7 +88,9 @@ export interface WatchPorts {
 }
 
 export class Watch {
-  readonly state = new Float64Array(new SharedArrayBuffer(3 * Float64Array.BYTES_PER_ELEMENT))
+  readonly shared = new WatchShared()
+  /** The same memory, at hand. */
+  readonly state = this.shared.state
   readonly #faultPoint: ((phase: Phase, torrent: number) => void) | null
   readonly #ports: WatchPorts
   /** Milliseconds of this turn by phase. */
@@ -60,6 +105,8 @@ export class Watch {
   #stalls: { count: number; longest: Millis; phase: Phase | null } = { count: 0, longest: 0, phase: null }
   #peers = 0
   #torrents = 0
+  /** Wakes who looks after this loop; null before there is somebody. */
+  #wake: (() => void) | null = null
 
   constructor(init: WatchInit, ports: WatchPorts) {
     this.#faultPoint = init.faultPoint ?? null
@@ -87,13 +134,18 @@ export class Watch {
     }
   }
 
+  /** From now on there is somebody to be woken when a turn begins after a long rest. */
+  lookout(wake: () => void): void {
+    this.#wake = wake
+  }
+
   /** The torrent at work now, or 0. */
   get torrent(): number {
-    return this.state[TORRENT] ?? 0
+    return this.shared.torrent
   }
 
   get phase(): Phase {
-    return PHASES[this.state[PHASE] ?? 0] ?? 'other'
+    return this.shared.phase
   }
 
   /** A fault of our own was contained. */
@@ -111,6 +163,11 @@ export class Watch {
     this.#spent.fill(0)
     this.#longest = this.#whose = 0
     this.state[BEGAN] = now
+    this.shared.turned()
+    if (this.#wake !== null && !this.shared.isLookedAfter) {
+      this.shared.lookedAfter(true)
+      this.#wake()
+    }
     this.#ports.turn(this.#end)
   }
 
@@ -129,6 +186,7 @@ export class Watch {
     this.#account(now)
     this.#turning = false
     this.state.fill(0)
+    this.shared.turned()
     if (duration > STALL) this.#tell(duration)
   }
 

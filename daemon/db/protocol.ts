@@ -1,4 +1,5 @@
 /** What goes between the main thread and the store's thread. */
+import type { Millis } from '../../shared/units.js'
 import type { Notice, Store } from '../ports/store.js'
 
 export type Method = Exclude<keyof Store, 'close'>
@@ -15,6 +16,18 @@ export interface ThreadInit {
   readonly downloadDir: string
   /** Only makes this file the database of the next start, and ends: `stored` or `refused` is all that is said. */
   readonly restore: string | null
+  /** The main loop that it looks after; null: none. */
+  readonly lookout: LookoutInit | null
+}
+
+/** All of it can be sent to a thread. */
+export interface LookoutInit {
+  /** `WatchShared.memory`. */
+  readonly memory: SharedArrayBuffer
+  /** Milliseconds between two looks. */
+  readonly every: Millis
+  /** The log of the daemon, to which lines are appended. */
+  readonly log: string
 }
 
 export interface Request<M extends Method = Method> {
@@ -31,6 +44,8 @@ export type ToThread =
   | { readonly kind: 'restore'; readonly id: number; readonly path: string }
   /** Looks whether the reserve can be made again; answers nothing but the state. */
   | { readonly kind: 'restock'; readonly id: number }
+  /** The main loop turns again after a rest: it is to be looked after. Answers nothing. */
+  | { readonly kind: 'wake' }
   | { readonly kind: 'close' }
 
 /** What is told when it changes. */

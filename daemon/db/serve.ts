@@ -47,6 +47,8 @@ export interface ServeTools {
   readonly after: (delay: Millis, call: () => void) => () => void
   /** For files that a person names: what lies there may never answer. */
   readonly carry: Carrier
+  /** The main loop is to be looked after. */
+  readonly wake: () => void
 }
 
 export class Server {
@@ -100,7 +102,8 @@ export class Server {
       message = requests.length < MOST_IN_BATCH ? this.#port.next() : undefined
     }
     this.#run(requests)
-    if (message?.kind === 'close') void this.#finish()
+    if (message?.kind === 'wake') this.#tools.wake()
+    else if (message?.kind === 'close') void this.#finish()
     else if (message?.kind === 'restock') this.#restock(message.id)
     else if (message?.kind === 'backup') this.#backUp(message.id, message.path)
     else if (message?.kind === 'restore') this.#restore(message.id, message.path)

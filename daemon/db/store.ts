@@ -3,9 +3,20 @@ import { Worker } from 'node:worker_threads'
 import { type BackupMade, type Database, type Notice, StoreFault, type Store } from '../ports/store.js'
 import { Health } from './health.js'
 import { isWrite } from './handlers.js'
-import type { Answer, Args, FromThread, Method, OpenFacts, ThreadInit, ToThread } from './protocol.js'
+import type {
+  Answer,
+  Args,
+  FromThread,
+  LookoutInit,
+  Method,
+  OpenFacts,
+  ThreadInit,
+  ToThread,
+} from './protocol.js'
 
-export interface StoreInit extends Omit<ThreadInit, 'restore'> {
+export interface StoreInit extends Omit<ThreadInit, 'restore' | 'lookout'> {
+  /** The main loop that the thread looks after from the first `wake` on. */
+  readonly lookout?: LookoutInit
   /** The compiled daemon/db/thread.js. */
   readonly workerUrl: URL
   /** The thread died, or a call met an error that is not SQLite's: the process should end and start anew. */
@@ -19,6 +30,8 @@ export interface StoreInit extends Omit<ThreadInit, 'restore'> {
 export interface OpenedStore extends Store, Database {
   /** What is in force, as the thread read it back after opening. */
   readonly facts: OpenFacts
+  /** The main loop turns again after a rest, and is to be looked after. */
+  wake(): void
 }
 
 /**
@@ -50,7 +63,7 @@ export function restoreStore(
 
 function startThread(init: StoreInit, restore: string | null): Thread {
   const { file, lockFile, downloadDir, workerUrl } = init
-  const workerData: ThreadInit = { file, lockFile, downloadDir, restore }
+  const workerData: ThreadInit = { file, lockFile, downloadDir, restore, lookout: init.lookout ?? null }
   const worker = new Worker(workerUrl, { workerData, name: 'store' })
   return new Thread({ ...init, worker })
 }
@@ -121,6 +134,10 @@ class Thread {
     if (this.health.failing) await this.call('setMeta', 'probe', 'tried')
     else await this.ask(false, (id) => ({ kind: 'restock', id }))
     return this.health.problem() === null
+  }
+
+  wake(): void {
+    this.post({ kind: 'wake' })
   }
 
   restore(path: string): Promise<void> {
@@ -213,6 +230,9 @@ function storeOver(thread: Thread, facts: OpenFacts, notice: Notice | null): Ope
   return {
     facts,
     notice,
+    wake: () => {
+      thread.wake()
+    },
     problem: () => thread.health.problem(),
     unsaved: () => thread.health.unsaved(),
     watch: (listener) => {

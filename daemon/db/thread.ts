@@ -1,6 +1,7 @@
 /** The store's thread: takes the lock, opens the database (or makes that of the next start), then serves calls. */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { carrierOf } from './carrier.js'
+import { lookoutOf } from './lookout.js'
 import { openDatabase, toolsOf } from './open.js'
 import { placesOf } from './places.js'
 import type { ThreadInit, ToThread } from './protocol.js'
@@ -59,7 +60,9 @@ function serve(init: ThreadInit, port: ThreadPort, lock: Connection): void {
       clearTimeout(timer)
     }
   }
-  new Server(port, opened, { lock, reserve, elapsed, soon, after, carry: carrierOf(after) }).begin()
+  const end = (): void => void process.kill(process.pid, 'SIGKILL')
+  const wake = lookoutOf(init.lookout, { sql: opened.sql, after, now, end })
+  new Server(port, opened, { lock, reserve, elapsed, soon, after, carry: carrierOf(after), wake }).begin()
 }
 
 start(workerData as ThreadInit)

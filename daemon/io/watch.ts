@@ -1,7 +1,14 @@
 /** The watch over the main loop of this process. */
+import type { Millis } from '../../shared/units.js'
+import { LOOK_EVERY } from '../base/lookout.js'
 import type { Log } from '../base/log.js'
 import { Watch } from '../base/watch.js'
 import { faultPointFrom } from './fault-point.js'
+
+/** Milliseconds between two looks at whether a turn of the main loop ends; tests want less of them. */
+export function lookEvery(wanted: string | undefined): Millis {
+  return /^\d+$/.test(wanted ?? '') ? Number(wanted) : LOOK_EVERY
+}
 
 export function createWatch(
   init: { readonly env: Readonly<Record<string, string | undefined>> },

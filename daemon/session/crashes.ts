@@ -5,21 +5,12 @@
  * was out of memory says nothing about a torrent, and must not stop one. Nothing is written while it runs.
  */
 import type { Millis, TorrentId } from '../../shared/units.js'
+import { type Crash, CRASHES_KEY, readCrashes, writeCrashes } from '../base/crash-notes.js'
 import type { Clock } from '../ports/clock.js'
 import type { Store } from '../ports/store.js'
 
-const KEY = 'crashes'
 const WITHIN: Millis = 600_000
 const TOO_MANY = 3
-
-interface Crash {
-  /** Wall clock. */
-  readonly at: Millis
-  /** The torrent at work, 0: none. */
-  readonly torrent: number
-  /** It was the only one just started: no other can have been it. */
-  readonly alone: boolean
-}
 
 export interface CrashVerdict {
   /** Not to be started, whatever is wanted. */
@@ -47,7 +38,7 @@ export class Crashes {
   /** What the last runs say. */
   async judge(): Promise<CrashVerdict> {
     const now = this.#ports.clock.wall()
-    const known = parse(await this.#ports.store.getMeta(KEY))
+    const known = readCrashes(await this.#ports.store.getMeta(CRASHES_KEY))
     // A clock that was set back makes old ones young: they are as good as forgotten.
     this.#recent = known.filter(({ at }) => at <= now && now - at < WITHIN)
     const guilty = this.#guilty()
@@ -62,7 +53,7 @@ export class Crashes {
       torrent === 0 && this.suspect !== null
         ? { torrent: this.suspect, alone: true }
         : { torrent, alone: torrent !== 0 && torrent === this.suspect }
-    return this.#write([...this.#recent, { at: this.#ports.clock.wall(), ...crash }].slice(-10))
+    return this.#write([...this.#recent, { at: this.#ports.clock.wall(), ...crash }])
   }
 
   #guilty(): TorrentId | null {
@@ -75,21 +66,6 @@ export class Crashes {
 
   #write(crashes: Crash[]): Promise<void> {
     this.#recent = crashes
-    return this.#ports.store.setMeta(KEY, JSON.stringify(crashes))
+    return this.#ports.store.setMeta(CRASHES_KEY, writeCrashes(crashes))
   }
-}
-
-function parse(text: string | null): Crash[] {
-  try {
-    const value: unknown = JSON.parse(text ?? '[]')
-    return Array.isArray(value) ? value.filter(isCrash) : []
-  } catch {
-    return []
-  }
-}
-
-function isCrash(value: unknown): value is Crash {
-  if (typeof value !== 'object' || value === null) return false
-  const { at, torrent, alone } = value as Partial<Record<keyof Crash, unknown>>
-  return typeof at === 'number' && typeof torrent === 'number' && typeof alone === 'boolean'
 }

@@ -68,6 +68,28 @@ describe('a main loop that is held up', () => {
     expect(told[0]).toMatchObject({ phase: 'disk', level: 40 })
     expect(told[0]?.ms).toBeGreaterThanOrEqual(300)
   })
+
+  it('for ever is told by another thread, ends the daemon, and after three times its torrent comes back paused', async () => {
+    const first = await stage.daemon('home')
+    const other = await lonely(first, 'other')
+    await first.call('torrent.pause', { ids: [other] })
+    const id = await lonely(first, 'stuck')
+    await first.stop()
+    const env = { TORRENTINO_FAULT: 'disk:hang:1', TORRENTINO_LOOK_EVERY: '150' }
+    for (let n = 0; n < 3; n++) {
+      const run = spawnDaemon({ home: first.home, env })
+      // No exit status, as no line of the main thread runs any more: managers take a signal for a failure.
+      expect(await run.ended).toEqual({ code: null, signal: 'SIGKILL' })
+    }
+    const told = logOf(first.home).filter(({ msg, phase, torrent }) => {
+      return msg.startsWith('the main loop has stood') && phase === 'disk' && torrent === id
+    })
+    expect(told.map(({ level }) => level).join()).toMatch(/^(40,){5,}50,(40,){5,}50,(40,){5,}50$/)
+    const daemon = await stage.daemon('home')
+    expect(await daemon.torrent(id)).toMatchObject({ state: 'paused', desired: 'paused' })
+    expect((await daemon.torrent(id)).error).toMatch(/^Torrentino came down three times/)
+    await endsWell(daemon)
+  })
 })
 
 describe('a fault of our own', () => {

@@ -170,6 +170,7 @@ describe('a torrent that is removed and added again', () => {
       soon: () => undefined,
       after: () => () => undefined,
       carry: () => ({ done: Promise.resolve(0), abandon: () => undefined }),
+      wake: () => undefined,
     }
     new Server(port, opened, tools).begin()
     const call = <M extends Method>(id: number, method: M, ...args: Args<M>): void => {

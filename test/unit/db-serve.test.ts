@@ -41,6 +41,7 @@ class Thread {
       soon: () => undefined,
       after: (delay, call) => this.clock.after(delay, call),
       carry,
+      wake: () => undefined,
     }
     new Server(port, this.opened, tools).begin()
   }
