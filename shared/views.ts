@@ -211,6 +211,8 @@ export interface TrackerView {
   readonly seeds: number | null
   /** In the swarm, as it counts; null: it did not say. */
   readonly leechers: number | null
+  /** Milliseconds since 1970 of the last counts that were asked for without an announce, or null. */
+  readonly scrapedAt: Millis | null
   /** How often the content was downloaded whole, as it counts; null: it did not say. */
   readonly downloads: number | null
   /** Peers in the last answer. */

@@ -1,14 +1,17 @@
 /** `trackers`: what each tracker of a torrent says; they are added and removed here too. */
 import type { Argv } from 'yargs'
-import type { TorrentRef } from '../../shared/rpc/contract.js'
+import type { Result, TorrentRef } from '../../shared/rpc/contract.js'
+import { escapeText } from '../../shared/text.js'
 import type { TrackerView } from '../../shared/views.js'
 import type { Client } from '../client.js'
-import { type Globals, verb } from '../context.js'
+import { type Context, type Globals, verb } from '../context.js'
 import { EXIT, Failure } from '../exit.js'
 import { TEMPLATE_OPTION } from '../render/template.js'
 import { renderTrackers } from '../render/trackers.js'
 import { idsOption } from './many.js'
 import { showEach } from './one.js'
+
+type Asked = 'torrent.trackers' | 'torrent.editTrackers' | 'torrent.scrape'
 
 interface Edit {
   readonly add: readonly string[] | undefined
@@ -40,17 +43,33 @@ export function trackersCommand(cli: Argv<Globals>): Argv<Globals> {
           nargs: 1,
           describe: 'Add to this tier, or remove from this one only, and not a tier of its own',
         })
+        .option('scrape', {
+          type: 'boolean',
+          default: false,
+          describe: 'Ask each for seeds, leechers and downloads first, without announcing',
+        })
         .option('template', TEMPLATE_OPTION),
     verb((context, argv) => {
       const edit = { add: argv.add, remove: argv.remove, tier: argv.tier }
       refuseOdd(edit)
-      return showEach<'torrent.trackers' | 'torrent.editTrackers', readonly TrackerView[]>(context, argv, {
-        ask: (client, id) => ask(client, id, edit),
+      return showEach<Asked, readonly TrackerView[]>(context, argv, {
+        ask: async (client, id) => {
+          const edited = await ask(client, id, edit)
+          return argv.scrape ? scraped(context, client, id) : edited
+        },
         value: ({ trackers }) => trackers,
         render: renderTrackers,
       })
     }),
   )
+}
+
+/** Who did not tell is told of apart: the table has what was known before. */
+async function scraped(context: Context, client: Client, id: TorrentRef): Promise<Result<'torrent.scrape'>> {
+  const answer = await client.call('torrent.scrape', { id })
+  for (const { url, message } of answer.failed)
+    context.note(`note: ${escapeText(url)}: ${escapeText(message)}\n`)
+  return answer
 }
 
 function refuseOdd({ add, remove, tier }: Edit): void {

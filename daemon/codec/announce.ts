@@ -51,9 +51,27 @@ export interface AnnounceFault {
   readonly retryIn: Millis | 'never' | null
 }
 
-export type AnnounceResult =
-  | { readonly ok: true; readonly answer: AnnounceAnswer }
-  | { readonly ok: false; readonly fault: AnnounceFault }
+export interface Failed {
+  readonly ok: false
+  readonly fault: AnnounceFault
+}
+
+export type AnnounceResult = { readonly ok: true; readonly answer: AnnounceAnswer } | Failed
+
+/** What a tracker counts of a swarm; null where it does not tell, or tells what cannot be meant. */
+export type ScrapeCounts = Pick<AnnounceAnswer, 'seeds' | 'leechers' | 'downloads'>
+
+/** A swarm that the tracker does not know is not in `counts`. `again`: it wants to be asked no sooner than after this. */
+export type ScrapeResult =
+  | { readonly ok: true; readonly counts: ReadonlyMap<SwarmKey, ScrapeCounts>; readonly again: Millis | null }
+  | Failed
+
+const MOST_COUNT = 100_000_000
+
+/** No swarm has more: what claims to is not believed. */
+export function plausible(count: number): number | null {
+  return count >= 0 && count <= MOST_COUNT ? count : null
+}
 
 /** Peers of one answer that are looked at: trackers send 200 at most, a hostile one would send a million. */
 export const MOST_PEERS = 2_000
@@ -68,6 +86,6 @@ export function fault(
   kind: AnnounceFault['kind'],
   message: string,
   retryIn: Millis | 'never' | null = null,
-): AnnounceResult {
+): Failed {
   return { ok: false, fault: { kind, message, retryIn } }
 }

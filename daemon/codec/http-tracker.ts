@@ -12,10 +12,9 @@ import type { BDict, BNode } from '../../shared/torrent/bencode.js'
 import type { Millis } from '../../shared/units.js'
 import { makeAddress, readCompact } from '../base/address.js'
 import type { PeerAddress } from '../base/address.js'
-import { fault, MOST_PEERS, oneLine } from './announce.js'
-import type { AnnounceRequest, AnnounceResult } from './announce.js'
+import { fault, MOST_PEERS, oneLine, plausible } from './announce.js'
+import type { AnnounceRequest, AnnounceResult, Failed } from './announce.js'
 
-const MOST_COUNT = 100_000_000
 /** Answers are small; the limits keep a hostile one cheap. */
 const LIMITS = { maxDepth: 16, maxTokens: 100_000 }
 
@@ -49,7 +48,8 @@ export function announceUrl(url: string, request: AnnounceRequest): string {
   return base + joint(base) + parts.join('&')
 }
 
-function joint(base: string): string {
+/** What stands between a URL and a parameter that follows it. */
+export function joint(base: string): string {
   if (!base.includes('?')) return '?'
   return base.endsWith('?') || base.endsWith('&') ? '' : '&'
 }
@@ -58,12 +58,8 @@ function joint(base: string): string {
 export function parseAnnounce(body: Uint8Array): AnnounceResult {
   const root = dictionary(body)
   if (root === null) return fault('bad-answer', notAnAnswer(body))
-  const reason = asText(dictGet(root, 'failure reason'), body)
-  if (reason !== undefined) {
-    const message = oneLine(reason)
-    const told = message === '' ? 'The tracker refused without a reason.' : `The tracker refused: ${message}`
-    return fault('refused', told, retryIn(dictGet(root, 'retry in'), body))
-  }
+  const refused = refusal(root, body)
+  if (refused !== null) return refused
   const warning = oneLine(asText(dictGet(root, 'warning message'), body) ?? '')
   const trackerId = asBytes(dictGet(root, 'tracker id'), body)
   return {
@@ -81,7 +77,17 @@ export function parseAnnounce(body: Uint8Array): AnnounceResult {
   }
 }
 
-function dictionary(body: Uint8Array): BDict | null {
+/** What the tracker says against it (BEP 3, 31), or null. */
+export function refusal(root: BDict, body: Uint8Array): Failed | null {
+  const reason = asText(dictGet(root, 'failure reason'), body)
+  if (reason === undefined) return null
+  const message = oneLine(reason)
+  const told = message === '' ? 'The tracker refused without a reason.' : `The tracker refused: ${message}`
+  return fault('refused', told, retryIn(dictGet(root, 'retry in'), body))
+}
+
+/** The answer, or null where it is none. */
+export function dictionary(body: Uint8Array): BDict | null {
   try {
     // Some trackers end their answer with a line break.
     const node = decode(body, { trailing: 'allow', limits: LIMITS })
@@ -92,7 +98,8 @@ function dictionary(body: Uint8Array): BDict | null {
   }
 }
 
-function notAnAnswer(body: Uint8Array): string {
+/** What came instead of an answer. */
+export function notAnAnswer(body: Uint8Array): string {
   const start = Buffer.from(body.subarray(0, 256)).toString('latin1').trimStart().toLowerCase()
   if (start === '') return 'The tracker sent an empty answer.'
   if (start.startsWith('<'))
@@ -105,9 +112,10 @@ function seconds(node: BNode | undefined): Millis | null {
   return value === undefined || value < 0 ? null : value * 1000
 }
 
-function count(node: BNode | undefined): number | null {
+/** A number of peers or downloads, or null. */
+export function count(node: BNode | undefined): number | null {
   const value = asInt(node)
-  return value === undefined || value < 0 || value > MOST_COUNT ? null : value
+  return value === undefined ? null : plausible(value)
 }
 
 /** BEP 31: minutes, or 'never'. */

@@ -2,8 +2,8 @@
 import type { SwarmKey } from '../../shared/units.js'
 import { readCompact } from '../base/address.js'
 import type { PeerAddress } from '../base/address.js'
-import { MOST_PEERS, oneLine } from './announce.js'
-import type { AnnounceAnswer, AnnounceRequest } from './announce.js'
+import { MOST_PEERS, oneLine, plausible } from './announce.js'
+import type { AnnounceAnswer, AnnounceRequest, ScrapeCounts } from './announce.js'
 
 const PROTOCOL = Buffer.from('0000041727101980', 'hex')
 const CONNECT = 0
@@ -68,16 +68,10 @@ export function encodeScrape(connection: Buffer, transaction: number, keys: read
   return buf
 }
 
-/** Counts of one torrent, in the order the keys were asked. */
-export interface ScrapeCounts {
-  readonly seeds: number
-  readonly completed: number
-  readonly leechers: number
-}
-
 export type UdpReply =
   | { readonly kind: 'connect'; readonly transaction: number; readonly connection: Buffer }
   | { readonly kind: 'announce'; readonly transaction: number; readonly answer: AnnounceAnswer }
+  /** In the order the keys were asked. */
   | { readonly kind: 'scrape'; readonly transaction: number; readonly counts: readonly ScrapeCounts[] }
   | { readonly kind: 'error'; readonly transaction: number; readonly message: string }
 
@@ -105,8 +99,8 @@ function announceAnswer(packet: Buffer, family: 4 | 6): AnnounceAnswer {
   return {
     interval: packet.readUInt32BE(8) * 1000,
     minInterval: null,
-    seeds: packet.readUInt32BE(16),
-    leechers: packet.readUInt32BE(12),
+    seeds: plausible(packet.readUInt32BE(16)),
+    leechers: plausible(packet.readUInt32BE(12)),
     downloads: null,
     peers: peers.filter((peer) => peer.port !== 0).slice(0, MOST_PEERS),
     warning: null,
@@ -118,9 +112,9 @@ function scrapeCounts(packet: Buffer): ScrapeCounts[] {
   const counts: ScrapeCounts[] = []
   for (let at = 8; at + 12 <= packet.length && counts.length < MOST_SCRAPES; at += 12) {
     counts.push({
-      seeds: packet.readUInt32BE(at),
-      completed: packet.readUInt32BE(at + 4),
-      leechers: packet.readUInt32BE(at + 8),
+      seeds: plausible(packet.readUInt32BE(at)),
+      downloads: plausible(packet.readUInt32BE(at + 4)),
+      leechers: plausible(packet.readUInt32BE(at + 8)),
     })
   }
   return counts

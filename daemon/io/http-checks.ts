@@ -8,6 +8,12 @@ export const nearAnnounceOnly: AddressCheck = (url, address) => {
   return { code: 'out-of-scope', detail: 'on this machine only paths that begin with /announce are asked' }
 }
 
+/** Scrapes: on this machine only scrape paths are asked. */
+export const nearScrapeOnly: AddressCheck = (url, address) => {
+  if (classOf(address.host) !== 'loopback' || url.pathname.startsWith('/scrape')) return null
+  return { code: 'out-of-scope', detail: 'on this machine only paths that begin with /scrape are asked' }
+}
+
 /** Web seeds: in the local network and on this machine no query is sent, as it could carry a command. */
 export const nearWithoutQuery: AddressCheck = (url, address) => {
   if (classOf(address.host) === 'internet' || url.search === '') return null

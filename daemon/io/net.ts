@@ -4,7 +4,7 @@ import type { PeerAddress } from '../base/address.js'
 import type { Clock } from '../ports/clock.js'
 import type { Random } from '../ports/random.js'
 import type { Dialer } from '../swarm/transport.js'
-import type { TrackerTransport } from '../tracker/transport.js'
+import type { ScrapeTransport, TrackerTransport } from '../tracker/transport.js'
 import { SocketDialer } from './dialer.js'
 import type { NetInit } from './dialer.js'
 import { Http } from './http.js'
@@ -30,7 +30,7 @@ export interface Network {
   readonly dialer: SocketDialer
   readonly resolver: Resolver
   readonly http: Http
-  readonly trackers: TrackerTransport
+  readonly trackers: TrackerTransport & ScrapeTransport
   /** Connections to peers, through the one dialer. */
   readonly peers: Dialer
   allows(address: PeerAddress): boolean

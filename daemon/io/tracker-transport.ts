@@ -1,14 +1,23 @@
 /** Announces over HTTP, HTTPS and UDP, as the announcer asks for them. */
 import type { PeerAddress } from '../base/address.js'
 import type { IpAddress } from '../base/ip.js'
+import type { SwarmKey } from '../../shared/units.js'
 import { fault } from '../codec/announce.js'
-import type { AnnounceRequest, AnnounceResult } from '../codec/announce.js'
+import type {
+  AnnounceEvent,
+  AnnounceRequest,
+  AnnounceResult,
+  Failed,
+  ScrapeResult,
+} from '../codec/announce.js'
+import { parseScrape, scrapeBase, scrapeUrl } from '../codec/http-scrape.js'
 import { announceUrl, parseAnnounce } from '../codec/http-tracker.js'
+import { MOST_SCRAPES } from '../codec/udp-tracker.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import { Line } from '../tracker/line.js'
-import type { TrackerTransport, Waits } from '../tracker/transport.js'
-import type { Http, HttpFault, HttpResult } from './http.js'
-import { nearAnnounceOnly } from './http-checks.js'
+import type { ScrapeTransport, TrackerTransport, Waits } from '../tracker/transport.js'
+import type { AddressCheck, Http, HttpFault, HttpResult } from './http.js'
+import { nearAnnounceOnly, nearScrapeOnly } from './http-checks.js'
 import type { Resolver } from './resolver.js'
 import type { UdpAnnouncer } from './udp-announce.js'
 
@@ -16,19 +25,31 @@ export interface TrackerPorts {
   readonly clock: Clock
   readonly http: Pick<Http, 'get'>
   readonly resolver: Pick<Resolver, 'resolve'>
-  readonly udp: Pick<UdpAnnouncer, 'announce'>
+  readonly udp: Pick<UdpAnnouncer, 'announce' | 'scrape'>
   /** Whether the scope in force lets us talk to that host. */
   readonly allows: (address: { readonly host: string }) => boolean
 }
 
 type Done = (result: AnnounceResult) => void
 
+/** An HTTP request that may have to wait for a place. */
+interface Ask {
+  readonly url: string
+  readonly check: AddressCheck
+  readonly event: AnnounceEvent | null
+  readonly urgent: boolean
+  readonly done: (result: HttpResult) => void
+}
+
+/** A URL of so many info hashes is shorter than what servers take, and some count no further. */
+const MOST_HTTP_SCRAPES = 50
+
 /** HTTP announces at once; the others wait. */
 const MOST_HTTP = 50
 /** After one family answered, the other has this long. */
 const SECOND_FAMILY = 2_000
 
-export class NetTrackers implements TrackerTransport {
+export class NetTrackers implements TrackerTransport, ScrapeTransport {
   private readonly ports: TrackerPorts
   /** HTTP announces on their way. */
   private active = 0
@@ -40,15 +61,65 @@ export class NetTrackers implements TrackerTransport {
   }
 
   announce(url: string, request: AnnounceRequest, done: Done, waits?: Waits, urgent = false): Cancel {
-    const protocol = /^([a-z]+):/i.exec(url)?.[1]?.toLowerCase()
+    const protocol = protocolOf(url)
     if (protocol === 'http' || protocol === 'https') {
       const foreign = foreignQuery(url)
       if (foreign !== null) return this.later(fault('unreachable', foreign, 'never'), done)
-      return this.overHttp(url, { request, urgent }, done, waits)
+      const ask = { url: announceUrl(url, request), check: nearAnnounceOnly, event: request.event, urgent }
+      return this.overHttp(
+        {
+          ...ask,
+          done: (result) => {
+            done(httpAnswer(result))
+          },
+        },
+        waits,
+      )
     }
     if (protocol === 'udp') return this.overUdp(url, request, done)
     const name = protocol === undefined ? 'without a protocol' : `of the kind ${protocol}`
     return this.later(fault('unreachable', `Trackers ${name} are not supported.`, 'never'), done)
+  }
+
+  mostScraped(url: string): number {
+    const protocol = protocolOf(url)
+    if (protocol === 'udp') return MOST_SCRAPES
+    const web = protocol === 'http' || protocol === 'https'
+    return web && scrapeBase(url) !== null && foreignQuery(url) === null ? MOST_HTTP_SCRAPES : 0
+  }
+
+  scrape(url: string, keys: readonly SwarmKey[], done: (result: ScrapeResult) => void): Cancel {
+    if (protocolOf(url) === 'udp') return this.scrapeUdp(url, keys, done)
+    const asked = scrapeUrl(url, keys)
+    if (asked === null || this.mostScraped(url) === 0) {
+      return this.ports.clock.after(0, () => {
+        done(fault('refused', 'This tracker cannot be asked for its counts alone.', 'never'))
+      })
+    }
+    return this.overHttp({
+      url: asked,
+      check: nearScrapeOnly,
+      event: null,
+      urgent: false,
+      done: (result) => {
+        done(httpCounts(result, keys))
+      },
+    })
+  }
+
+  /** Each address counts the same swarm: the first that answers is enough. */
+  private scrapeUdp(url: string, keys: readonly SwarmKey[], done: (result: ScrapeResult) => void): Cancel {
+    return this.found<ScrapeResult>(url, done, (targets, _, stops, finish) => {
+      const [first, second] = targets
+      const ask = (target: PeerAddress, end: (result: ScrapeResult) => void): void => {
+        stops.add(this.ports.udp.scrape(target, keys, end))
+      }
+      if (first === undefined) return
+      ask(first, (result) => {
+        if (result.ok || second === undefined) finish(result)
+        else ask(second, finish)
+      })
+    })
   }
 
   private later(result: AnnounceResult, done: Done): Cancel {
@@ -57,12 +128,7 @@ export class NetTrackers implements TrackerTransport {
     })
   }
 
-  private overHttp(
-    url: string,
-    { request, urgent }: { readonly request: AnnounceRequest; readonly urgent: boolean },
-    done: Done,
-    waits: Waits = () => undefined,
-  ): Cancel {
+  private overHttp({ url, check, event, urgent, done }: Ask, waits: Waits = () => undefined): Cancel {
     let stop: Cancel | null = null
     const release = (): void => {
       stop = null
@@ -71,9 +137,9 @@ export class NetTrackers implements TrackerTransport {
     }
     const send = (): void => {
       this.active += 1
-      stop = this.ports.http.get(announceUrl(url, request), nearAnnounceOnly, (result) => {
+      stop = this.ports.http.get(url, check, (result) => {
         release()
-        done(httpAnswer(result))
+        done(result)
       })
     }
     const begin = (): void => {
@@ -82,7 +148,7 @@ export class NetTrackers implements TrackerTransport {
     }
     if (this.active < MOST_HTTP) send()
     else {
-      this.line.add(request.event, urgent, begin)
+      this.line.add(event, urgent, begin)
       waits(() => this.line.before(begin))
     }
     return () => {
@@ -94,13 +160,28 @@ export class NetTrackers implements TrackerTransport {
   }
 
   private overUdp(url: string, request: AnnounceRequest, done: Done): Cancel {
+    return this.found<AnnounceResult>(url, done, (targets, path, stops, finish) => {
+      this.toEach(targets, path, request, stops, finish)
+    })
+  }
+
+  /** Looks up the host of a UDP tracker, and asks there; a fault is given to `done`. */
+  private found<R>(
+    url: string,
+    done: (result: R | Failed) => void,
+    ask: (
+      targets: readonly PeerAddress[],
+      path: string,
+      stops: Set<Cancel>,
+      finish: (result: R | Failed) => void,
+    ) => void,
+  ): Cancel {
     const parsed = URL.canParse(url) ? new URL(url) : null
     const port = Number(parsed?.port ?? '')
     if (parsed === null || parsed.hostname === '' || !(port > 0)) {
-      return this.later(
-        fault('unreachable', 'The address of the tracker has no host or port.', 'never'),
-        done,
-      )
+      return this.ports.clock.after(0, () => {
+        done(fault('unreachable', 'The address of the tracker has no host or port.', 'never'))
+      })
     }
     const stops = new Set<Cancel>()
     let ended = false
@@ -112,10 +193,14 @@ export class NetTrackers implements TrackerTransport {
       if (ended) return
       const targets = this.targets(addresses, port)
       if (targets.length === 0) {
-        stops.add(this.later(fault('unreachable', noTarget(addresses, reason)), done))
+        stops.add(
+          this.ports.clock.after(0, () => {
+            done(fault('unreachable', noTarget(addresses, reason)))
+          }),
+        )
         return
       }
-      this.toEach(targets, parsed.pathname + parsed.search, request, stops, (result) => {
+      ask(targets, parsed.pathname + parsed.search, stops, (result) => {
         end()
         done(result)
       })
@@ -183,6 +268,17 @@ function httpAnswer(result: HttpResult): AnnounceResult {
   const parsed = parseAnnounce(result.body)
   if (parsed.ok || parsed.fault.kind !== 'bad-answer' || result.status === 200) return parsed
   return fault('bad-answer', `The tracker answered with HTTP status ${String(result.status)}.`)
+}
+
+function httpCounts(result: HttpResult, keys: readonly SwarmKey[]): ScrapeResult {
+  if (!result.ok) return fault(KINDS[result.fault.code], sentence(result.fault), permanence(result.fault))
+  const parsed = parseScrape(result.body, keys)
+  if (parsed.ok || parsed.fault.kind !== 'bad-answer' || result.status === 200) return parsed
+  return fault('bad-answer', `The tracker answered with HTTP status ${String(result.status)}.`)
+}
+
+function protocolOf(url: string): string | undefined {
+  return /^([a-z]+):/i.exec(url)?.[1]?.toLowerCase()
 }
 
 const KINDS: Readonly<Record<HttpFault['code'], 'unreachable' | 'bad-answer'>> = {

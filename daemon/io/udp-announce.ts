@@ -1,10 +1,17 @@
-/** Announces over UDP (BEP 15): connection ids, retransmission, and answers from nobody else. */
+/** Announces and scrapes over UDP (BEP 15): connection ids, retransmission, and answers from nobody else. */
 import type { Millis } from '../../shared/units.js'
 import { addressKey } from '../base/address.js'
 import type { PeerAddress } from '../base/address.js'
+import type { SwarmKey } from '../../shared/units.js'
 import { fault } from '../codec/announce.js'
-import type { AnnounceRequest, AnnounceResult } from '../codec/announce.js'
-import { encodeAnnounce, encodeConnect, parseUdpReply } from '../codec/udp-tracker.js'
+import type {
+  AnnounceRequest,
+  AnnounceResult,
+  Failed,
+  ScrapeCounts,
+  ScrapeResult,
+} from '../codec/announce.js'
+import { encodeAnnounce, encodeConnect, encodeScrape, parseUdpReply } from '../codec/udp-tracker.js'
 import type { UdpReply } from '../codec/udp-tracker.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import type { Random } from '../ports/random.js'
@@ -56,7 +63,27 @@ export class UdpAnnouncer {
     request: AnnounceRequest,
     done: (result: AnnounceResult) => void,
   ): Cancel {
-    const exchange = new Exchange(to, path, request, done)
+    const encode: Encode = (connection, transaction) => encodeAnnounce(connection, transaction, request, path)
+    return this.exchange(
+      new Exchange(to, 'announce', encode, (reply) => {
+        if (!('kind' in reply)) done(reply)
+        else if (reply.kind === 'announce') done({ ok: true, answer: reply.answer })
+      }),
+    )
+  }
+
+  /** The counts of at most 74 swarms, from one address. `done` is called once, not after the Cancel. */
+  scrape(to: PeerAddress, keys: readonly SwarmKey[], done: (result: ScrapeResult) => void): Cancel {
+    const encode: Encode = (connection, transaction) => encodeScrape(connection, transaction, keys)
+    return this.exchange(
+      new Exchange(to, 'scrape', encode, (reply) => {
+        if (!('kind' in reply)) done(reply)
+        else if (reply.kind === 'scrape') done(countsOf(keys, reply.counts))
+      }),
+    )
+  }
+
+  private exchange(exchange: Exchange): Cancel {
     this.begin(exchange)
     return () => {
       this.finish(exchange, null)
@@ -73,7 +100,7 @@ export class UdpAnnouncer {
     else if (reply.kind === exchange.asked) this.answered(exchange, reply)
   }
 
-  /** Announces that wait for an answer. */
+  /** Announces and scrapes that wait for an answer. */
   get busy(): number {
     return this.waiting.size
   }
@@ -83,13 +110,13 @@ export class UdpAnnouncer {
       this.remember(exchange.to, reply.connection)
       exchange.tries = 0
       this.begin(exchange)
-    } else if (reply.kind === 'announce') this.finish(exchange, { ok: true, answer: reply.answer })
+    } else this.finish(exchange, reply)
   }
 
   private refused(exchange: Exchange, message: string): void {
     const key = addressKey(exchange.to)
     // A tracker that restarted no longer knows an id that we kept: one new id is asked for.
-    if (exchange.asked === 'announce' && exchange.cached) {
+    if (exchange.asked === exchange.question && exchange.cached) {
       exchange.cached = false
       this.connections.delete(key)
       this.begin(exchange)
@@ -106,11 +133,11 @@ export class UdpAnnouncer {
     exchange.transaction = this.newTransaction()
     this.waiting.set(exchange.transaction, exchange)
     if (exchange.asked === null) exchange.cached = connection !== null
-    exchange.asked = connection === null ? 'connect' : 'announce'
+    exchange.asked = connection === null ? 'connect' : exchange.question
     const packet =
       connection === null
         ? encodeConnect(exchange.transaction)
-        : encodeAnnounce(connection, exchange.transaction, exchange.request, exchange.path)
+        : exchange.encode(connection, exchange.transaction)
     exchange.timer = this.ports.clock.after(this.firstTimeout * 2 ** exchange.tries, () => {
       this.timedOut(exchange)
     })
@@ -129,7 +156,7 @@ export class UdpAnnouncer {
   }
 
   /** A null result tells nobody. */
-  private finish(exchange: Exchange, result: AnnounceResult | null): void {
+  private finish(exchange: Exchange, result: Outcome | null): void {
     const { done } = exchange
     this.forget(exchange)
     exchange.done = null
@@ -163,15 +190,20 @@ export class UdpAnnouncer {
   }
 }
 
-/** One announce on its way: first a connection id where there is none, then the announce. */
+type Question = 'announce' | 'scrape'
+type Encode = (connection: Buffer, transaction: number) => Buffer
+/** A reply of the kind that was asked for, or why there is none. */
+type Outcome = UdpReply | Failed
+
+/** One question on its way: first a connection id where there is none, then the question. */
 class Exchange {
   readonly to: PeerAddress
-  readonly path: string
-  readonly request: AnnounceRequest
+  readonly question: Question
+  readonly encode: Encode
   /** Null once it was called or is not to be. */
-  done: ((result: AnnounceResult) => void) | null
+  done: ((result: Outcome) => void) | null
   /** What was sent last; null before. */
-  asked: 'connect' | 'announce' | null = null
+  asked: 'connect' | Question | null = null
   /** The connection id was there before this exchange: it may have become invalid. */
   cached = false
   /** Id of the packet that waits; another one for each packet. */
@@ -180,17 +212,22 @@ class Exchange {
   tries = 0
   timer: Cancel | null = null
 
-  constructor(
-    to: PeerAddress,
-    path: string,
-    request: AnnounceRequest,
-    done: (result: AnnounceResult) => void,
-  ) {
+  constructor(to: PeerAddress, question: Question, encode: Encode, done: (result: Outcome) => void) {
     this.to = to
-    this.path = path
-    this.request = request
+    this.question = question
+    this.encode = encode
     this.done = done
   }
+}
+
+/** In the order of the keys; what an answer that is too short says nothing of is left out. */
+function countsOf(keys: readonly SwarmKey[], counts: readonly ScrapeCounts[]): ScrapeResult {
+  const known = new Map<SwarmKey, ScrapeCounts>()
+  for (const [at, key] of keys.entries()) {
+    const each = counts[at]
+    if (each !== undefined) known.set(key, each)
+  }
+  return { ok: true, counts: known, again: null }
 }
 
 function unreachable(reason: string): string {

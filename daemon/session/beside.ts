@@ -85,6 +85,9 @@ class Beside implements Tracker {
   removeTrackers(urls: readonly string[]): void {
     this.tracker.removeTrackers(urls)
   }
+  scrape(done: Parameters<Tracker['scrape']>[0]): void {
+    this.tracker.scrape(done)
+  }
   views(): TrackerView[] {
     return this.tracker.views()
   }

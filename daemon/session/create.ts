@@ -8,7 +8,8 @@ import { Latency, timed } from '../base/latency.js'
 import { LoopDelay } from '../base/loop-delay.js'
 import { Announcer } from '../tracker/announcer.js'
 import { Pace } from '../tracker/pace.js'
-import type { TrackerTransport } from '../tracker/transport.js'
+import { Scrapes } from '../tracker/scrapes.js'
+import type { CountSource, TrackerTransport } from '../tracker/transport.js'
 import { Wheel } from '../tracker/wheel.js'
 import { makePeerId } from '../codec/peer-id.js'
 import type { Clock } from '../ports/clock.js'
@@ -84,6 +85,11 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
   const trackerKey = random.int(2 ** 32)
   const wheel = new Wheel(clock)
   const pace = new Pace({ clock: wheel, transport: network.trackers })
+  const scrapes = new Scrapes({ clock: wheel, pace, transport: network.trackers })
+  const trackerTransport: TrackerTransport & CountSource = {
+    announce: pace.announce.bind(pace),
+    counts: scrapes.counts.bind(scrapes),
+  }
   /** Null until it was opened. */
   let listener: PeerListener | null = null
   const listenPort = (): number => listener?.port ?? 0
@@ -129,7 +135,13 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       pex: () => settings.values['pex.enabled'],
       tracker: (row, asks, bulkhead) => {
         const own = { peerId, key: trackerKey, port: listenPort }
-        const trackers = trackerOf(own, { random, clock: wheel, trackers: pace }, row, asks, bulkhead)
+        const trackers = trackerOf(
+          own,
+          { random, clock: wheel, trackers: trackerTransport },
+          row,
+          asks,
+          bulkhead,
+        )
         return beside(lsd, 'lsd', row, asks, beside(dht, 'dht', row, asks, trackers))
       },
       keepMetadata: (id, info) => adder.keepMetadata(id, info),
@@ -234,7 +246,11 @@ async function portOf(setting: number, store: Store, random: Random): Promise<nu
 
 function trackerOf(
   init: { readonly peerId: Uint8Array; readonly key: number; readonly port: () => number },
-  ports: { readonly clock: Clock; readonly random: Random; readonly trackers: TrackerTransport },
+  ports: {
+    readonly clock: Clock
+    readonly random: Random
+    readonly trackers: TrackerTransport & CountSource
+  },
   row: TorrentRow,
   asks: TrackerAsks,
   bulkhead: Bulkhead,
@@ -281,6 +297,9 @@ function trackerOf(
     },
     removeTrackers: (urls) => {
       announcer.removeTrackers(urls)
+    },
+    scrape: (done) => {
+      announcer.scrape(done)
     },
     views: () => announcer.views(),
   }

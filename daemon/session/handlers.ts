@@ -17,6 +17,7 @@ import type { Jobs } from './jobs.js'
 import type { LsdRoom } from './lsd.js'
 import { planRemovals } from './plan-removal.js'
 import type { Queries } from './queries.js'
+import { scrape } from './scrape.js'
 import type { Session } from './session.js'
 import type { LiveSettings } from './settings.js'
 import type { TrackerEdits } from './tracker-edits.js'
@@ -83,6 +84,7 @@ export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers
     'torrent.pieces': ({ id }) => queries.pieces(id),
     'torrent.peers': ({ id }) => attempt(() => ({ peers: queries.one(id).peers() })),
     'torrent.trackers': ({ id }) => attempt(() => ({ trackers: queries.one(id).trackers() })),
+    'torrent.scrape': ({ id }) => attempt(() => scrape(queries.one(id), ports.clock)),
     'torrent.editTrackers': (params, caller) => ports.trackerEdits.edit(params, caller),
     'torrent.why': ({ id }) => queries.why(id, houseFacts(ports, startedAt)),
     'dht.status': () => now(ports.dht.status()),

@@ -1,7 +1,7 @@
 /** The network as the session needs it; daemon/io has it. */
 import type { PeerAddress } from '../base/address.js'
 import type { Dialer, Transport } from '../swarm/transport.js'
-import type { TrackerTransport } from '../tracker/transport.js'
+import type { ScrapeTransport, TrackerTransport } from '../tracker/transport.js'
 
 /** The port at which peers reach us. */
 export interface PeerListener {
@@ -18,7 +18,7 @@ export interface PeerListener {
 
 export interface SessionNetwork {
   readonly peers: Dialer
-  readonly trackers: TrackerTransport
+  readonly trackers: TrackerTransport & ScrapeTransport
   /** Whether the scope in force lets us talk to that address. */
   allows(address: PeerAddress): boolean
   listen(

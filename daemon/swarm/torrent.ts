@@ -16,6 +16,7 @@ import type { Greeting, Link } from './link.js'
 import type { Live } from './live.js'
 import { Parts, type PartsOwner, type PartsPorts } from './parts.js'
 import type { TorrentInit } from './torrent-ports.js'
+import type { TrackerFault } from './tracker-port.js'
 import { torrentView } from './view.js'
 import type { Choice } from './wishes.js'
 
@@ -252,6 +253,10 @@ export class Torrent implements PartsOwner {
     known.change({ trackers: [...kept, ...added].sort((a, b) => a.tier - b.tier) })
     tracker.addTrackers(added)
     tracker.removeTrackers(removed)
+  }
+
+  scrape(done: (failed: readonly TrackerFault[]) => void): void {
+    this.#parts.tracker.scrape(done)
   }
 
   /** Looks for peers again, as early as its trackers allow; urgent: before other torrents, since a person asked. */

@@ -16,7 +16,16 @@ export interface Tracker {
   addTrackers(trackers: readonly { readonly tier: number; readonly url: string }[]): void
   /** They hear `stopped`, and nothing after it. */
   removeTrackers(urls: readonly string[]): void
+  /** Asks each tracker for its counts; `done` hears once which did not give them, and why. */
+  scrape(done: (failed: readonly TrackerFault[]) => void): void
   views(): TrackerView[]
+}
+
+export interface TrackerFault {
+  /** Redacted. */
+  readonly url: string
+  /** One sentence. */
+  readonly message: string
 }
 
 export type Need = 'none' | 'some' | 'urgent'

@@ -11,7 +11,7 @@ import type { Need } from './campaign.js'
 import type { Standing } from './standing.js'
 import { Tiers } from './tiers.js'
 import type { Tracker } from './tiers.js'
-import type { TrackerTransport } from './transport.js'
+import type { CountSource, TrackerTransport } from './transport.js'
 
 export interface AnnouncerInit {
   /** Each is announced for itself. */
@@ -44,7 +44,7 @@ export interface AnnouncerListener {
 export interface AnnouncerPorts {
   readonly clock: Clock
   readonly random: Random
-  readonly transport: TrackerTransport
+  readonly transport: TrackerTransport & Partial<CountSource>
   readonly listener: AnnouncerListener
 }
 
@@ -136,6 +136,23 @@ export class Announcer {
     this.ports.listener.changed()
   }
 
+  /** Asks each tracker for its counts, whether we announce or not; `done` hears once which did not give them, and why. */
+  scrape(done: (failed: readonly { readonly url: string; readonly message: string }[]) => void): void {
+    const failed: { url: string; message: string }[] = []
+    const trackers = this.tiers.order()
+    let open = trackers.length * this.campaigns.length
+    if (open === 0) done(failed)
+    for (const tracker of trackers) {
+      for (const campaign of this.campaigns) {
+        campaign.scrape(tracker, true, (why) => {
+          if (why !== null) failed.push({ url: redactTracker(tracker.url), message: redactText(why) })
+          open -= 1
+          if (open === 0) done(failed)
+        })
+      }
+    }
+  }
+
   /** Announces on their way. */
   get busy(): number {
     return this.campaigns.reduce((sum, campaign) => sum + campaign.busy, 0)
@@ -168,6 +185,7 @@ export class Announcer {
       nextAnnounceAt: tried?.askedAt == null ? null : this.wall(next),
       seeds: standings.map((each) => each.seeds).reduce(most, null),
       leechers: standings.map((each) => each.leechers).reduce(most, null),
+      scrapedAt: this.wall(standings.map((each) => each.scrapedAt).reduce(most, null)),
       downloads: standings.map((each) => each.downloads).reduce(most, null),
       peers: standings.map((each) => each.peers).reduce(most, null),
       before: standings.map((each) => each.before?.() ?? null).reduce(most, null),

@@ -1,12 +1,13 @@
 /** Announces one swarm key: a round tries trackers in order until one answers, then waits (BEP 3, 12). */
+import { formatDuration } from '../../shared/text.js'
 import type { Millis, SwarmKey } from '../../shared/units.js'
 import type { PeerAddress } from '../base/address.js'
-import type { AnnounceEvent, AnnounceRequest, AnnounceResult } from '../codec/announce.js'
+import type { AnnounceAnswer, AnnounceEvent, AnnounceRequest, AnnounceResult } from '../codec/announce.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import type { Random } from '../ports/random.js'
-import { Standing } from './standing.js'
+import { SCRAPE_REST, Standing } from './standing.js'
 import type { Tiers, Tracker } from './tiers.js'
-import type { TrackerTransport, Waits } from './transport.js'
+import type { CountSource, TrackerTransport, Waits } from './transport.js'
 
 /**
  * How much a torrent wants peers from trackers. 'none': it has enough, and asks for none. 'some': it takes what the
@@ -22,7 +23,7 @@ export interface CampaignInit {
 export interface CampaignPorts {
   readonly clock: Clock
   readonly random: Random
-  readonly transport: TrackerTransport
+  readonly transport: TrackerTransport & Partial<CountSource>
   /** The request of now, with the counts of this session. */
   readonly request: (
     key: SwarmKey,
@@ -38,6 +39,8 @@ const FIRST_HUNGER = 60_000
 /** A round that comes so late was slept over, and so were those of all other torrents: each waits for a while. */
 const OVERSLEPT = 30_000
 const SPREAD = 60_000
+/** Counts that were scraped are good for so long. */
+const COUNTED = 900_000
 /** A person who asks again and again is held to this. */
 const IMPATIENCE = 10_000
 
@@ -235,6 +238,37 @@ export class Campaign {
     this.ports.changed()
   }
 
+  /** Asks one tracker for its counts without an announce; `done` hears null, or why there are none. */
+  scrape(tracker: Tracker, urgent: boolean, done: (why: string | null) => void): void {
+    const standing = this.standingOf(tracker)
+    const now = this.ports.clock.now()
+    const wait = standing.noScrapeBefore - now
+    if (this.ports.transport.counts === undefined || wait > 0) {
+      done(
+        `It was asked for its counts just now, and is asked again in ${formatDuration(wait / 1000)} at the earliest.`,
+      )
+      return
+    }
+    standing.noScrapeBefore = now + SCRAPE_REST
+    this.ports.transport.counts(tracker.url, this.key, urgent, (result) => {
+      const counts = result.ok ? result.counts.get(this.key) : undefined
+      if (result.ok && counts !== undefined) standing.scraped(counts, result.again, this.ports.clock.now())
+      if (!result.ok) done(result.fault.message)
+      else done(counts === undefined ? 'The tracker counts nobody in this swarm.' : null)
+      this.ports.changed()
+    })
+  }
+
+  /** Where the answer to an announce had no counts, they are asked for; seldom, and with those of other torrents. */
+  private count(tracker: Tracker, standing: Standing, answer: AnnounceAnswer): void {
+    if (answer.seeds !== null || answer.leechers !== null) return
+    if (
+      this.ports.clock.now() < Math.max(standing.noScrapeBefore, (standing.scrapedAt ?? -COUNTED) + COUNTED)
+    )
+      return
+    this.scrape(tracker, false, () => undefined)
+  }
+
   /** How we stand with a tracker, or undefined where it was never tried. */
   standing(tracker: Tracker): Standing | undefined {
     return this.standings.get(tracker)
@@ -317,6 +351,7 @@ export class Campaign {
     }
     standing.answered(result.answer, now)
     standing.started = true
+    this.count(tracker, standing, result.answer)
     if (request.event === 'completed') standing.owesCompleted = false
     // Completed while `started` was on its way: the tracker counts us as incomplete.
     if (request.event === 'started') standing.owesCompleted = this.completed && request.left > 0

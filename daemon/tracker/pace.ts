@@ -1,6 +1,6 @@
 /** The pace of all announces of all torrents: what is too much for this second waits for its turn, and says so. */
 import type { Millis } from '../../shared/units.js'
-import type { AnnounceRequest, AnnounceResult } from '../codec/announce.js'
+import type { AnnounceEvent, AnnounceRequest, AnnounceResult } from '../codec/announce.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import { Line } from './line.js'
 import type { TrackerTransport, Waits } from './transport.js'
@@ -34,16 +34,22 @@ export class Pace implements TrackerTransport {
     waits?: Waits,
     urgent = false,
   ): Cancel {
+    const send = (): Cancel => this.ports.transport.announce(url, request, done, waits, urgent)
+    return this.turn(request.event, urgent, send, waits)
+  }
+
+  /** Begins at once, or when it is its turn. */
+  turn(event: AnnounceEvent | null, urgent: boolean, send: () => Cancel, waits?: Waits): Cancel {
     if (this.waiting === 0 && this.room() === 0) {
       this.count()
-      return this.ports.transport.announce(url, request, done, waits, urgent)
+      return send()
     }
     let stop: Cancel | null = null
     const begin = (): void => {
       waits?.(null)
-      stop = this.ports.transport.announce(url, request, done, waits, urgent)
+      stop = send()
     }
-    this.line.add(request.event, urgent, begin)
+    this.line.add(event, urgent, begin)
     waits?.(() => this.line.before(begin))
     this.arm()
     return () => {

@@ -1,6 +1,6 @@
 /** How we stand with one tracker for one swarm key: what it knows of us, and when it may be asked again. */
 import type { Millis } from '../../shared/units.js'
-import type { AnnounceAnswer, AnnounceFault } from '../codec/announce.js'
+import type { AnnounceAnswer, AnnounceFault, ScrapeCounts } from '../codec/announce.js'
 import type { Random } from '../ports/random.js'
 
 /** Where the tracker names no interval. */
@@ -11,6 +11,8 @@ const LONGEST_INTERVAL = 86_400_000
 const FIRST_BACKOFF = 15_000
 /** First wait after a tracker that refused: it did answer, and will hardly change its mind at once. */
 const FIRST_REFUSAL = 60_000
+/** Between two scrapes, where a person asks again and again. */
+export const SCRAPE_REST = 10_000
 const LONGEST_BACKOFF = 1_800_000
 
 export class Standing {
@@ -42,6 +44,10 @@ export class Standing {
   message: string | null = null
   seeds: number | null = null
   leechers: number | null = null
+  /** Moment on `clock.now` of the last counts that were asked for without an announce, or null. */
+  scrapedAt: Millis | null = null
+  /** Moment on `clock.now` before which they are not asked for again. */
+  noScrapeBefore: Millis = 0
   /** How often the content was downloaded whole, as the tracker counts. */
   downloads: number | null = null
   /** Peers in the last answer, or null. */
@@ -66,10 +72,19 @@ export class Standing {
     this.minInterval = least
     this.trackerId = answer.trackerId ?? this.trackerId
     this.message = answer.warning
-    this.seeds = answer.seeds
-    this.leechers = answer.leechers
+    this.seeds = answer.seeds ?? this.seeds
+    this.leechers = answer.leechers ?? this.leechers
     this.downloads = answer.downloads ?? this.downloads
     this.peers = answer.peers.length
+  }
+
+  /** `again`: the tracker wants to be asked for counts no sooner than after this. */
+  scraped(counts: ScrapeCounts, again: Millis | null, now: Millis): void {
+    this.scrapedAt = now
+    this.seeds = counts.seeds ?? this.seeds
+    this.leechers = counts.leechers ?? this.leechers
+    this.downloads = counts.downloads ?? this.downloads
+    this.noScrapeBefore = now + Math.min(Math.max(again ?? 0, SCRAPE_REST), LONGEST_INTERVAL)
   }
 
   failed(fault: AnnounceFault, now: Millis, random: Random): void {

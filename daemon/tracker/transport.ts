@@ -1,4 +1,5 @@
-import type { AnnounceRequest, AnnounceResult } from '../codec/announce.js'
+import type { SwarmKey } from '../../shared/units.js'
+import type { AnnounceRequest, AnnounceResult, ScrapeResult } from '../codec/announce.js'
 import type { Cancel } from '../ports/clock.js'
 
 /**
@@ -6,6 +7,20 @@ import type { Cancel } from '../ports/clock.js'
  * A function and no object, so that a bulkhead guards it.
  */
 export type Waits = (before: (() => number) | null) => void
+
+/** How a scrape reaches a tracker, whatever the URL says. */
+export interface ScrapeTransport {
+  /** How many swarms one request may ask for; 0: such a tracker cannot be scraped. `url` is that of its announces. */
+  mostScraped(url: string): number
+  /** Asks for no more keys than that, and calls `done` once, later, within a bounded time; never after the Cancel. */
+  scrape(url: string, keys: readonly SwarmKey[], done: (result: ScrapeResult) => void): Cancel
+}
+
+/** Where the counts of one swarm are asked for: with those of other torrents, in one request. */
+export interface CountSource {
+  /** Calls `done` once, later. Urgent: a person asked, so it waits for no others. */
+  counts(url: string, key: SwarmKey, urgent: boolean, done: (result: ScrapeResult) => void): void
+}
 
 /** How an announce reaches a tracker: over HTTP or UDP, whatever the URL says. */
 export interface TrackerTransport {

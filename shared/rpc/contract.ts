@@ -238,6 +238,7 @@ export const trackerView = view<TrackerView>({
   nextAnnounceAt: time.nullable(),
   seeds: count.nullable(),
   leechers: count.nullable(),
+  scrapedAt: time.nullable(),
   downloads: count.nullable(),
   peers: count.nullable(),
   before: count.nullable(),
@@ -489,6 +490,14 @@ export const contract = {
     'The trackers of a torrent by tier.',
     one,
     z.object({ trackers: z.array(trackerView) }),
+  ),
+  'torrent.scrape': method(
+    'Asks each tracker of a torrent for seeds, leechers and downloads, without announcing. Takes seconds, 20 at most.',
+    one,
+    z.object({
+      trackers: z.array(trackerView),
+      failed: z.array(z.object({ url: z.string(), message: z.string() })),
+    }),
   ),
   'torrent.editTrackers': method(
     'Adds trackers to a torrent, which are asked at once, and removes others, which hear that it stopped.',

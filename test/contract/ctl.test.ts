@@ -121,6 +121,7 @@ describe('--json of every verb is as the contract says', () => {
     ['files', '1'],
     ['peers', '1'],
     ['trackers', '1'],
+    ['trackers', '1', '--scrape'],
     ['trackers', '1', '--add', 'udp://t.example:1', '--add', 'udp://u.example:1', '--tier', '2'],
     ['why', '1'],
     ['magnet', '1'],
@@ -452,6 +453,18 @@ describe('for people', () => {
     expect(await list({})).toBe(false)
     expect(await list({ FORCE_COLOR: '1' })).toBe(true)
     expect(await list({ FORCE_COLOR: '1', NO_COLOR: '1' })).toBe(false)
+  })
+
+  it('trackers --scrape shows what is known, and names those that did not tell', async () => {
+    const session = new FakeSession()
+    session.trackers = session.trackers.map((each) => ({ ...each, status: 'failing' as const }))
+    const { say } = await around(session)
+    const { status, out, err } = await say('trackers', '1', '--scrape')
+    expect({ status, err }).toEqual({
+      status: 0,
+      err: 'note: http://tracker.example/announce: The tracker did not answer.\n',
+    })
+    expect(out).toMatch(/^TIER {2}TRACKER/)
   })
 
   it('list sorts and chooses; a slip in either is a sentence', async () => {

@@ -342,7 +342,12 @@ describe.skipIf(!existsSync(TABLE))('the table SSRF.tsv', () => {
   it.each(trackers)('%s %s %s', async (...row) => {
     const [, url, to, verdict] = row
     const { http, resolver } = await behindNat(answering(to, Buffer.from(encode({ interval: 60 }))))
-    const ports = { http, resolver, udp: { announce: () => () => undefined }, allows: () => true }
+    const ports = {
+      http,
+      resolver,
+      udp: { announce: () => () => undefined, scrape: () => () => undefined },
+      allows: () => true,
+    }
     const net = new NetTrackers({ clock: systemClock(), ...ports })
     const result = await new Promise<AnnounceResult>((resolve) => {
       net.announce(url, REQUEST, resolve)

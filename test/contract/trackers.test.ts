@@ -7,6 +7,7 @@ import type {
   AnnounceFault,
   AnnounceRequest,
   AnnounceResult,
+  ScrapeResult,
 } from '../../daemon/codec/announce.js'
 import { systemClock } from '../../daemon/io/clock.js'
 import { createNetwork } from '../../daemon/io/net.js'
@@ -71,6 +72,12 @@ async function bad(net: Network, url: string): Promise<AnnounceFault> {
   return result.fault
 }
 
+function scrape(net: Network, url: string, keys: readonly SwarmKey[]): Promise<ScrapeResult> {
+  return new Promise((resolve) => {
+    net.trackers.scrape(url, keys, resolve)
+  })
+}
+
 async function http(
   answer: Parameters<typeof httpTracker>[0],
   secure?: Parameters<typeof httpTracker>[1],
@@ -90,6 +97,14 @@ async function udp(...how: Parameters<typeof udpTracker>): Promise<FakeTracker &
   })
   const host = how[1] === '::1' ? '[::1]' : '127.0.0.1'
   return { ...tracker, url: `udp://${host}:${String(tracker.port)}` }
+}
+
+/** A scrape answer; `encode` writes keys as UTF-8, and these are bytes. */
+function latin1Dict(files: Readonly<Record<string, { readonly complete: number }>>): Buffer {
+  const entries = Object.entries(files).map(
+    ([key, { complete }]) => `${String(key.length)}:${key}d8:completei${String(complete)}ee`,
+  )
+  return Buffer.from(`d5:filesd${entries.join('')}ee`, 'latin1')
 }
 
 describe('a real tracker', () => {
@@ -124,6 +139,25 @@ describe('a real tracker', () => {
     expect(server.torrents[swarmKey]).toMatchObject({ complete: 2, incomplete: 0 })
     await good(net, url, { ...other, event: 'stopped', numwant: 0 })
     expect(server.torrents[swarmKey]).toMatchObject({ complete: 1, incomplete: 0 })
+  })
+
+  it.each(['http', 'udp4', 'udp6'])('tells of many swarms in one scrape over %s', async (kind) => {
+    const net = network()
+    const url = urls[kind] ?? ''
+    // Over HTTP this server makes UTF-8 of the bytes of a hash: only those below 0x80 come back as they were.
+    const family = { http: '10', udp4: '14', udp6: '16' }[kind] ?? ''
+    const hash = (digit: number): SwarmKey => `${family}0${String(digit)}${'41'.repeat(18)}` as SwarmKey
+    const [one, two, unknown] = [hash(1), hash(2), hash(3)]
+    const other = { peerId: Buffer.from('-TO0100-zzzzzzzzzzzz'), port: 7000 }
+    await good(net, url, { ...other, swarmKey: one, left: 0 })
+    await good(net, url, { swarmKey: one })
+    await good(net, url, { ...other, swarmKey: two })
+    const result = await scrape(net, url, [one, two, unknown])
+    if (!result.ok) throw new Error(result.fault.message)
+    expect(result.counts.get(one)).toMatchObject({ seeds: 1, leechers: 1 })
+    expect(result.counts.get(two)).toMatchObject({ seeds: 0, leechers: 1 })
+    // This tracker makes a swarm of what it is asked for, and says that nobody is there.
+    expect(result.counts.get(unknown)?.seeds ?? 0).toBe(0)
   })
 
   it('says what the tracker says against it', async () => {
@@ -238,6 +272,29 @@ describe('odd HTTP trackers', () => {
     expect((await bad(network(), cut.url)).message).toMatch(/broke off/)
     const ssh = await http((socket) => socket.end('SSH-2.0-OpenSSH\r\n'))
     expect((await bad(network(), ssh.url)).message).toMatch(/not HTTP/)
+  })
+
+  it('scrapes where the announce is called scrape, and keeps off other paths of this machine', async () => {
+    const net = network()
+    const key = REQUEST.swarmKey
+    const tracker = await http((socket, head) => {
+      const files = { [Buffer.from(key, 'hex').toString('latin1')]: { complete: 3 } }
+      if (head.startsWith('GET /scrape?key=1&info_hash=%FF%00')) reply(socket, latin1Dict(files))
+      else reply(socket, '', ['Location: /admin?info_hash=x'], '302 Found')
+    })
+    const counted = await scrape(net, `${tracker.url}?key=1`, [key])
+    expect(counted.ok && counted.counts.get(key)).toEqual({ seeds: 3, leechers: null, downloads: null })
+    const led = await scrape(net, tracker.url, [key])
+    expect(led).toMatchObject({
+      ok: false,
+      fault: { message: expect.stringMatching(/begin with \/scrape/) as string },
+    })
+    expect(tracker.seen).toHaveLength(2)
+    const other = await scrape(net, tracker.url.replace('/announce', '/tell'), [key])
+    expect(other).toMatchObject({ ok: false, fault: { kind: 'refused', retryIn: 'never' } })
+    const near = await scrape(net, tracker.url.replace('/announce', '/x/announce'), [key])
+    expect(near).toMatchObject({ ok: false, fault: { kind: 'unreachable' } })
+    expect(tracker.seen).toHaveLength(2)
   })
 
   it('follows redirects, five at most', async () => {

@@ -106,6 +106,7 @@ const TRACKER: TrackerView = {
   nextAnnounceAt: 1_700_001_800_000,
   seeds: 4,
   leechers: 8,
+  scrapedAt: null,
   downloads: 40,
   peers: 12,
   before: null,
@@ -280,6 +281,12 @@ export class FakeSession {
     'torrent.trackers': async ({ id }) => {
       resolveRef(id, this.torrents.values())
       return { trackers: this.trackers }
+    },
+    'torrent.scrape': async ({ id }) => {
+      resolveRef(id, this.torrents.values())
+      const failing = this.trackers.filter(({ status }) => status === 'failing')
+      const failed = failing.map(({ url }) => ({ url, message: 'The tracker did not answer.' }))
+      return { trackers: this.trackers, failed }
     },
     'torrent.editTrackers': async ({ id, add = [], remove = [], tier }) => {
       resolveRef(id, this.torrents.values())

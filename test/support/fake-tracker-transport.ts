@@ -1,8 +1,14 @@
 /** A tracker transport whose answers a test gives by hand. */
-import type { AnnounceAnswer, AnnounceRequest, AnnounceResult } from '../../daemon/codec/announce.js'
+import type {
+  AnnounceAnswer,
+  AnnounceRequest,
+  AnnounceResult,
+  ScrapeResult,
+} from '../../daemon/codec/announce.js'
 import { fault } from '../../daemon/codec/announce.js'
 import type { Cancel } from '../../daemon/ports/clock.js'
-import type { TrackerTransport } from '../../daemon/tracker/transport.js'
+import type { SwarmKey } from '../../shared/units.js'
+import type { ScrapeTransport, TrackerTransport } from '../../daemon/tracker/transport.js'
 
 export interface Attempt {
   readonly url: string
@@ -23,7 +29,25 @@ export const ANSWER: AnnounceAnswer = {
   trackerId: null,
 }
 
-export class FakeTrackerTransport implements TrackerTransport {
+export class FakeTrackerTransport implements TrackerTransport, ScrapeTransport {
+  /** Every scrape so far, oldest first. */
+  readonly scrapes: {
+    readonly url: string
+    readonly keys: readonly SwarmKey[]
+    readonly finish: (result: ScrapeResult) => void
+  }[] = []
+  /** What `mostScraped` answers. */
+  most = 74
+
+  mostScraped(): number {
+    return this.most
+  }
+
+  scrape(url: string, keys: readonly SwarmKey[], done: (result: ScrapeResult) => void): Cancel {
+    this.scrapes.push({ url, keys, finish: done })
+    return () => undefined
+  }
+
   /** Every attempt so far, oldest first. */
   readonly attempts: Attempt[] = []
 

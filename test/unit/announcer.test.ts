@@ -582,6 +582,7 @@ describe('what it reports', () => {
         nextAnnounceAt: null,
         seeds: null,
         leechers: null,
+        scrapedAt: null,
         downloads: null,
         peers: null,
         before: null,

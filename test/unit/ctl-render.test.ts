@@ -74,6 +74,7 @@ const detail: TorrentDetail = {
       nextAnnounceAt: 1_700_000_900_000,
       seeds: null,
       leechers: null,
+      scrapedAt: null,
       downloads: null,
       peers: null,
       before: null,

@@ -113,6 +113,7 @@ function tracker(): Tracker {
     announceNow: nothing,
     addTrackers: nothing,
     removeTrackers: nothing,
+    scrape: nothing,
     views: () => [],
   }
 }

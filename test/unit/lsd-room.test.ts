@@ -61,6 +61,7 @@ class World {
       announceNow: nothing,
       addTrackers: nothing,
       removeTrackers: nothing,
+      scrape: nothing,
       views: () => [],
     }
     const given: TrackerAsks = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { PeerAddress } from '../../daemon/base/address.js'
-import type { AnnounceRequest, AnnounceResult } from '../../daemon/codec/announce.js'
+import type { AnnounceRequest, AnnounceResult, ScrapeResult } from '../../daemon/codec/announce.js'
 import type { IpAddress } from '../../daemon/base/ip.js'
 import { NetTrackers } from '../../daemon/io/tracker-transport.js'
 import { UdpAnnouncer } from '../../daemon/io/udp-announce.js'
@@ -41,7 +41,7 @@ function lab() {
       random: new FakeRandom(1),
       send: (bytes, to, failed) => {
         const asked = Buffer.from(bytes)
-        const what = asked.readUInt32BE(8) === 0 ? 'connect' : 'announce'
+        const what = ['connect', 'announce', 'scrape'][asked.readUInt32BE(8)] ?? '?'
         sent.push({ at: clock.now() / 1000, what, packet: asked, to, failed })
       },
     },
@@ -64,6 +64,44 @@ function lab() {
     },
   }
 }
+
+describe('scrapes', () => {
+  const KEYS = ['aa'.repeat(20), 'bb'.repeat(20)] as SwarmKey[]
+
+  it('share connection ids with announces, and tell what came of each key', () => {
+    const { udp, last, done, log, connected, answered } = lab()
+    const counted: ScrapeResult[] = []
+    udp.announce(TO, '', REQUEST, done)
+    connected()
+    answered()
+    udp.scrape(TO, KEYS, (result) => counted.push(result))
+    expect(log()).toEqual(['0 connect', '0 announce', '0 scrape'])
+    // An answer of another kind, of a stranger, and one that is too short for the second key.
+    const transaction = last().packet.readUInt32BE(12)
+    udp.received(packet(1, transaction, 1800, 0, 0), TO)
+    udp.received(packet(2, transaction, 1, 2, 3), { ...TO, port: 1 })
+    expect(counted).toEqual([])
+    udp.received(packet(2, transaction, 1, 2, 3, 4), TO)
+    const counts = new Map([[KEYS[0], { seeds: 1, downloads: 2, leechers: 3 }]])
+    expect(counted).toEqual([{ ok: true, counts, again: null }])
+    expect(udp.busy).toBe(0)
+  })
+
+  it('ask for a new connection id once where the tracker forgot the old one, and end', () => {
+    const { clock, udp, last, done, log, connected, answered } = lab()
+    const counted: ScrapeResult[] = []
+    udp.announce(TO, '', REQUEST, done)
+    connected()
+    answered()
+    udp.scrape(TO, KEYS, (result) => counted.push(result))
+    udp.received(packet(3, last().packet.readUInt32BE(12), Buffer.from('who?')), TO)
+    connected()
+    udp.received(packet(3, last().packet.readUInt32BE(12), Buffer.from('who?')), TO)
+    expect(log().slice(2)).toEqual(['0 scrape', '0 connect', '0 scrape'])
+    expect(counted).toMatchObject([{ ok: false, fault: { kind: 'refused' } }])
+    expect([udp.busy, clock.pending]).toEqual([0, 0])
+  })
+})
 
 describe('UdpAnnouncer', () => {
   it('asks again after 15 seconds, and gives up after 30 more', () => {

@@ -107,7 +107,7 @@ describe('parseUdpReply', () => {
     expect(parseUdpReply(packet('00000002' + '0000002a' + '000000010000000200000003' + 'ff'), 4)).toEqual({
       kind: 'scrape',
       transaction: 42,
-      counts: [{ seeds: 1, completed: 2, leechers: 3 }],
+      counts: [{ seeds: 1, downloads: 2, leechers: 3 }],
     })
     const error = Buffer.concat([packet('00000003' + '0000002a'), Buffer.from('no\u0007such torrent\0')])
     expect(parseUdpReply(error, 4)).toEqual({ kind: 'error', transaction: 42, message: 'no such torrent' })

@@ -50,6 +50,7 @@ const TRACKER: TrackerView = {
   nextAnnounceAt: null,
   seeds: null,
   leechers: null,
+  scrapedAt: null,
   downloads: null,
   peers: null,
   before: null,

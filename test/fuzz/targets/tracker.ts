@@ -1,6 +1,7 @@
 /** What trackers answer, and the URLs they are named by. */
 import assert from 'node:assert/strict'
 import { MOST_PEERS } from '../../../daemon/codec/announce.js'
+import { parseScrape, scrapeUrl } from '../../../daemon/codec/http-scrape.js'
 import { parseAnnounce } from '../../../daemon/codec/http-tracker.js'
 import { readLsd, writeLsd } from '../../../daemon/codec/lsd.js'
 import { parseUdpReply } from '../../../daemon/codec/udp-tracker.js'
@@ -52,6 +53,35 @@ const http: Target = {
     )
     assert.ok((answer.trackerId?.length ?? 0) <= 256)
     assert.match(answer.warning ?? '', LINE)
+  },
+}
+
+const SCRAPED = ['ab'.repeat(20), '61'.repeat(20)] as SwarmKey[]
+
+const scrape: Target = {
+  name: 'http scrape',
+  seeds: [
+    encode({
+      files: { aaaaaaaaaaaaaaaaaaaa: { complete: 5, downloaded: 2 ** 40, incomplete: 7 } },
+      flags: { min_request_interval: 900 },
+    }),
+    encode({ files: { aaaaaaaaaaaaaaaaaaaa: { complete: -1, downloaded: 'x', incomplete: [] } } }),
+    encode({ files: [1, 2], 'failure reason': 'no scrapes\r\n\x1b[2J' }),
+    encode({ files: {}, flags: { min_request_interval: 2 ** 52 } }),
+    Buffer.from('<html><body>hello</body></html>'),
+    ...bencoded,
+  ],
+  check: (body) => {
+    const result = parseScrape(body, SCRAPED)
+    if (!result.ok) {
+      assert.match(result.fault.message, LINE)
+      return
+    }
+    assert.ok(result.counts.size <= SCRAPED.length && isTime(result.again))
+    for (const [key, { seeds, leechers, downloads }] of result.counts) {
+      assert.ok(SCRAPED.includes(key))
+      assert.ok([seeds, leechers, downloads].every((value) => isTime(value) && Number(value) <= 1e8))
+    }
   },
 }
 
@@ -112,10 +142,11 @@ const urls: Target = {
       assert.ok(shown.length <= 8 * text.length + 16)
     }
     assert.match(escapeText(text), /^[^\p{Cc}]*$/u)
+    assert.ok((scrapeUrl(text, SCRAPED) ?? '/scrape').includes('/scrape'))
     const path = text.replace(/[^a-z/]/g, '')
     assert.ok(!redactTracker(`http://t.test/${path}/${PASSKEY}`).includes(PASSKEY))
     assert.ok(!redactText(`no: http://t.test/${path}?p=${PASSKEY}`).includes(PASSKEY))
   },
 }
 
-export const trackerTargets: readonly Target[] = [http, udp, lsd, urls]
+export const trackerTargets: readonly Target[] = [http, scrape, udp, lsd, urls]

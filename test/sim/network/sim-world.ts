@@ -200,6 +200,9 @@ class SimTracker implements Tracker {
     // There is one.
   }
 
+  scrape(done: (failed: readonly []) => void): void {
+    done([])
+  }
   removeTrackers(): void {
     // There is one.
   }
