@@ -2,7 +2,7 @@
 import type { Bytes, FileIndex, Millis, Rate, TorrentId } from './units.js'
 
 /** The user's word, durable. */
-export type Desired = 'running' | 'forced' | 'paused' | 'removed' | 'removedWithData'
+export type Desired = 'running' | 'forced' | 'paused' | 'removed' | 'removedWithData' | 'trashed'
 
 /** When seeding ends: at a figure; 'none': not for this reason; 'default': as the settings say. */
 export type SeedGoal = number | 'none' | 'default'

@@ -124,7 +124,7 @@ const torrentFields: Fields<TorrentView> = {
   infoHashV2: hexHash.nullable(),
   name: z.string(),
   state: stateKind,
-  desired: z.enum(['running', 'forced', 'paused', 'removed', 'removedWithData']),
+  desired: z.enum(['running', 'forced', 'paused', 'removed', 'removedWithData', 'trashed']),
   progress: fraction,
   checkProgress: fraction.nullable(),
   moveProgress: fraction.nullable(),
