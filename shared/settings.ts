@@ -25,6 +25,7 @@ export interface Settings {
   readonly 'disk.reserve': number
   readonly 'limits.down': number
   readonly 'limits.up': number
+  readonly 'trash.keep': number
   readonly 'dht.enabled': boolean
   readonly 'dht.port': number
   readonly 'dht.bootstrap': string
@@ -136,6 +137,13 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<Settings[K]> } = {
   }),
   'limits.down': rate('Payload received, all torrents together'),
   'limits.up': rate('Payload sent, all torrents together'),
+  'trash.keep': duration({
+    default: 7 * 86_400,
+    summary:
+      'How long a removed torrent can come back, in seconds, or as text with a unit ("7d"); 0: it goes at once.',
+    applies: 'now',
+    max: 3650 * 86_400,
+  }),
   'dht.enabled': flag({
     default: true,
     summary: 'Whether peers are looked for in the DHT too, and found there; private torrents never are.',
@@ -282,6 +290,26 @@ function fromUnits(word: string, units = true): number | null {
   const match = /^([0-9]{1,15}) ?(?:([kmg])(?:ib|b)?|b)?$/i.exec(word.trim())
   if (match === null || (!units && !/^[0-9]+$/.test(word.trim()))) return null
   return Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase()] ?? 1)
+}
+
+const TIMES: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }
+
+/** Seconds; a file and a person may write "90s", "5m", "12h" or "7d". */
+function duration(init: Common<number> & { max: number }): Setting<number> {
+  const problem = `must be a time from 0 to ${init.max} seconds, or one like "7d"`
+  const check = (value: unknown): Checked<number> => {
+    const seconds = typeof value === 'string' ? fromTime(value) : value
+    return typeof seconds === 'number' && Number.isSafeInteger(seconds) && seconds >= 0 && seconds <= init.max
+      ? { ok: true, value: seconds }
+      : { ok: false, problem }
+  }
+  return { ...init, kind: 'time', check, read: check }
+}
+
+/** In seconds; null for anything else. */
+function fromTime(word: string): number | null {
+  const match = /^([0-9]{1,12}) ?([smhd]?)$/i.exec(word.trim())
+  return match === null ? null : Number(match[1]) * (TIMES[(match[2] ?? '').toLowerCase()] ?? 1)
 }
 
 function choice<T extends string>(init: Common<T> & { among: readonly T[] }): Setting<T> {

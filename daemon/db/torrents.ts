@@ -51,14 +51,7 @@ interface TotalsColumns {
   readonly seeding_ms: number
 }
 
-const DESIRED: readonly string[] = [
-  'running',
-  'forced',
-  'paused',
-  'removed',
-  'removedWithData',
-  'trashed',
-]
+const DESIRED: readonly string[] = ['running', 'forced', 'paused', 'removed', 'removedWithData', 'trashed']
 
 /** Throws NOT_FOUND for a torrent that is not there. */
 export function pieceCount(sql: Sql, id: TorrentId): number {
@@ -130,7 +123,9 @@ function toRow(row: TorrentColumns, totals: TotalsColumns | undefined, trackers:
   }
 }
 
-function toHashes(row: TorrentColumns): Hashes {
+export type HashColumns = Pick<TorrentColumns, 'hash_v1' | 'hash_v2'>
+
+export function toHashes(row: HashColumns): Hashes {
   return {
     ...(row.hash_v1 === null ? {} : { v1: row.hash_v1 }),
     ...(row.hash_v2 === null ? {} : { v2: row.hash_v2 }),

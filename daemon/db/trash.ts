@@ -1,9 +1,9 @@
 /** Torrents that were removed and are not yet gone. Runs in the store's thread. */
 import type { TorrentId } from '../../shared/units.js'
 import type { Desired } from '../../shared/views.js'
-import type { TrashRow } from '../ports/store.js'
+import type { TrashedRow, TrashRow } from '../ports/store.js'
 import type { Sql } from './sql.js'
-import { pieceCount, toDesired } from './torrents.js'
+import { type HashColumns, pieceCount, toDesired, toHashes } from './torrents.js'
 
 interface TrashColumns {
   readonly torrent_id: TorrentId
@@ -16,11 +16,17 @@ interface TrashColumns {
   readonly caller: string
 }
 
-export function listTrash(sql: Sql): TrashRow[] {
+export function listTrash(sql: Sql): TrashedRow[] {
   const rows = sql.all(
-    'SELECT torrent_id, at, until, data, dir, desired, phase, caller FROM trash ORDER BY torrent_id',
-  ) as TrashColumns[]
-  return rows.map(toRow)
+    `SELECT torrent_id, at, until, data, trash.dir AS dir, trash.desired AS desired, phase, caller, hash_v1, hash_v2, name, done
+       FROM trash JOIN torrent ON id = torrent_id ORDER BY torrent_id`,
+  ) as (TrashColumns & HashColumns & { readonly name: string; readonly done: number })[]
+  return rows.map(({ hash_v1, hash_v2, ...row }) => ({
+    ...toRow(row),
+    hashes: toHashes({ hash_v1, hash_v2 }),
+    name: row.name,
+    done: row.done,
+  }))
 }
 
 export function trashOf(sql: Sql, id: TorrentId): TrashRow | null {
@@ -31,8 +37,9 @@ export function trashOf(sql: Sql, id: TorrentId): TrashRow | null {
   return row === undefined ? null : toRow(row)
 }
 
-function toRow({ torrent_id, data, desired, ...row }: TrashColumns): TrashRow {
-  return { ...row, torrent: torrent_id, data: data === 1, desired: before(toDesired(desired)) }
+function toRow(row: TrashColumns): TrashRow {
+  const { torrent_id: torrent, at, until, data, dir, desired, phase, caller } = row
+  return { torrent, at, until, data: data === 1, dir, desired: before(toDesired(desired)), phase, caller }
 }
 
 /** What a torrent says when it comes back: no more than that it runs or not. */

@@ -13,9 +13,7 @@ export function makeBelow(dir: string, names: readonly string[]): DiskFault | nu
   return faultOf(() => {
     const { dev } = attempt('stat', dir, () => fs.statSync(dir, { bigint: true }))
     for (const path of pathsOf(dir, names)) {
-      const there = attempt('stat', path, () =>
-        fs.lstatSync(path, { bigint: true, throwIfNoEntry: false }),
-      )
+      const there = attempt('stat', path, () => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false }))
       if (there === undefined) {
         attempt('mkdir', path, () => {
           fs.mkdirSync(path, { mode: MODE })

@@ -227,11 +227,19 @@ export interface TrashRow {
   readonly caller: string
 }
 
+/** With what is shown of its torrent. */
+export interface TrashedRow extends TrashRow {
+  readonly name: string
+  readonly hashes: Hashes
+  /** Wanted bytes recorded. */
+  readonly done: Bytes
+}
+
 export interface Store {
   /** Every torrent, or this one; one query for each table, no metainfo. Order: id. */
   torrents(only?: TorrentId): Promise<TorrentRow[]>
   /** By id. */
-  trash(): Promise<TrashRow[]>
+  trash(): Promise<TrashedRow[]>
   /** From now on the torrent is `trashed`, and this is known of it. */
   setTrash(row: TrashRow): Promise<void>
   /** It is out of the trash, and says what it said before; nothing where it was not in it. */

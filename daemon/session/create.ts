@@ -31,6 +31,7 @@ import type { PeerListener, SessionNetwork } from './network.js'
 import { Queries } from './queries.js'
 import { Session, type SessionPorts } from './session.js'
 import type { LiveSettings } from './settings.js'
+import { Trash } from './trash.js'
 import { TrackerEdits } from './tracker-edits.js'
 
 export interface SessionRoomInit extends HandlerInit {
@@ -154,12 +155,18 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
   const queries = new Queries({ session, store })
   const { disk, crashPoint = () => undefined } = ports
   const jobs = new Jobs({ clock, log, disk, store, session, queries, crashPoint })
-  const commands = new Commands({ clock, session, store, queries, jobs, log })
+  const trash = new Trash({
+    ...{ clock, random, log, disk, store, session, jobs, crashPoint },
+    keep: () => settings.values['trash.keep'] * 1000,
+  })
+  session.volumes.trashIn = (dir) => trash.bytesIn(dir)
+  const commands = new Commands({ clock, session, store, queries, jobs, log, trash })
   const adder: Adder = new Adder({
     clock,
     disk: ports.disk,
     store,
     session,
+    trash,
     downloadDir: () => settings.values['download.dir'],
     nodes: (nodes) => {
       dht.tryNamed(nodes)
@@ -191,6 +198,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       adder,
       commands,
       jobs,
+      trash,
       trackerEdits: new TrackerEdits({ session, store, queries }),
       queries,
       dht,
@@ -218,14 +226,17 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       await dht.apply()
       const rows = await store.jobs()
       const moving = rows.filter(({ kind }) => kind === 'move').map(({ torrent }) => torrent)
-      await session.restore(woke, new Set(moving))
+      await trash.open()
+      await session.restore(woke, new Set(moving), (row) => trash.rests(row))
       for (const torrent of session.all()) {
         if (torrent.desired === 'removed') await commands.finishRemoval(torrent)
       }
       await jobs.restore(rows)
+      trash.resume()
     },
     stop: async () => {
       listener?.close()
+      trash.stop()
       await jobs.stop()
       await session.stop()
       await dht.stop()

@@ -21,6 +21,7 @@ import {
   type TorrentRow,
   type TotalsRow,
   type TrackerRow,
+  type TrashedRow,
   type TrashRow,
 } from '../../daemon/ports/store.js'
 import type { FileIndex, TorrentId } from '../../shared/units.js'
@@ -115,9 +116,14 @@ export class FakeStore implements Store {
     return only === undefined ? all : all.filter(({ row }) => row.id === only)
   }
 
-  trash(): Promise<TrashRow[]> {
+  trash(): Promise<TrashedRow[]> {
     return this.read('trash', () =>
-      structuredClone([...this.tables.trash.values()].sort((a, b) => a.torrent - b.torrent)),
+      [...this.tables.trash.values()]
+        .sort((a, b) => a.torrent - b.torrent)
+        .map((row) => {
+          const { name, hashes, done } = this.entry(row.torrent).row
+          return { ...row, name, hashes: { ...hashes }, done }
+        }),
     )
   }
 

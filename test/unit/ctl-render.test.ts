@@ -130,6 +130,7 @@ const daemon: DaemonView = {
   },
   stalls: { count: 2, longest: 412, phase: 'disk' },
   faults: { peers: 1, torrents: 2 },
+  trash: { torrents: 0, bytes: 0 },
   database: { problem: null, notice: null },
 }
 
@@ -418,6 +419,7 @@ describe('what add tells', () => {
     infoHashV2: null,
     name: 'show',
     duplicate: false,
+    fromTrash: false,
     dir: '/data',
     freeBytes: 5_368_709_120,
     totalBytes: 3_221_225_472,
@@ -680,6 +682,7 @@ it('nothing from outside reaches the terminal as it is', () => {
         infoHashV2: null,
         name: HOSTILE,
         duplicate: false,
+        fromTrash: false,
         dir: HOSTILE,
         freeBytes: 0,
         totalBytes: 0,
