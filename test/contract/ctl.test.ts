@@ -460,6 +460,7 @@ describe('for people', () => {
 
   it('trackers --scrape shows what is known, and names those that did not tell', async () => {
     const session = new FakeSession()
+    session.put(torrentView(1))
     session.trackers = session.trackers.map((each) => ({ ...each, status: 'failing' as const }))
     const { say } = await around(session)
     const { status, out, err } = await say('trackers', '1', '--scrape')
