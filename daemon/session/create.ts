@@ -6,18 +6,13 @@ import type { CrashPoint } from '../base/crash-point.js'
 import { Limiter } from '../base/limiter.js'
 import { Latency, timed } from '../base/latency.js'
 import { LoopDelay } from '../base/loop-delay.js'
-import { Announcer } from '../tracker/announcer.js'
 import { Pace } from '../tracker/pace.js'
 import { Scrapes } from '../tracker/scrapes.js'
-import type { CountSource, TrackerTransport } from '../tracker/transport.js'
 import { Wheel } from '../tracker/wheel.js'
 import { makePeerId } from '../codec/peer-id.js'
-import type { Clock } from '../ports/clock.js'
 import type { Random } from '../ports/random.js'
-import type { Database, Store, TorrentRow } from '../ports/store.js'
-import { type Millis, swarmKeys } from '../../shared/units.js'
-import type { Bulkhead } from '../swarm/bulkhead.js'
-import type { Tracker, TrackerAsks } from '../swarm/tracker-port.js'
+import type { Database, Store } from '../ports/store.js'
+import type { Millis } from '../../shared/units.js'
 import { Adder } from './add.js'
 import { beside } from './beside.js'
 import { Commands } from './commands.js'
@@ -28,6 +23,7 @@ import { createHandlers, type HandlerInit } from './handlers.js'
 import { Jobs } from './jobs.js'
 import { LsdRoom } from './lsd.js'
 import type { PeerListener, SessionNetwork } from './network.js'
+import { OwnTrackers } from './own-trackers.js'
 import { Queries } from './queries.js'
 import { Session, type SessionPorts } from './session.js'
 import type { LiveSettings } from './settings.js'
@@ -87,9 +83,11 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
   const wheel = new Wheel(clock)
   const pace = new Pace({ clock: wheel, transport: network.trackers })
   const scrapes = new Scrapes({ clock: wheel, pace, transport: network.trackers })
-  const trackerTransport: TrackerTransport & CountSource = {
-    announce: pace.announce.bind(pace),
-    counts: scrapes.counts.bind(scrapes),
+  const trackerPorts = {
+    clock: wheel,
+    random,
+    log,
+    transport: { announce: pace.announce.bind(pace), counts: scrapes.counts.bind(scrapes) },
   }
   /** Null until it was opened. */
   let listener: PeerListener | null = null
@@ -136,13 +134,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       pex: () => settings.values['pex.enabled'],
       tracker: (row, asks, bulkhead) => {
         const own = { peerId, key: trackerKey, port: listenPort }
-        const trackers = trackerOf(
-          own,
-          { random, clock: wheel, trackers: trackerTransport },
-          row,
-          asks,
-          bulkhead,
-        )
+        const trackers = new OwnTrackers({ row, ...own }, { ...trackerPorts, asks, bulkhead })
         return beside(lsd, 'lsd', row, asks, beside(dht, 'dht', row, asks, trackers))
       },
       keepMetadata: (id, info) => adder.keepMetadata(id, info),
@@ -253,65 +245,4 @@ async function portOf(setting: number, store: Store, random: Random): Promise<nu
   const drawn = 10_000 + random.int(22_768)
   await store.setMeta('listen.port', String(drawn))
   return drawn
-}
-
-function trackerOf(
-  init: { readonly peerId: Uint8Array; readonly key: number; readonly port: () => number },
-  ports: {
-    readonly clock: Clock
-    readonly random: Random
-    readonly trackers: TrackerTransport & CountSource
-  },
-  row: TorrentRow,
-  asks: TrackerAsks,
-  bulkhead: Bulkhead,
-): Tracker {
-  const announcer = new Announcer(
-    {
-      swarmKeys: swarmKeys(row.hashes).slice(0, 1),
-      trackers: row.trackers,
-      ...init,
-    },
-    {
-      clock: bulkhead.clock(ports.clock),
-      random: ports.random,
-      transport: bulkhead.around('tracker', ports.trackers),
-      listener: {
-        stats: () => asks.stats(),
-        peers: (peers) => {
-          asks.found(peers)
-        },
-        changed: () => {
-          asks.changed()
-        },
-      },
-    },
-  )
-  return {
-    start: () => {
-      announcer.start()
-    },
-    stop: (cap, done) => {
-      announcer.stop(cap, done)
-    },
-    completed: () => {
-      announcer.complete()
-    },
-    need: (level) => {
-      announcer.setNeed(level)
-    },
-    announceNow: (urgent) => {
-      announcer.announceNow(urgent)
-    },
-    addTrackers: (more) => {
-      announcer.addTrackers(more)
-    },
-    removeTrackers: (urls) => {
-      announcer.removeTrackers(urls)
-    },
-    scrape: (done) => {
-      announcer.scrape(done)
-    },
-    views: () => announcer.views(),
-  }
 }

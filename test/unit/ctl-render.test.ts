@@ -315,7 +315,7 @@ describe('peers, trackers, settings, status', () => {
     expect(said({ status: 'announcing' })).toBe('is asked now')
     expect(said(ok)).toBe('ok, 30 peers, 5m 12s ago')
     expect(said({ ...ok, status: 'announcing' })).toBe('is asked now; last: ok, 30 peers, 5m 12s ago')
-    expect(said({ ...ok, message: 'be nice' })).toBe('ok, 30 peers, 5m 12s ago; it says: be nice')
+    expect(said({ ...ok, message: 'be nice' })).toBe('ok, 30 peers, 5m 12s ago; note: be nice')
     const failed = { ...ok, status: 'failing', failures: 2, lastFailureAt: 580_000, message: 'No.' } as const
     expect(said(failed)).toBe('failed 2 times, 20s ago: No. (before: ok, 30 peers, 5m 12s ago)')
     expect(said({ ...failed, failures: 1, lastAnswerAt: null })).toBe('failed, 20s ago: No.')
