@@ -17,15 +17,16 @@ import { moveCommand } from './commands/move.js'
 import { openCommand } from './commands/open.js'
 import { pauseCommand } from './commands/pause.js'
 import { peersCommand } from './commands/peers.js'
+import { queueCommand } from './commands/queue.js'
 import { removeCommand } from './commands/remove.js'
 import { restoreCommand } from './commands/restore.js'
 import { resumeCommand } from './commands/resume.js'
 import { rpcCommand } from './commands/rpc.js'
+import { seedCommand } from './commands/seed.js'
 import { selectCommand } from './commands/select.js'
 import { serviceCommand } from './commands/service.js'
 import { showCommand } from './commands/show.js'
 import { statusCommand } from './commands/status.js'
-import { trashCommand, undoCommand } from './commands/trash.js'
 import { topCommand } from './commands/top.js'
 import { trackersCommand } from './commands/trackers.js'
 import { verifyCommand } from './commands/verify.js'
@@ -123,7 +124,20 @@ export const GROUPS: readonly Group[] = [
       verb(
         resumeCommand,
         ['resume 3', 'go on'],
+        ['resume 3 --now', 'at once, past the queue'],
         ['resume all --start', 'start torrentinod too if it does not run'],
+      ),
+      verb(
+        queueCommand,
+        ['queue', 'who downloads, and who waits for a place'],
+        ['queue 3 --top', 'this one first'],
+        ['queue 3 5 --to 4', 'both from place 4 on'],
+      ),
+      verb(
+        seedCommand,
+        ['seed 3 --ratio 2', 'pause it when it has sent twice what it received'],
+        ['seed all --time 7d --idle 12h', 'after a week of seeding, or half a day of silence'],
+        ['seed 3 --none', 'seed this one for ever'],
       ),
       verb(
         selectCommand,
@@ -136,16 +150,9 @@ export const GROUPS: readonly Group[] = [
       verb(announceCommand, ['announce 3', 'look for peers now']),
       verb(
         removeCommand,
-        ['remove 3', 'into the trash; its files stay'],
-        ['remove 3 --data', 'into the trash with its files; --now deletes them at once'],
+        ['remove 3', 'forget it; its files stay'],
+        ['remove 3 --data', 'delete its files too'],
         ['remove 3 --data --plan', 'what would be deleted, and what would stay'],
-      ),
-      verb(undoCommand, ['undo', 'the latest removal is taken back'], ['undo 3', 'this one']),
-      verb(
-        trashCommand,
-        ['trash', 'what was removed, and when it goes for good'],
-        ['trash --empty', 'delete all of it now'],
-        ['trash --empty 3', 'only this one'],
       ),
       verb(
         waitCommand,

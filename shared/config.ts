@@ -162,7 +162,7 @@ export function readSetting(key: string, value: SettingValue): { key: SettingKey
 export function setInToml(text: string, key: string, value: SettingValue): string {
   const path = key.split('.')
   const before = parseToml(text)
-  const after = edited(text, path, literal(value))
+  const after = edited(text, path, literal(value, isSettingKey(key) && SETTINGS[key].kind === 'ratio'))
   const wanted = withValue(before, path, value)
   if (wanted === null || !holds(after, wanted)) throw cannotEdit(text, path)
   return after
@@ -227,11 +227,12 @@ function samePath(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && begins(a, b)
 }
 
-/** A basic string (TOML 1.0 forbids DEL in it bare, which JSON allows), an integer or a boolean. */
-function literal(value: SettingValue): string {
+/** A basic string (TOML 1.0 forbids DEL in it bare, which JSON allows), an integer or a boolean; of a ratio a float. */
+function literal(value: SettingValue, isRatio: boolean): string {
   if (typeof value === 'string' && !/\p{Surrogate}/u.test(value))
     return JSON.stringify(value).replaceAll('\x7f', '\\u007f')
   if (typeof value === 'boolean' || Number.isSafeInteger(value)) return String(value)
+  if (isRatio && typeof value === 'number' && Number.isFinite(value)) return String(value)
   throw new ConfigError('Only text, whole numbers, true and false can be written.')
 }
 

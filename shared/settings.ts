@@ -1,4 +1,5 @@
 /** The settings: one table with kind, default, meaning and check of each. Pure. */
+import { isSeconds, readSeconds } from './durations.js'
 import { distance } from './nearest.js'
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const
@@ -25,7 +26,12 @@ export interface Settings {
   readonly 'disk.reserve': number
   readonly 'limits.down': number
   readonly 'limits.up': number
-  readonly 'trash.keep': number
+  readonly 'queue.downloads': number
+  readonly 'queue.seeds': number
+  readonly 'queue.stalled': number
+  readonly 'seed.ratio': number
+  readonly 'seed.time': number
+  readonly 'seed.idle': number
   readonly 'dht.enabled': boolean
   readonly 'dht.port': number
   readonly 'dht.bootstrap': string
@@ -137,12 +143,33 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<Settings[K]> } = {
   }),
   'limits.down': rate('Payload received, all torrents together'),
   'limits.up': rate('Payload sent, all torrents together'),
-  'trash.keep': duration({
-    default: 7 * 86_400,
+  'queue.downloads': upTo({
+    default: 8,
+    summary: 'Torrents that download at once, the others wait in order; 0 or "none": all.',
+  }),
+  'queue.seeds': upTo({
+    default: 0,
+    summary: 'Torrents that seed at once, the others wait in order; 0 or "none": all.',
+  }),
+  'queue.stalled': duration({
+    default: 300,
     summary:
-      'How long a removed torrent can come back, in seconds, or as text with a unit ("7d"); 0: it goes at once.',
-    applies: 'now',
-    max: 3650 * 86_400,
+      'A torrent that moved less than 2 KiB a second for so long goes on, but takes no place of those above; in seconds, or as text with a unit ("5m"); 0 or "none": it keeps its place.',
+  }),
+  'seed.ratio': ratio({
+    default: 0,
+    summary:
+      'A torrent pauses when it has sent so many times what it received ("torrentinoctl seed" says it for one); 0 or "none": never.',
+  }),
+  'seed.time': duration({
+    default: 0,
+    summary:
+      'A torrent pauses when it has seeded so long, in seconds, or as text with a unit ("7d"); 0 or "none": never.',
+  }),
+  'seed.idle': duration({
+    default: 0,
+    summary:
+      'A torrent pauses when it has seeded so long and sent nothing, in seconds, or as text with a unit ("30m"); 0 or "none": never.',
   }),
   'dht.enabled': flag({
     default: true,
@@ -277,6 +304,50 @@ function rate(what: string): Setting<number> {
   }
 }
 
+const isNone = (value: unknown): boolean =>
+  value === 0 || (typeof value === 'string' && /^(?:none|0)$/i.test(value.trim()))
+
+type Limited = Pick<Setting<number>, 'summary'> & { readonly default: number }
+
+/** 0, which "none" stands for, or how many. */
+function upTo(init: Limited): Setting<number> {
+  const most = 100_000
+  const problem = `must be "none" or a whole number from 1 to ${String(most)}`
+  const check = (value: unknown): Checked<number> => {
+    if (isNone(value)) return { ok: true, value: 0 }
+    const number = typeof value === 'string' ? fromUnits(value, false) : value
+    return typeof number === 'number' && Number.isSafeInteger(number) && number >= 1 && number <= most
+      ? { ok: true, value: number }
+      : { ok: false, problem }
+  }
+  return { ...init, kind: 'count', applies: 'now', check, read: check }
+}
+
+/** 0, which "none" stands for, or seconds. */
+function duration(init: Limited): Setting<number> {
+  const problem = 'must be "none" or a time: seconds, or "90s", "30m", "2h", "7d"'
+  const check = (value: unknown): Checked<number> => {
+    if (isNone(value)) return { ok: true, value: 0 }
+    const seconds = typeof value === 'string' ? readSeconds(value) : value
+    return isSeconds(seconds) ? { ok: true, value: seconds } : { ok: false, problem }
+  }
+  return { ...init, kind: 'time', applies: 'now', check, read: check }
+}
+
+/** 0, which "none" stands for, or a ratio with at most three decimals. */
+function ratio(init: Limited): Setting<number> {
+  const problem = 'must be "none" or a ratio from 0.01 to 10000, like 2 or 1.5'
+  const check = (value: unknown): Checked<number> => {
+    if (isNone(value)) return { ok: true, value: 0 }
+    const number =
+      typeof value === 'string' && /^[0-9]{1,5}(?:\.[0-9]{1,3})?$/.test(value.trim()) ? Number(value) : value
+    return typeof number === 'number' && number >= 0.01 && number <= 10_000
+      ? { ok: true, value: Math.round(number * 1000) / 1000 }
+      : { ok: false, problem }
+  }
+  return { ...init, kind: 'ratio', applies: 'now', check, read: check }
+}
+
 /** "none", or bytes with or without "/s". */
 function fromRate(word: string): number | null {
   const bare = word.trim()
@@ -290,26 +361,6 @@ function fromUnits(word: string, units = true): number | null {
   const match = /^([0-9]{1,15}) ?(?:([kmg])(?:ib|b)?|b)?$/i.exec(word.trim())
   if (match === null || (!units && !/^[0-9]+$/.test(word.trim()))) return null
   return Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase()] ?? 1)
-}
-
-const TIMES: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }
-
-/** Seconds; a file and a person may write "90s", "5m", "12h" or "7d". */
-function duration(init: Common<number> & { max: number }): Setting<number> {
-  const problem = `must be a time from 0 to ${init.max} seconds, or one like "7d"`
-  const check = (value: unknown): Checked<number> => {
-    const seconds = typeof value === 'string' ? fromTime(value) : value
-    return typeof seconds === 'number' && Number.isSafeInteger(seconds) && seconds >= 0 && seconds <= init.max
-      ? { ok: true, value: seconds }
-      : { ok: false, problem }
-  }
-  return { ...init, kind: 'time', check, read: check }
-}
-
-/** In seconds; null for anything else. */
-function fromTime(word: string): number | null {
-  const match = /^([0-9]{1,12}) ?([smhd]?)$/i.exec(word.trim())
-  return match === null ? null : Number(match[1]) * (TIMES[(match[2] ?? '').toLowerCase()] ?? 1)
 }
 
 function choice<T extends string>(init: Common<T> & { among: readonly T[] }): Setting<T> {

@@ -2,7 +2,7 @@
 import type { Bytes, FileIndex, Millis, Rate, TorrentId } from './units.js'
 
 /** The user's word, durable. */
-export type Desired = 'running' | 'forced' | 'paused' | 'removed' | 'removedWithData' | 'trashed'
+export type Desired = 'running' | 'forced' | 'paused' | 'removed' | 'removedWithData'
 
 /** When seeding ends: at a figure; 'none': not for this reason; 'default': as the settings say. */
 export type SeedGoal = number | 'none' | 'default'
@@ -82,36 +82,22 @@ export interface TorrentView {
   readonly sequential: boolean
   /** The first and the last piece of each file come before the others. */
   readonly firstLast: boolean
+  /** While state is 'queued': what it waits for, else null. */
+  readonly queuedFor: 'check' | 'download' | 'seed' | null
+  /** While it waits to download or to seed: its place from 1 among all torrents that do the same, else null. */
+  readonly queueRank: number | null
+  /** Seconds it has seeded, over its life. */
+  readonly seedingTime: number
+  /** When its seeding ends. */
+  readonly seedGoals: SeedGoals
+  /** The goal that paused it ("ratio 2.00"), or null. */
+  readonly goalReached: string | null
   /** Milliseconds since 1970. */
   readonly addedAt: Millis
   /** Milliseconds since 1970, or null. */
   readonly completedAt: Millis | null
   /** One sentence, or null. */
   readonly error: string | null
-}
-
-/** A torrent that was removed and can come back. */
-export interface TrashView {
-  /** It has it again when it comes back. */
-  readonly id: TorrentId
-  /** SHA-1 of its info dictionary, or null. */
-  readonly infoHash: string | null
-  /** SHA-256 of its info dictionary (BEP 52), or null. */
-  readonly infoHashV2: string | null
-  /** Of the torrent. */
-  readonly name: string
-  /** Its files lie in the trash too. */
-  readonly data: boolean
-  /** What these hold, as far as it was recorded; 0 without files. */
-  readonly bytes: Bytes
-  /** The folder that it was removed from. */
-  readonly dir: string
-  /** Milliseconds since 1970. */
-  readonly removedAt: Millis
-  /** When it goes for good. Milliseconds since 1970. */
-  readonly until: Millis
-  /** Who removed it. */
-  readonly by: string
 }
 
 /** Long work of the daemon: it goes on without the one who asked, and after a restart. */
@@ -245,9 +231,32 @@ export interface TrackerView {
   readonly before: number | null
 }
 
+/** A torrent in the order of the queue. */
+export interface QueueEntryView {
+  /** Its place, from 1, among those that do the same. */
+  readonly rank: number
+  readonly for: 'download' | 'seed'
+  /** It goes on, and hardly moves: its place is given to another. */
+  readonly stalled: boolean
+  readonly torrent: TorrentView
+}
+
+/** Who may go on, and who waits. */
+export interface QueueView {
+  /** Torrents that download at once; null: all. */
+  readonly downloads: number | null
+  /** Torrents that seed at once; null: all. */
+  readonly seeds: number | null
+  /** Seconds after which one that hardly moves takes no place; null: never. */
+  readonly stalled: number | null
+  /** By rank, those that download first; paused ones too. */
+  readonly order: readonly QueueEntryView[]
+}
+
 /** What can be in the way of a torrent. */
 export const CAUSE_KINDS = [
   'paused',
+  'goal',
   'held',
   'queued',
   'checking',
@@ -350,8 +359,6 @@ export interface DaemonView {
     readonly checks: number
     readonly oldest: Millis
   }
-  /** What was removed and can come back. */
-  readonly trash: { readonly torrents: number; readonly bytes: Bytes }
   readonly database: {
     /** One sentence while it cannot be written as it should be, or null. */
     readonly problem: string | null

@@ -8,6 +8,8 @@ import {
   truncateCells,
   truncateMiddle,
 } from '../../shared/text.js'
+import type { SeedGoal } from '../../shared/views.js'
+import { goalsText } from './goals.js'
 import { formatTime, type Look, paint, plural, type Style } from './style.js'
 
 const LOOKS: Readonly<Partial<Record<string, Look>>> = {
@@ -83,8 +85,17 @@ function eventText({ kind, data }: EventView): string {
       return `into ${text('dir')}`
     case 'metadata':
     case 'paused':
-    case 'resumed':
       return ''
+    case 'resumed':
+      return data['now'] === true ? 'past the queue' : ''
+    case 'goal':
+      return `paused: its goal is reached, ${text('goal')}`
+    case 'goals':
+      return goalsText({
+        ratio: goalOf(data['ratio']),
+        time: goalOf(data['time']),
+        idle: goalOf(data['idle']),
+      })
     case 'checked':
       return `${plural(count('pieces'), 'piece')} read again`
     case 'selected':
@@ -101,13 +112,14 @@ function eventText({ kind, data }: EventView): string {
       return text('reason')
     case 'moved':
       return `from ${text('from')} to ${text('to')}`
-    case 'emptied':
-      return data['data'] === true ? 'gone for good with its files' : 'gone for good'
-    case 'restored':
-      return `from the trash, to ${text('dir')}`
     case 'removed':
       return data['data'] === true ? 'with its files' : 'its files stay'
     default:
       return JSON.stringify(data)
   }
+}
+
+/** What is no goal of today's is as the settings say. */
+function goalOf(value: unknown): SeedGoal {
+  return typeof value === 'number' || value === 'none' ? value : 'default'
 }

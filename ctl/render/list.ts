@@ -26,15 +26,21 @@ const STATE_LOOKS: Readonly<Partial<Record<StateKind, Look>>> = {
 /** Every state, in the words of --json. */
 export const STATES = Object.keys(STATE_WORDS) as readonly StateKind[]
 
-/** One word, with how far a check or a move is. */
+/** One word, with its place in the queue, or with how far a check or a move is. */
 export function stateText(torrent: TorrentView): string {
   const word = STATE_WORDS[torrent.state]
+  if (torrent.queueRank !== null) return `${word} #${torrent.queueRank}`
   const progress = torrent.checkProgress ?? torrent.moveProgress
   return progress === null ? word : `${word} ${formatPercent(progress)}`
 }
 
 export function stateLook(torrent: TorrentView): Look | null {
   return STATE_LOOKS[torrent.state] ?? null
+}
+
+/** Why a seed was paused. */
+export function goalText({ goalReached }: TorrentView): string {
+  return `paused: its goal is reached, ${escapeText(goalReached ?? '')}`
 }
 
 export function ratioText(ratio: number | null): string {
@@ -66,7 +72,10 @@ export function renderList(torrents: readonly TorrentView[], style: Style): stri
   const faults = torrents
     .filter((torrent) => torrent.error !== null)
     .map((torrent) => paint(`${torrent.id}: ${escapeText(torrent.error ?? '')}`, 'red', style) + '\n')
-  return renderTable(torrents, COLUMNS, style) + faults.join('')
+  const ended = torrents
+    .filter((torrent) => torrent.goalReached !== null)
+    .map((torrent) => paint(`${torrent.id}: ${goalText(torrent)}`, 'dim', style) + '\n')
+  return renderTable(torrents, COLUMNS, style) + [...faults, ...ended].join('')
 }
 
 /** One line on torrents that are done: `12 more are complete: 10 seeding, 2 paused`. */

@@ -2,22 +2,41 @@
 import type { TorrentDetail } from '../../shared/rpc/contract.js'
 import { escapeText, formatDuration, formatPercent } from '../../shared/text.js'
 import type { TorrentView } from '../../shared/views.js'
-import { ratioText, stateLook, stateText } from './list.js'
+import { goalsText } from './goals.js'
+import { goalText, ratioText, stateLook, stateText } from './list.js'
 import { bytesText, formatTime, paint, plural, rateText, type Style } from './style.js'
 import { renderPairs } from './table.js'
 import { trackerLine } from './trackers.js'
 
 export function renderShow(torrent: TorrentDetail, style: Style): string {
   const look = stateLook(torrent)
-  const state = look === null ? stateText(torrent) : paint(stateText(torrent), look, style)
+  const said = longState(torrent)
+  const state = look === null ? said : paint(said, look, style)
   const pairs: [string, string][] = [
     ['Torrent', String(torrent.id)],
     ['Name', escapeText(torrent.name)],
-    ['State', state + (torrent.desired === 'paused' && torrent.state !== 'paused' ? ' (to be paused)' : '')],
+    ['State', state + wish(torrent)],
   ]
   if (torrent.error !== null) pairs.push(['Problem', paint(escapeText(torrent.error), 'red', style)])
   pairs.push(...figures(torrent, style), ...origin(torrent))
   return renderPairs(pairs, style)
+}
+
+function longState(torrent: TorrentDetail): string {
+  if (torrent.queueRank !== null) return `queued for ${torrent.queuedFor ?? ''} at rank ${torrent.queueRank}`
+  return torrent.goalReached === null ? stateText(torrent) : goalText(torrent)
+}
+
+function wish({ desired, state }: TorrentDetail): string {
+  if (desired === 'paused' && state !== 'paused') return ' (to be paused)'
+  return desired === 'forced' ? ' (past the queue)' : ''
+}
+
+function seeded(torrent: TorrentDetail): [string, string][] {
+  const usual = Object.values(torrent.seedGoals).every((goal) => goal === 'default')
+  const time = `${formatDuration(torrent.seedingTime)} in all`
+  if (torrent.seedingTime === 0 && usual) return []
+  return [['Seeding', usual ? time : `${time}; ${goalsText(torrent.seedGoals)}`]]
 }
 
 function figures(torrent: TorrentDetail, style: Style): [string, string][] {
@@ -31,6 +50,7 @@ function figures(torrent: TorrentDetail, style: Style): [string, string][] {
     ['Down', `${rateText(torrent.downRate, style)}, ${bytesText(torrent.downloaded, style)} in all`],
     ['Up', `${rateText(torrent.upRate, style)}, ${bytesText(torrent.uploaded, style)} in all`],
     ['Ratio', ratioText(torrent.ratio)],
+    ...seeded(torrent),
     ['Wasted', bytesText(torrent.wasted, style)],
     ['Peers', torrent.peers === 0 ? 'none' : `${torrent.peers}, ${plural(torrent.seeds, 'seed')} among them`],
     ['Files', chosen + plural(torrent.fileCount, 'file')],

@@ -51,7 +51,7 @@ interface TotalsColumns {
   readonly seeding_ms: number
 }
 
-const DESIRED: readonly string[] = ['running', 'forced', 'paused', 'removed', 'removedWithData', 'trashed']
+const DESIRED: readonly string[] = ['running', 'forced', 'paused', 'removed', 'removedWithData']
 
 /** Throws NOT_FOUND for a torrent that is not there. */
 export function pieceCount(sql: Sql, id: TorrentId): number {
@@ -123,9 +123,7 @@ function toRow(row: TorrentColumns, totals: TotalsColumns | undefined, trackers:
   }
 }
 
-export type HashColumns = Pick<TorrentColumns, 'hash_v1' | 'hash_v2'>
-
-export function toHashes(row: HashColumns): Hashes {
+function toHashes(row: TorrentColumns): Hashes {
   return {
     ...(row.hash_v1 === null ? {} : { v1: row.hash_v1 }),
     ...(row.hash_v2 === null ? {} : { v2: row.hash_v2 }),
@@ -133,7 +131,7 @@ export function toHashes(row: HashColumns): Hashes {
 }
 
 /** A word that an edited database brings in does the least harm as a pause. */
-export function toDesired(word: string): Desired {
+function toDesired(word: string): Desired {
   return DESIRED.includes(word) ? (word as Desired) : 'paused'
 }
 
@@ -233,9 +231,7 @@ export function readMetainfo(
 }
 
 export function setDesired(sql: Sql, ids: readonly TorrentId[], desired: Desired): void {
-  const unless = desired.startsWith('removed') ? '' : ' AND id NOT IN (SELECT torrent_id FROM trash)'
-  for (const id of ids)
-    sql.run(`UPDATE torrent SET desired = ?, reached = NULL WHERE id = ?${unless}`, desired, id)
+  for (const id of ids) sql.run('UPDATE torrent SET desired = ?, reached = NULL WHERE id = ?', desired, id)
 }
 
 export function setFault(sql: Sql, id: TorrentId, fault: string | null): void {

@@ -9,10 +9,11 @@ import type { Torrent } from '../swarm/torrent.js'
 import { wishesOf } from '../swarm/wishes.js'
 import { chosen } from './choice.js'
 import type { Jobs } from './jobs.js'
-import { loaded, type Queries } from './queries.js'
+import { waived } from './goals.js'
+import { answer, loaded, type Queries } from './queries.js'
+import { Queueing } from './queueing.js'
 import { Removals } from './removals.js'
 import type { Session } from './session.js'
-import type { Trash } from './trash.js'
 
 export interface CommandPorts {
   readonly clock: Clock
@@ -21,17 +22,18 @@ export interface CommandPorts {
   readonly queries: Queries
   readonly jobs: Jobs
   readonly log: Log
-  /** Without one removals are for good. */
-  readonly trash?: Trash
 }
 
 export class Commands {
   readonly #ports: CommandPorts
   readonly #removals: Removals
+  /** The order of the queue, and goals of seeding. */
+  readonly queueing: Queueing
 
   constructor(ports: CommandPorts) {
     this.#ports = ports
     this.#removals = new Removals(ports)
+    this.queueing = new Queueing(ports)
   }
 
   pause(refs: TorrentRefs, caller: Caller): Promise<Result<'torrent.pause'>> {
@@ -40,9 +42,23 @@ export class Commands {
     })
   }
 
-  resume(refs: TorrentRefs, caller: Caller): Promise<Result<'torrent.resume'>> {
-    return this.#intend(refs, 'running', caller, (torrent) => {
-      torrent.start()
+  /** Those that a goal paused seed on without the goals that they have reached. */
+  async resume(params: Params<'torrent.resume'>, caller: Caller): Promise<Result<'torrent.resume'>> {
+    const wish = params.now === true ? 'forced' : 'running'
+    for (const each of this.#ports.queries.many(params.ids))
+      if ('torrent' in each && each.torrent.goalReached !== null) await this.#waive(each.torrent)
+    return this.#intend(params.ids, wish, caller, (torrent) => {
+      torrent.start(wish)
+    })
+  }
+
+  /** Where that cannot be recorded it is in force all the same: the person wants it to seed. */
+  async #waive(torrent: Torrent): Promise<void> {
+    const { session } = this.#ports
+    const goals = waived(torrent.goals, session.goals.standard, torrent.seeding())
+    if (goals === null) return
+    await this.queueing.setGoals(torrent, goals).catch(() => {
+      torrent.setGoals(goals)
     })
   }
 
@@ -52,20 +68,25 @@ export class Commands {
     caller: Caller,
     act: (torrent: Torrent) => void,
   ): Promise<Result<'torrent.pause'>> {
-    const picked = this.#ports.queries.many(refs)
+    const { queries, session } = this.#ports
+    const picked = queries.many(refs)
     const changing = picked.flatMap((each) =>
       'torrent' in each && each.torrent.desired !== desired ? [each.torrent] : [],
     )
-    const reason = await this.#ports.session.durability.intend(
+    const reason = await session.durability.intend(
       changing.map((torrent) => torrent.id),
       desired,
     )
     for (const torrent of changing) {
-      this.#ports.session.journal.note(desired === 'paused' ? 'paused' : 'resumed', torrent.id, caller.name, {
+      session.journal.note(desired === 'paused' ? 'paused' : 'resumed', torrent.id, caller.name, {
         name: torrent.name,
+        ...(desired === 'forced' ? { now: true } : {}),
       })
     }
-    for (const each of picked) if ('torrent' in each) act(each.torrent)
+    // Of many that begin only the first have a place; of many that end none gives his to another of them.
+    session.queue.batch(() => {
+      for (const each of picked) if ('torrent' in each) act(each.torrent)
+    })
     return { results: picked.map(answer), durable: reason === null, reason }
   }
 
@@ -110,9 +131,7 @@ export class Commands {
   async remove(params: Params<'torrent.remove'>, caller: Caller): Promise<Result<'torrent.remove'>> {
     const picked = this.#ports.queries.many(params.ids)
     const asks = picked.flatMap((each) =>
-      'torrent' in each
-        ? [{ torrent: each.torrent, ref: each.ref, data: params.data, now: params.now === true, caller }]
-        : [],
+      'torrent' in each ? [{ torrent: each.torrent, ref: each.ref, data: params.data, caller }] : [],
     )
     const removed = await this.#removals.all(asks)
     const results = picked
@@ -125,10 +144,4 @@ export class Commands {
   finishRemoval(torrent: Torrent): Promise<void> {
     return this.#removals.finish(torrent)
   }
-}
-
-function answer(picked: ReturnType<Queries['many']>[number]): Result<'torrent.pause'>['results'][number] {
-  if ('torrent' in picked) return { ref: picked.ref, ok: true, torrent: picked.torrent.view() }
-  const { code, message } = picked.error
-  return { ref: picked.ref, ok: false, error: { code, message } }
 }

@@ -35,7 +35,7 @@ export class Durability {
   async intend(ids: readonly TorrentId[], desired: Desired): Promise<string | null> {
     const reason = await this.#record(ids, desired)
     if (reason === null) for (const id of ids) this.#owed.delete(id)
-    else if (desired === 'running' || desired === 'paused') {
+    else if (desired === 'running' || desired === 'forced' || desired === 'paused') {
       for (const id of ids) this.#owed.set(id, desired)
       this.begin()
     }

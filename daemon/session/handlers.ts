@@ -20,7 +20,6 @@ import type { Queries } from './queries.js'
 import { scrape } from './scrape.js'
 import type { Session } from './session.js'
 import type { LiveSettings } from './settings.js'
-import type { Trash } from './trash.js'
 import type { TrackerEdits } from './tracker-edits.js'
 import type { HouseFacts } from './why.js'
 
@@ -43,7 +42,6 @@ export interface HandlerPorts {
   readonly commands: Commands
   readonly jobs: Jobs
   readonly trackerEdits: TrackerEdits
-  readonly trash: Trash
   readonly queries: Queries
   readonly settings: LiveSettings
   readonly dht: DhtRoom
@@ -57,7 +55,7 @@ export interface HandlerPorts {
 }
 
 export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers {
-  const { session, adder, commands, jobs, trash, queries, settings } = ports
+  const { session, adder, commands, jobs, queries, settings } = ports
   const startedAt = ports.clock.now()
   return {
     'session.hello': () =>
@@ -92,13 +90,13 @@ export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers
     'dht.status': () => now(ports.dht.status()),
     'dht.lookup': ({ hash }) => attempt(() => ports.dht.lookup(hash.toLowerCase() as SwarmKey)),
     'torrent.pause': ({ ids }, caller) => commands.pause(ids, caller),
-    'torrent.resume': ({ ids }, caller) => commands.resume(ids, caller),
+    'torrent.resume': (params, caller) => commands.resume(params, caller),
+    'torrent.seed': (params, caller) => commands.queueing.seed(params, caller),
+    'queue.list': () => now(commands.queueing.list()),
+    'queue.move': (params) => commands.queueing.move(params),
     'torrent.announce': ({ ids }) => attempt(() => commands.announce(ids)),
     'torrent.verify': ({ ids }) => attempt(() => commands.verify(ids)),
     'torrent.remove': (params, caller) => commands.remove(params, caller),
-    'trash.list': () => now({ trash: trash.list(), bytes: trash.bytes }),
-    'trash.undo': async ({ id }, caller) => ({ torrent: await trash.undo(id ?? null, caller) }),
-    'trash.empty': async ({ ids }, caller) => ({ results: await trash.empty(ids, caller) }),
     'torrent.planRemoval': ({ ids }) => planRemovals(queries.many(ids), ports.clock),
     'torrent.select': (params, caller) => commands.select(params, caller),
     'torrent.move': (params, caller) => jobs.move(params, caller),
@@ -150,7 +148,6 @@ function status(init: HandlerInit, ports: HandlerPorts, startedAt: number): Daem
     latency: { write, sync, store: ports.storeLatency.read() },
     stalls: { ...stalls, longest: Math.round(stalls.longest) },
     faults,
-    trash: { torrents: ports.trash.size, bytes: ports.trash.bytes },
     database: databaseView(ports.database, clock.wall()),
   }
 }
@@ -169,6 +166,7 @@ function houseFacts(ports: HandlerPorts, startedAt: number): Omit<HouseFacts, 'p
   return {
     wall: clock.wall(),
     uptime: clock.now() - startedAt,
+    queue: { download: session.queue.limit('download'), seed: session.queue.limit('seed') },
     limits: { down: settings.values['limits.down'] || null, up: settings.values['limits.up'] || null },
     rates,
     disk: { oldest, slowest: write.slowest ?? 0 },

@@ -15,6 +15,7 @@ import type { ConnectionBudget } from '../swarm/connection-budget.js'
 import type { DhtGate } from '../swarm/dht-port.js'
 import type { MetadataKeeper } from '../swarm/metadata-phase.js'
 import type { Place } from '../swarm/place.js'
+import type { Queue } from '../swarm/queue.js'
 import type { Secrecy } from '../swarm/secrecy.js'
 import type { SlotShare } from '../swarm/slot-share.js'
 import type { TorrentListener, TorrentPorts } from '../swarm/torrent.js'
@@ -56,6 +57,9 @@ export class Means implements TorrentPorts {
     return this.bulkhead.around('store', { keep: this.#shared.keepMetadata }).keep
   }
 
+  get queue(): Queue {
+    return this.#shared.queue
+  }
   get watch(): Watch {
     return this.#shared.watch
   }

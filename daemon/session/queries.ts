@@ -1,6 +1,13 @@
 /** What callers may look at. */
 import type { TorrentView } from '../../shared/views.js'
-import type { Params, Result, TorrentRef, TorrentRefs, TorrentRow } from '../../shared/rpc/contract.js'
+import type {
+  Params,
+  PerTorrent,
+  Result,
+  TorrentRef,
+  TorrentRefs,
+  TorrentRow,
+} from '../../shared/rpc/contract.js'
 import { RpcError, rpcError } from '../../shared/rpc/errors.js'
 import { resolveRef } from '../../shared/rpc/refs.js'
 import { parseMetainfo } from '../../shared/torrent/metainfo.js'
@@ -177,4 +184,11 @@ function project(view: TorrentView, fields: readonly (keyof TorrentView)[] | und
   const row: Record<string, unknown> = { id: view.id }
   for (const field of fields) row[field] = view[field]
   return row as unknown as TorrentRow
+}
+
+/** What is said of one of several torrents. */
+export function answer(picked: Picked): PerTorrent {
+  if ('torrent' in picked) return { ref: picked.ref, ok: true, torrent: picked.torrent.view() }
+  const { code, message } = picked.error
+  return { ref: picked.ref, ok: false, error: { code, message } }
 }

@@ -12,6 +12,7 @@ import { Bulkhead, type BulkheadPorts } from '../swarm/bulkhead.js'
 import type { DhtGate } from '../swarm/dht-port.js'
 import { type Greeting, Link } from '../swarm/link.js'
 import type { MetadataKeeper } from '../swarm/metadata-phase.js'
+import { Queue, type QueueLimits, type QueueMember } from '../swarm/queue.js'
 import { SlotShare } from '../swarm/slot-share.js'
 import { Torrent } from '../swarm/torrent.js'
 import { UnchokeShare } from '../swarm/unchoke-share.js'
@@ -25,6 +26,7 @@ import type { Claim } from './claims.js'
 import { type CrashVerdict, Crashes } from './crashes.js'
 import { Durability } from './durability.js'
 import { Journal } from './events.js'
+import { type Goals, NO_GOALS, SeedingGoals } from './goals.js'
 import { Means, type Shared } from './means.js'
 import { Volumes } from './volumes.js'
 import { within } from './within.js'
@@ -70,6 +72,10 @@ export interface SessionPorts {
   readonly random: Random
   readonly log: Log
   readonly disk: Disk
+  /** Not there: no limit. */
+  readonly queue?: QueueLimits
+  /** Not there: none. */
+  readonly goals?: Goals
   readonly downLimit: Limiter
   readonly upLimit: Limiter
   /** Payload moves. */
@@ -91,6 +97,8 @@ export interface SessionPorts {
 export class Session {
   readonly journal: Journal
   readonly budget: Budget
+  readonly queue: Queue
+  readonly goals: SeedingGoals
   readonly #crashes: Crashes
   readonly volumes: Volumes
   readonly durability: Durability
@@ -130,6 +138,14 @@ export class Session {
     this.budget = new Budget({ max: Math.min(maxConnections, maxSockets - this.#mostGreeting) })
     this.volumes = new Volumes({ homeVolume: init.homeVolume }, ports)
     const { clock, store, log } = ports
+    const free = { download: null, seed: null, stalled: null }
+    const members = (): QueueMember[] => this.all().map(({ member }) => member)
+    this.queue = new Queue(ports.queue ?? free, { clock, members })
+    this.goals = new SeedingGoals(ports.goals ?? NO_GOALS, {
+      clock,
+      torrents: () => this.all(),
+      reached: (torrent, goal) => void this.#endSeeding(torrent, goal),
+    })
     this.durability = new Durability({ clock, store, log })
     this.journal = new Journal({ clock, store, log, changesSince: (rev) => this.changesSince(rev) })
     this.#crashes = new Crashes({ clock, store })
@@ -147,10 +163,12 @@ export class Session {
       ...{ watch, clock, random, log, disk, downLimit, upLimit, store, dialer, listenPort },
       ...{ tracker, keepMetadata, dht, pex, secrecy: this.#secrecy, budget: this.budget },
       ...{ slots: this.#slots, unchokes: this.#unchokes, gate: this.#gate, place: this.volumes },
+      queue: this.queue,
       listener: {
         changed: (torrent) => {
           torrent.rev = this.journal.bump()
           if (torrent.moving) busy()
+          this.goals.look(torrent)
         },
         noted: (torrent, kind, data) => {
           this.journal.note(kind, torrent.id, '', { name: torrent.name, ...data })
@@ -168,13 +186,11 @@ export class Session {
 
   /**
    * Brings back every torrent of the store; one that cannot be started never stops the others. `woke` is called when
-   * the machine has got other addresses, within a minute. Those `held` are started by whoever holds them;
-   * those that `rest` are not brought back.
+   * the machine has got other addresses, within a minute. Those `held` are started by whoever holds them.
    */
   async restore(
     woke: (gap: Millis) => void = () => undefined,
     held: ReadonlySet<TorrentId> = new Set(),
-    rests: (row: TorrentRow) => boolean = () => false,
   ): Promise<void> {
     const { store, clock, log, addresses } = this.#ports
     this.#clean = (await store.getMeta('clean')) === 'yes'
@@ -182,7 +198,7 @@ export class Session {
     this.journal.continueFrom(await store.lastSeq())
     const verdict = await this.#crashes.judge()
     if (verdict.guilty !== null) await this.#hold(verdict.guilty)
-    const rows = (await store.torrents()).filter((row) => !rests(row))
+    const rows = await store.torrents()
     const blocked = await store.blocked()
     for (const row of rows) this.register(row, blocked.get(row.id))
     this.#startAll(verdict, held)
@@ -214,22 +230,42 @@ export class Session {
     const wanted = this.all().filter(
       ({ id, desired }) => !held.has(id) && (desired === 'running' || desired === 'forced'),
     )
-    if (!careful) for (const torrent of wanted) torrent.start()
-    else this.#startNext(wanted)
+    if (!careful) {
+      this.queue.batch(() => {
+        for (const torrent of wanted) torrent.start(wishOf(torrent))
+      })
+    } else this.#startNext(wanted)
   }
 
   #startNext([next, ...rest]: readonly Torrent[]): void {
     this.#crashes.suspect = next?.id ?? null
     if (next === undefined || this.#stopping) return
-    next.start()
+    next.start(wishOf(next))
     this.#ports.clock.after(ONE_BY_ONE, () => {
       this.#startNext(rest)
     })
   }
 
+  /** A goal of seeding is reached: paused durably, as if a person had. */
+  async #endSeeding(torrent: Torrent, goal: string): Promise<void> {
+    const { store, log } = this.#ports
+    const { id, name } = torrent
+    try {
+      await store.setReached(id, goal)
+    } catch (error) {
+      log.warn({ torrent: id, error: String(error) }, 'a reached goal could not be recorded')
+      await this.durability.intend([id], 'paused')
+    }
+    if (torrent.state.kind !== 'seeding') return
+    this.journal.note('goal', id, '', { name, goal })
+    torrent.reach(goal)
+  }
+
   /** The daemon is going down by a bug: who was at work is noted, and what is verified is recorded as far as it goes. */
   async salvage(torrent: number): Promise<void> {
     this.#stopping = true
+    this.queue.close()
+    this.goals.close()
     const noted = this.#crashes.note(torrent).catch(() => undefined)
     const rounds = this.all().map(
       (each) =>
@@ -257,6 +293,8 @@ export class Session {
   /** Stops every torrent in order and marks the end as clean. The store stays open. */
   async stop(): Promise<void> {
     this.#stopping = true
+    this.queue.close()
+    this.goals.close()
     const { clock, store, log } = this.#ports
     const exits = this.all().map(
       (torrent) =>
@@ -278,13 +316,12 @@ export class Session {
   }
 
   /** A torrent of the store becomes a live one; it does nothing until it is started. */
-  register(row: TorrentRow, blocked?: string, clean = this.#clean): Torrent {
+  register(row: TorrentRow, blocked?: string): Torrent {
     const { peerId, client: version, maxPeers } = this.#init
     const bulkhead = new Bulkhead({ torrent: row.id }, this.#bulkheadPorts)
-    const init = { row, peerId, version, maxPeers, clean, blocked }
+    const init = { row, peerId, version, maxPeers, clean: this.#clean, blocked }
     const torrent = new Torrent(init, new Means(bulkhead, this.#shared))
     this.#torrents.set(torrent.id, torrent)
-    this.#removed.delete(torrent.id)
     for (const key of torrent.keys) {
       this.#byKey.set(key, torrent)
       this.#byMark.set(swarmMark(key), key)
@@ -301,6 +338,8 @@ export class Session {
       this.#byMark.delete(swarmMark(key))
     }
     this.#removed.set(torrent.id, this.journal.bump())
+    this.queue.leave(torrent.member)
+    this.queue.reordered()
     if (this.#removed.size > REMEMBER_REMOVED) {
       for (const oldest of this.#removed.keys()) {
         this.#removed.delete(oldest)
@@ -405,4 +444,9 @@ export class Session {
     const rows = take(ending ? 'any' : 'moved')
     if (rows.length > 0) await this.#ports.store.saveTotals([...rows, ...take('much')])
   }
+}
+
+/** What `start` is told, where it is to go on as it is wanted. */
+export function wishOf({ desired }: Pick<Torrent, 'desired'>): 'running' | 'forced' {
+  return desired === 'forced' ? 'forced' : 'running'
 }

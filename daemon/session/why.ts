@@ -11,6 +11,8 @@ export interface HouseFacts {
   readonly pausedBy: { readonly caller: string; readonly at: Millis } | null
   /** Milliseconds since 1970. */
   readonly wall: Millis
+  /** Torrents that may download and seed at once; null: all. */
+  readonly queue: { readonly download: number | null; readonly seed: number | null }
   /** Null: no limit. */
   readonly limits: { readonly down: Rate | null; readonly up: Rate | null }
   /** Of all torrents. */
@@ -46,9 +48,7 @@ function causesOf(facts: TorrentFacts, house: HouseFacts): CauseView[] {
     case 'paused':
       return [paused(facts, house)]
     case 'queued':
-      return [
-        stop('queued', 'It waits for its turn to be checked; checks of one volume go one after another.'),
-      ]
+      return [queued(facts, house)]
     case 'checking':
       return [
         stop(
@@ -110,11 +110,33 @@ function seeding(facts: TorrentFacts, house: HouseFacts): CauseView[] {
 
 function paused({ view, held }: TorrentFacts, { pausedBy, wall }: HouseFacts): CauseView {
   if (held !== null) return stop('held', held)
+  if (view.goalReached !== null) return goal(view)
   const who =
     pausedBy === null
       ? ''
       : ` by ${pausedBy.caller}, ${formatDuration(Math.max(0, wall - pausedBy.at) / 1000)} ago`
   return stop('paused', `It was paused${who}; "torrentinoctl resume ${String(view.id)}" lets it go on.`)
+}
+
+function goal({ id, goalReached }: TorrentFacts['view']): CauseView {
+  return stop(
+    'goal',
+    `It was paused since its goal of seeding is reached (${String(goalReached)}); "torrentinoctl resume ${String(id)}" lets it seed on without that goal.`,
+  )
+}
+
+function queued({ state, view }: TorrentFacts, { queue }: HouseFacts): CauseView {
+  const what = state.kind === 'queued' ? state.for : 'check'
+  if (what === 'check')
+    return stop('queued', 'It waits for its turn to be checked; checks of one volume go one after another.')
+  const limit = queue[what] ?? 0
+  const does = what === 'download' ? ['downloads', 'download'] : ['seeds', 'seed']
+  const most = count(limit, `torrent ${does[0] ?? ''}`, `torrents ${does[1] ?? ''}`)
+  const [id, rank] = [String(view.id), String(view.queueRank)]
+  return stop(
+    'queued',
+    `It is queued for ${what} at rank ${rank}: ${most} at once (queue.${what}s), and it begins when a place is free; "torrentinoctl queue ${id} --top" puts it first, and "torrentinoctl resume ${id} --now" starts it past the queue.`,
+  )
 }
 
 function metadata({ swarm }: TorrentFacts): CauseView {

@@ -5,7 +5,7 @@
 import type { TorrentState } from './lifecycle.js'
 
 /** What follows a stop. */
-export type After = 'pause' | 'exit' | 'start' | 'verify' | 'more' | 'move'
+export type After = 'pause' | 'exit' | 'start' | 'verify' | 'more' | 'move' | 'wait'
 
 export interface CoursePorts {
   /** It is in another state. */

@@ -90,7 +90,9 @@ export class TorrentData implements HolderPorts {
 
   #sleep(): void {
     const { course } = this.#ports
-    const idle = course.state.kind === 'seeding' || course.state.kind === 'paused'
+    const { state } = course
+    const waits = state.kind === 'queued' && state.for !== 'check'
+    const idle = state.kind === 'seeding' || state.kind === 'paused' || waits
     if (!idle || this.live === null || this.#connected > 0) return
     // It may be waking still, with a volume that does not answer: what that says later is not about these data.
     course.next()

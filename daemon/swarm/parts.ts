@@ -27,6 +27,7 @@ import { Starting, type StartingPorts } from './starting.js'
 import { Stopping, type StoppingPorts } from './stopping.js'
 import type { RunInit, TorrentInit, TorrentMeans } from './torrent-ports.js'
 import type { Found, Tracker, TrackerAsks } from './tracker-port.js'
+import { Turn, type TurnPorts } from './turn.js'
 
 /** The torrent they are parts of. */
 export interface PartsOwner {
@@ -52,7 +53,8 @@ type AllPorts = ArrivalsPorts &
   StartingPorts &
   StoppingPorts &
   TorrentDataPorts &
-  TrackerAsks
+  TrackerAsks &
+  TurnPorts
 
 export class Parts implements AllPorts {
   readonly #owner: PartsOwner
@@ -71,6 +73,7 @@ export class Parts implements AllPorts {
   readonly moving: Moving
   readonly blocking: Blocking
   readonly running: Running
+  readonly turn: Turn
   /** While it is only a magnet link: the fetch of its metadata. */
   metadata: MetadataPhase | null = null
   /** It is being removed: nothing starts it. */
@@ -97,6 +100,7 @@ export class Parts implements AllPorts {
     this.moving = new Moving(this)
     this.blocking = new Blocking({ told: given.blocked ?? null }, this)
     this.running = new Running(this)
+    this.turn = new Turn(this)
   }
 
   #metadataPhase(): MetadataPhase {
@@ -153,9 +157,12 @@ export class Parts implements AllPorts {
       this.metadata.begin()
       return this.tracker.start()
     }
-    const asleep = known.clean && known.complete && !starting.isAsked && this.data.empty
+    const asked = starting.isAsked
+    // What was never checked, or is to be, is checked without a place: that is no download.
+    if (known.row.checked && !asked && !this.turn.comes()) return
+    const asleep = known.clean && known.complete && !asked && this.data.empty
     if (asleep) return this.running.begin(null, false)
-    course.set({ kind: 'queued', for: known.complete ? 'seed' : 'download' })
+    course.set({ kind: 'queued', for: 'check' })
     starting.wake()
   }
 
@@ -186,6 +193,7 @@ export class Parts implements AllPorts {
 
   /** Ends what belongs to the run: timers, the check, links that wait. */
   endRun(): void {
+    this.turn.leave()
     this.starting.cancel()
     this.blocking.end()
     this.data.stayAwake()
@@ -239,6 +247,7 @@ export class Parts implements AllPorts {
 
   changed(): void {
     this.seeking.tellNeed()
+    this.turn.stirred()
     this.#owner.changed()
   }
 

@@ -15,6 +15,7 @@ import type { Stopping } from './stopping.js'
 import type { TorrentMeans } from './torrent-ports.js'
 import type { Tracker } from './tracker-port.js'
 import { faultOfDisk } from './trouble.js'
+import type { Turn } from './turn.js'
 import type { Choice } from './wishes.js'
 
 export interface RunningPorts {
@@ -28,6 +29,7 @@ export interface RunningPorts {
   readonly starting: Starting
   readonly stopping: Stopping
   readonly blocking: Blocking
+  readonly turn: Turn
   /** Writes a fact of this torrent into the journal. */
   noted(kind: string, data: Readonly<Record<string, unknown>>): void
   /** Something that is shown changed. */
@@ -52,18 +54,18 @@ export class Running implements LiveListener {
 
   /** Begins. Without its data it is a complete torrent asleep; `completes`: the last file got its name only now. */
   begin(live: Live | null, completes: boolean): void {
-    const { known, course, tracker, arrivals } = this.#ports
+    const { known, tracker, arrivals, turn } = this.#ports
     // A check of a paused torrent ends where it began.
-    if (known.desired === 'paused') this.#ports.pause()
-    else {
-      known.clean = true
+    if (known.desired === 'paused') return this.#ports.pause()
+    known.clean = true
+    if (turn.comes()) {
       live?.downloader.open()
       this.#enter(live)
       tracker.start()
       arrivals.admit(live)
       live?.connections.dialMore()
     }
-    if (live !== null && completes && course.state.kind === 'seeding') this.#completed(live)
+    if (live?.content.complete === true && completes) this.#completed(live)
   }
 
   /** Another choice of files, already durable. */
@@ -84,6 +86,7 @@ export class Running implements LiveListener {
     }
     this.#enter(live)
     starting.prepare(live)
+    this.#ports.turn.turned()
   }
 
   #enter(live: Live | null): void {
@@ -121,6 +124,7 @@ export class Running implements LiveListener {
       live.connections.completed()
       data.sleepSoon()
       if (before === null) this.#completed(live)
+      this.#ports.turn.turned()
     } else if (course.state.kind === 'downloading') starting.keepReserve()
     this.changed()
   }
@@ -151,6 +155,7 @@ export class Running implements LiveListener {
     known.change({ done: live.content.doneBytes })
     this.#enter(live)
     live.connections.needsChanged()
+    this.#ports.turn.turned()
   }
 
   storeTrouble(code: string | null): void {

@@ -13,12 +13,14 @@ import { shortOf } from './place.js'
 import { Readiness, type Ruined } from './readiness.js'
 import type { TorrentMeans } from './torrent-ports.js'
 import { faultOfDisk } from './trouble.js'
+import type { Turn } from './turn.js'
 
 export interface StartingPorts {
   readonly means: TorrentMeans
   readonly course: Course
   readonly known: Known
   readonly data: TorrentData
+  readonly turn: Turn
   /** Writes a fact of this torrent into the journal. */
   noted(kind: string, data: Readonly<Record<string, unknown>>): void
   /** `completes`: the last file got its name only now. */
@@ -130,6 +132,8 @@ export class Starting {
       {
         gate: means.gate,
         state: (state) => {
+          // A check is no download: its place is free until that is over.
+          if (state.kind === 'queued') this.#ports.turn.leave()
           course.set(state)
         },
         checked: (why, pieces) => {

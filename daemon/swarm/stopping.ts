@@ -50,7 +50,7 @@ export class Stopping {
     if (after === 'move' && job !== null) course.set({ kind: 'moving', job, done: 0, total: 0 })
     else course.set({ kind: 'paused' })
     for (const done of this.#waiting.splice(0)) done()
-    if (after === 'start' || after === 'verify' || after === 'more') this.#ports.begin()
+    if (after === 'start' || after === 'verify' || after === 'more' || after === 'wait') this.#ports.begin()
   }
 
   /** A stop is under way: what follows it is what was asked last, but nothing comes between it and a move. */

@@ -14,6 +14,7 @@ import type { ConnectionBudget } from './connection-budget.js'
 import type { DhtGate } from './dht-port.js'
 import type { MetadataKeeper } from './metadata-phase.js'
 import type { Place } from './place.js'
+import type { Queue } from './queue.js'
 import type { SlotShare } from './slot-share.js'
 import type { Dialer } from './transport.js'
 import type { UnchokeShare } from './unchoke-share.js'
@@ -55,6 +56,8 @@ export interface TorrentMeans {
   /** Not there: nobody is spoken to in secret. */
   readonly secrecy?: Secrecy | undefined
   readonly gate: CheckGate
+  /** How many may go on at once. */
+  readonly queue: Queue
   readonly place: Place
   readonly budget: ConnectionBudget
   readonly listenPort: () => number

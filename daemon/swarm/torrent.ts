@@ -3,9 +3,9 @@
  * parts ask of each other is in parts.ts.
  */
 import type { Metainfo } from '../../shared/torrent/metainfo.js'
-import type { Hashes, Millis, SwarmKey, TorrentId } from '../../shared/units.js'
+import type { Bytes, Hashes, Millis, SwarmKey, TorrentId } from '../../shared/units.js'
 import { swarmKeys } from '../../shared/units.js'
-import type { Desired, PeerView, TorrentView, TrackerView } from '../../shared/views.js'
+import type { Desired, PeerView, SeedGoals, TorrentView, TrackerView } from '../../shared/views.js'
 import type { DiskFault } from '../ports/disk.js'
 import type { TorrentRow, TotalsRow, TrackerRow } from '../ports/store.js'
 import { isForeign } from './candidates.js'
@@ -17,6 +17,7 @@ import type { Live } from './live.js'
 import { Parts, type PartsOwner, type PartsPorts } from './parts.js'
 import type { TorrentInit } from './torrent-ports.js'
 import type { TrackerFault } from './tracker-port.js'
+import type { QueueMember } from './queue.js'
 import { torrentView } from './view.js'
 import type { Choice } from './wishes.js'
 
@@ -25,6 +26,14 @@ export interface TorrentListener {
   changed(torrent: Torrent): void
   /** A fact for the journal. */
   noted(torrent: Torrent, kind: string, data: Readonly<Record<string, unknown>>): void
+}
+
+/** How far the seeding of a torrent is. */
+export interface Seeding {
+  readonly uploaded: Bytes
+  /** As it is shown. */
+  readonly ratio: number | null
+  readonly time: Millis
 }
 
 export interface TorrentPorts extends PartsPorts {
@@ -82,6 +91,10 @@ export class Torrent implements PartsOwner {
   get claim(): Known['claim'] {
     return this.#parts.known.claim
   }
+  /** As the queue sees it. */
+  get member(): QueueMember {
+    return this.#parts.turn
+  }
   get wasted(): number {
     return this.#parts.known.totals.wasted
   }
@@ -116,10 +129,12 @@ export class Torrent implements PartsOwner {
     this.start()
   }
 
-  /** Goes on, from whatever stopped it. */
-  start(): void {
+  /** Goes on, from whatever stopped it; forced: the queue does not hold it. */
+  start(wish: 'running' | 'forced' = 'running'): void {
     if (this.#parts.retired) return
-    this.#parts.known.desired = 'running'
+    this.#parts.known.desired = wish
+    if (this.goalReached !== null) this.#parts.known.change({ reached: null })
+    this.#parts.turn.wished()
     this.#forgive()
     if (this.#parts.moving.job !== null) return
     const course = this.#parts.course
@@ -192,6 +207,41 @@ export class Torrent implements PartsOwner {
   /** Shown while its removal waits: for a volume that is away, or for the answer of one. */
   awaitRemoval(waits: 'volume' | 'answer'): void {
     this.#parts.blocking.awaitRemoval(waits)
+  }
+
+  /** Another place in the order of the queue, already durable; the queue is told when all are said. */
+  setRank(rank: number | null): void {
+    this.#parts.known.change({ rank })
+  }
+
+  /** Other goals of seeding, already durable. */
+  setGoals(goals: SeedGoals | null): void {
+    this.#parts.known.change({ goals })
+    this.#parts.changed()
+  }
+
+  /** A goal is reached: it pauses; durable already. */
+  reach(goal: string): void {
+    this.#parts.known.change({ reached: goal })
+    this.pause()
+  }
+
+  /** How far its seeding is. */
+  seeding(): Seeding {
+    const { known, data, means } = this.#parts
+    return {
+      uploaded: known.totals.uploaded,
+      ratio: known.totals.ratio(data.live?.content.doneBytes ?? known.row.done),
+      time: known.totals.seeding(means.clock.now()),
+    }
+  }
+
+  /** Its own goals; null: as the settings say. */
+  get goals(): SeedGoals | null {
+    return this.#parts.known.row.goals
+  }
+  get goalReached(): string | null {
+    return this.#parts.known.row.reached
   }
 
   /** Another choice of files, already durable. */
@@ -295,6 +345,7 @@ export class Torrent implements PartsOwner {
       state: this.state,
       desired: this.desired,
       totals: this.#parts.known.totals,
+      rank: () => this.#parts.means.queue.place(this.#parts.turn),
       storeTrouble: this.#parts.running.storeFault,
       now: this.#parts.means.clock.now(),
     })

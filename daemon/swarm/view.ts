@@ -1,10 +1,13 @@
 /** What is shown of one torrent. */
 import type { Bytes, Millis } from '../../shared/units.js'
-import type { Desired, TorrentView } from '../../shared/views.js'
+import type { Desired, SeedGoals, TorrentView } from '../../shared/views.js'
 import type { TorrentRow } from '../ports/store.js'
 import { faultSentence, type TorrentState } from './lifecycle.js'
 import type { Live } from './live.js'
 import type { Totals } from './totals.js'
+
+/** Of one that has none of its own. */
+export const USUAL_GOALS: SeedGoals = { ratio: 'default', time: 'default', idle: 'default' }
 
 export interface Seen {
   /** What is known while the data are not loaded. */
@@ -15,6 +18,8 @@ export interface Seen {
   readonly state: TorrentState
   readonly desired: Desired
   readonly totals: Totals
+  /** Among those of its kind. */
+  readonly rank: () => number
   /** The store fails with this code. */
   readonly storeTrouble: string | null
   readonly now: Millis
@@ -52,6 +57,11 @@ export function torrentView(seen: Seen): TorrentView {
     pieceCount: row.pieceCount,
     sequential: row.order.sequential,
     firstLast: row.order.firstLast,
+    queuedFor: state.kind === 'queued' ? state.for : null,
+    queueRank: state.kind === 'queued' && state.for !== 'check' ? seen.rank() : null,
+    seedingTime: Math.floor(totals.seeding(now) / 1000),
+    seedGoals: row.goals ?? USUAL_GOALS,
+    goalReached: state.kind === 'paused' ? row.reached : null,
     addedAt: row.addedAt,
     completedAt: live === null ? row.completedAt : live.recorder.completedAt,
     error: trouble(seen),

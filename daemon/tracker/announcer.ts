@@ -7,7 +7,7 @@ import type { AnnounceEvent, AnnounceRequest } from '../codec/announce.js'
 import type { Clock } from '../ports/clock.js'
 import type { Random } from '../ports/random.js'
 import { Campaign } from './campaign.js'
-import type { CampaignOwner, Need } from './campaign.js'
+import type { Need } from './campaign.js'
 import type { Standing } from './standing.js'
 import { Tiers } from './tiers.js'
 import type { Tracker } from './tiers.js'
@@ -39,11 +39,6 @@ export interface AnnouncerListener {
   peers(peers: readonly PeerAddress[], key: SwarmKey): void
   /** A view may have changed. */
   changed(): void
-  /**
-   * For the log: what is told of a tracker is another thing than before. Both are redacted; without a message all is
-   * well again.
-   */
-  said?(tracker: string, failing: boolean, message: string | null): void
 }
 
 export interface AnnouncerPorts {
@@ -56,7 +51,7 @@ export interface AnnouncerPorts {
 /** Peers asked for at once. */
 const NUMWANT = 80
 
-export class Announcer implements CampaignOwner {
+export class Announcer {
   private readonly init: AnnouncerInit
   private readonly ports: AnnouncerPorts
   /** Shared by the swarm keys: a tracker that answers one is tried first for the other too. */
@@ -73,8 +68,16 @@ export class Announcer implements CampaignOwner {
     this.init = init
     this.ports = ports
     this.tiers = new Tiers(init.trackers, ports.random)
-    const { clock, random, transport } = ports
-    const campaignPorts = { clock, random, transport, owner: this }
+    const campaignPorts = {
+      clock: ports.clock,
+      random: ports.random,
+      transport: ports.transport,
+      request: this.request.bind(this),
+      answered: this.answered.bind(this),
+      changed: () => {
+        ports.listener.changed()
+      },
+    }
     this.campaigns = init.swarmKeys.map(
       (swarmKey) => new Campaign({ swarmKey, tiers: this.tiers }, campaignPorts),
     )
@@ -193,9 +196,11 @@ export class Announcer implements CampaignOwner {
     return moment === null ? null : this.ports.clock.wall() + (moment - this.ports.clock.now())
   }
 
-  // --- what its campaigns ask
-
-  request(swarmKey: SwarmKey, event: AnnounceEvent | null, trackerId: Uint8Array | null): AnnounceRequest {
+  private request(
+    swarmKey: SwarmKey,
+    event: AnnounceEvent | null,
+    trackerId: Uint8Array | null,
+  ): AnnounceRequest {
     const { uploaded, downloaded, left } = this.ports.listener.stats()
     const wanted = event !== 'stopped' && this.need !== 'none'
     return {
@@ -212,17 +217,8 @@ export class Announcer implements CampaignOwner {
     }
   }
 
-  answered(key: SwarmKey, peers: readonly PeerAddress[]): void {
+  private answered(key: SwarmKey, peers: readonly PeerAddress[]): void {
     if (peers.length > 0) this.ports.listener.peers(peers, key)
-  }
-
-  changed(): void {
-    this.ports.listener.changed()
-  }
-
-  said(tracker: Tracker, { failures, message }: Standing): void {
-    const told = message === null ? null : redactText(message)
-    this.ports.listener.said?.(redactTracker(tracker.url), failures > 0, told)
   }
 }
 

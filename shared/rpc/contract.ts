@@ -13,9 +13,11 @@ import {
   type JobView,
   type PeerView,
   type RemovalPlanView,
+  type QueueEntryView,
+  type QueueView,
+  type SeedGoals,
   type TorrentView,
   type TrackerView,
-  type TrashView,
   type WhyView,
 } from '../views.js'
 
@@ -93,11 +95,6 @@ export type PlanPerTorrent =
   | { readonly ref: TorrentRef; readonly ok: true; readonly plan: RemovalPlanView }
   | Extract<PerTorrent, { readonly ok: false }>
 
-/** What became of one torrent in the trash. */
-export type EmptiedPerTorrent =
-  | { readonly ref: TorrentRef; readonly ok: true; readonly torrent: TrashView }
-  | Extract<PerTorrent, { readonly ok: false }>
-
 type Fields<T> = { readonly [K in keyof T]-?: z.ZodType<T[K]> }
 
 /** An object schema that has exactly the fields of the view: one missing or one too many does not compile. */
@@ -124,13 +121,18 @@ const stateKind = z.enum([
 ])
 const owner = z.enum(['service', 'person'])
 
+const goalKept = z.enum(['none', 'default'])
+const seconds = z.int().min(1).max(315_360_000)
+const goal = z.union([z.number().positive(), goalKept])
+const seedGoals = view<SeedGoals>({ ratio: goal, time: goal, idle: goal })
+
 const torrentFields: Fields<TorrentView> = {
   id: torrentId,
   infoHash: hexHash.nullable(),
   infoHashV2: hexHash.nullable(),
   name: z.string(),
   state: stateKind,
-  desired: z.enum(['running', 'forced', 'paused', 'removed', 'removedWithData', 'trashed']),
+  desired: z.enum(['running', 'forced', 'paused', 'removed', 'removedWithData']),
   progress: fraction,
   checkProgress: fraction.nullable(),
   moveProgress: fraction.nullable(),
@@ -151,6 +153,11 @@ const torrentFields: Fields<TorrentView> = {
   pieceCount: count,
   sequential: z.boolean(),
   firstLast: z.boolean(),
+  queuedFor: z.enum(['check', 'download', 'seed']).nullable(),
+  queueRank: count.nullable(),
+  seedingTime: count,
+  seedGoals,
+  goalReached: z.string().nullable(),
   addedAt: time,
   completedAt: time.nullable(),
   error: z.string().nullable(),
@@ -175,6 +182,20 @@ export const fileView = view<FileView>({
   doneBytes: count,
   wanted: z.boolean(),
   priority,
+})
+
+export const queueView = view<QueueView>({
+  downloads: count.nullable(),
+  seeds: count.nullable(),
+  stalled: count.nullable(),
+  order: z.array(
+    view<QueueEntryView>({
+      rank: count,
+      for: z.enum(['download', 'seed']),
+      stalled: z.boolean(),
+      torrent: torrentView,
+    }),
+  ),
 })
 
 export const jobView = view<JobView>({
@@ -288,7 +309,6 @@ export const daemonView = view<DaemonView>({
   latency: z.object({ write: took, sync: took, store: took }),
   stalls: z.object({ count, longest: count, phase: z.string().nullable() }),
   faults: z.object({ peers: count, torrents: count }),
-  trash: z.object({ torrents: count, bytes: count }),
   database: z.object({ problem: z.string().nullable(), notice: z.string().nullable() }),
 })
 
@@ -359,22 +379,6 @@ export const removalPlanView = view<RemovalPlanView>({
   stays: z.array(z.string()),
   moreStays: count,
 })
-export const trashView = view<TrashView>({
-  id: torrentId,
-  infoHash: hexHash.nullable(),
-  infoHashV2: hexHash.nullable(),
-  name: z.string(),
-  data: z.boolean(),
-  bytes: count,
-  dir: z.string(),
-  removedAt: time,
-  until: time,
-  by: z.string(),
-})
-const emptied: z.ZodType<EmptiedPerTorrent> = z.discriminatedUnion('ok', [
-  z.object({ ref, ok: z.literal(true), torrent: trashView }),
-  z.object({ ref, ok: z.literal(false), error: z.object({ code: z.int(), message: z.string() }) }),
-])
 const planPerTorrent: z.ZodType<PlanPerTorrent> = z.discriminatedUnion('ok', [
   z.object({ ref, ok: z.literal(true), plan: removalPlanView }),
   z.object({ ref, ok: z.literal(false), error: z.object({ code: z.int(), message: z.string() }) }),
@@ -443,7 +447,7 @@ export const contract = {
     z.object({ events: z.array(eventView), more: z.boolean() }),
   ),
   'torrent.add': method(
-    'Adds a torrent from the bytes of its .torrent file (base64) or from a magnet link; a known one gets its trackers added, and one whose files lie in the trash comes back.',
+    'Adds a torrent from the bytes of its .torrent file (base64) or from a magnet link; a known one gets its trackers added.',
     z.strictObject({
       metainfo: base64.max(16_000_000).optional().describe('The bytes of a .torrent file.'),
       magnet: z.string().max(65_536).optional().describe('A magnet link, in place of metainfo.'),
@@ -467,7 +471,6 @@ export const contract = {
       infoHashV2: hexHash.nullable(),
       name: z.string(),
       duplicate: z.boolean(),
-      fromTrash: z.boolean(),
       dir: z.string(),
       freeBytes: count,
       totalBytes: count,
@@ -564,7 +567,45 @@ export const contract = {
     }),
   ),
   'torrent.pause': method('Stops torrents and keeps them stopped.', many, durableResults),
-  'torrent.resume': method('Starts torrents and keeps them running.', many, durableResults),
+  'torrent.resume': method(
+    'Starts torrents and keeps them running; those over a limit of the queue wait there, but with `now`.',
+    many.extend({
+      now: z.boolean().optional().describe('Past the queue, from now on: they take no place in it.'),
+    }),
+    durableResults,
+  ),
+  'torrent.seed': method(
+    'Says when the seeding of torrents ends: what is reached first pauses them. What is not named stays as it is.',
+    many.extend({
+      ratio: z
+        .union([z.number().min(0.01).max(10_000), goalKept])
+        .optional()
+        .describe('So many times what was received is sent; "none": no such goal; "default": seed.ratio.'),
+      time: z
+        .union([seconds, goalKept])
+        .optional()
+        .describe('Seconds of seeding; "none": no such goal; "default": seed.time.'),
+      idle: z
+        .union([seconds, goalKept])
+        .optional()
+        .describe('Seconds of seeding in which nothing is sent; "none": no such goal; "default": seed.idle.'),
+    }),
+    results,
+  ),
+  'queue.list': method(
+    'The order of the queue: who downloads or seeds, who waits, and how many may at once.',
+    none,
+    queueView,
+  ),
+  'queue.move': method(
+    'Puts torrents elsewhere in the order of the queue; those that come before others now get their places.',
+    many.extend({
+      to: z
+        .union([z.enum(['top', 'bottom', 'up', 'down']), z.int().min(1).max(1_000_000)])
+        .describe('An end, one step, or a place counted from 1, among those that do the same.'),
+    }),
+    results,
+  ),
   'torrent.announce': method(
     'Asks for peers now: the trackers of running torrents as early as they allow, and the DHT.',
     many,
@@ -572,31 +613,9 @@ export const contract = {
   ),
   'torrent.verify': method('Reads and hashes the data of torrents again.', many, results),
   'torrent.remove': method(
-    'Puts torrents into the trash, with `data` their files too; where the setting `trash.keep` is 0, and with `now`, they go for good at once.',
-    many.extend({
-      data: z.boolean().describe('Their files too.'),
-      now: z.boolean().optional().describe('For good, and not into the trash.'),
-    }),
+    'Forgets torrents; with `data` their files are deleted too.',
+    many.extend({ data: z.boolean().describe('Delete their files too.') }),
     results,
-  ),
-  'trash.list': method(
-    'What lies in the trash, the latest first.',
-    none,
-    z.object({ trash: z.array(trashView), bytes: count }),
-  ),
-  'trash.undo': method(
-    'Brings a torrent back from the trash, with its files where they lie there too, and starts it where it ran.',
-    z.strictObject({
-      id: ref
-        .optional()
-        .describe('Its number, its hash, or the beginning of its hash; without it the latest.'),
-    }),
-    z.object({ torrent: torrentView }),
-  ),
-  'trash.empty': method(
-    'Deletes for good what lies in the trash.',
-    z.strictObject({ ids: refs.describe('What of it, each as an id of `trash.undo`, or "all".') }),
-    z.object({ results: z.array(emptied) }),
   ),
   'torrent.planRemoval': method(
     'What a removal with `data` would delete and what it would leave; nothing is touched.',

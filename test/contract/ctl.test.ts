@@ -130,14 +130,14 @@ describe('--json of every verb is as the contract says', () => {
     ['completion', 'bash'],
     ['pause', '1', '2'],
     ['resume', 'all'],
+    ['resume', '1', '--now'],
+    ['queue'],
+    ['seed', '1', '2', '--ratio', '1.5', '--idle', 'none'],
     ['verify', '1'],
     ['announce', '1', '2'],
     ['move', '1', '/elsewhere'],
     ['remove', '3', '--data', '--plan'],
     ['remove', '3', '--data'],
-    ['undo'],
-    ['trash'],
-    ['trash', '--empty'],
     ['add', 'a.torrent'],
     ['status'],
     ['backup'],
@@ -226,6 +226,17 @@ describe('exit status', () => {
       [['select', '1', '2-9'], /there is no file 4; /],
       [['select', '1', '*.avi'], /no file fits "\*\.avi"; torrentinoctl files shows those there are/],
       [['select', '1', 'e[1'], /"e\[1" is no pattern: a \[ has no \]; write \*\.mkv, or 1,3-5/],
+      [['queue', '--top'], /which torrent\? write torrentinoctl queue 3 --top/],
+      [['queue', '1'], /say where to: --top, --bottom, --up, --down or --to N/],
+      [['queue', '1', '--top', '--to', '3'], /one of --top, --bottom, --up, --down and --to N at a time/],
+      [['queue', '1', '--to', '0'], /places are counted from 1/],
+      [['queue', '1', '--to', 'first'], /--to takes a whole number, not "first"/],
+      [['seed', '1'], /say when seeding ends: --ratio 2, --time 7d, --idle 30m, --none or --default/],
+      [['seed', '1', '--ratio', 'lots'], /"lots" is no ratio; write 2, 1\.5, none or default/],
+      [['seed', '1', '--ratio', '0'], /"0" is no ratio/],
+      [['seed', '1', '--time', '-3d'], /"-3d" is no time; write 30m, 12h, 7d, none or default/],
+      [['seed', '1', '--none', '--default'], /--none or --default, not both/],
+      [['seed', '1', '--none', '--ratio', '2'], /--none and --default stand alone/],
       [['select', '1'], /nothing was chosen; write 1,3-5, a pattern like "\*\.mkv", or all/],
       [['select', '1', '--priority', 'low'], /--priority needs files: /],
       [['select', '1', '1', '--priority', 'hihg'], /--priority takes .*, not "hihg"; did you mean high\?/],
@@ -460,7 +471,6 @@ describe('for people', () => {
 
   it('trackers --scrape shows what is known, and names those that did not tell', async () => {
     const session = new FakeSession()
-    session.put(torrentView(1))
     session.trackers = session.trackers.map((each) => ({ ...each, status: 'failing' as const }))
     const { say } = await around(session)
     const { status, out, err } = await say('trackers', '1', '--scrape')

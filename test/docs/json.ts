@@ -9,6 +9,7 @@ import {
   jobView,
   peerView,
   removalPlanView,
+  queueView,
   settingView,
   torrentDetail,
   torrentView,
@@ -83,6 +84,11 @@ export const VERB_JSON: Readonly<Record<string, VerbJson | null>> = {
   'dht lookup': { schema: contract['dht.lookup'].result },
   pause: { schema: contract['torrent.pause'].result },
   resume: { schema: contract['torrent.resume'].result },
+  queue: {
+    schema: queueView,
+    note: 'With ids the results of queue.move, see [rpc.md](rpc.md).',
+  },
+  seed: { schema: contract['torrent.seed'].result },
   select: { schema: torrentView },
   move: {
     schema: z.union([jobView, z.object({ torrent: torrentView, job: z.null() })]),
@@ -93,11 +99,6 @@ export const VERB_JSON: Readonly<Record<string, VerbJson | null>> = {
   remove: {
     schema: z.union([contract['torrent.remove'].result, removalPlanView]),
     note: 'The second with `--plan`, a line for each torrent.',
-  },
-  undo: { schema: torrentView },
-  trash: {
-    schema: z.union([contract['trash.list'].result, contract['trash.empty'].result]),
-    note: 'The second with `--empty`.',
   },
   wait: { schema: torrentView, lines: linesOf('torrent') },
   status: { schema: daemonView },

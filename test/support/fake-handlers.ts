@@ -45,6 +45,11 @@ export function torrentView(id: number, over: Partial<TorrentView> = {}): Torren
     pieceCount: 4096,
     sequential: false,
     firstLast: false,
+    queuedFor: null,
+    queueRank: null,
+    seedingTime: 0,
+    seedGoals: { ratio: 'default', time: 'default', idle: 'default' },
+    goalReached: null,
     addedAt: 1_700_000_000_000,
     completedAt: null,
     error: null,
@@ -234,7 +239,6 @@ export class FakeSession {
       },
       stalls: { count: 0, longest: 0, phase: null },
       faults: { peers: 0, torrents: 0 },
-      trash: { torrents: 0, bytes: 0 },
       database: { problem: null, notice: null },
     }),
     'session.shutdown': async () => {
@@ -309,7 +313,28 @@ export class FakeSession {
       searches: [{ family: 4, asked: 31, answered: 28, hops: 4, nearest: [] }],
     }),
     'torrent.pause': async ({ ids }) => this.intent(ids, { desired: 'paused', state: 'paused' }),
-    'torrent.resume': async ({ ids }) => this.intent(ids, { desired: 'running', state: 'downloading' }),
+    'torrent.resume': async ({ ids, now }) =>
+      this.intent(ids, { desired: now === true ? 'forced' : 'running', state: 'downloading' }),
+    'torrent.seed': async ({ ids, ratio, time, idle }) => ({
+      results: this.each(ids, (torrent) => {
+        const own = torrent.seedGoals
+        const seedGoals = { ratio: ratio ?? own.ratio, time: time ?? own.time, idle: idle ?? own.idle }
+        this.put({ ...torrent, seedGoals })
+        return { ...torrent, seedGoals }
+      }),
+    }),
+    'queue.list': async () => ({
+      downloads: 8,
+      seeds: null,
+      stalled: 300,
+      order: [...this.torrents.values()].map((torrent, at) => ({
+        rank: at + 1,
+        for: 'download' as const,
+        stalled: false,
+        torrent,
+      })),
+    }),
+    'queue.move': async ({ ids }) => ({ results: this.each(ids, (torrent) => torrent) }),
     'torrent.announce': async ({ ids }) => ({ results: this.each(ids, (torrent) => torrent) }),
     'torrent.verify': async ({ ids }) => ({ results: this.each(ids, (torrent) => torrent) }),
     'torrent.remove': async ({ ids }) => ({
@@ -318,9 +343,6 @@ export class FakeSession {
         return torrent
       }),
     }),
-    'trash.list': async () => ({ trash: [], bytes: 0 }),
-    'trash.undo': async ({ id }) => ({ torrent: resolveRef(id ?? 1, this.torrents.values()) }),
-    'trash.empty': async () => ({ results: [] }),
     'torrent.planRemoval': async ({ ids }) => ({
       results: this.each(ids, (torrent) => torrent).map((each) => {
         if (!each.ok) return each
@@ -414,7 +436,6 @@ export class FakeSession {
       infoHashV2: null,
       name: torrent.name,
       duplicate: known !== undefined,
-      fromTrash: false,
       dir,
       freeBytes: 5_000_000_000,
       totalBytes: torrent.totalBytes,

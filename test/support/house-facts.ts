@@ -4,6 +4,7 @@ import type { HouseFacts } from '../../daemon/session/why.js'
 export function houseFacts(change: Partial<HouseFacts> = {}): HouseFacts {
   return {
     pausedBy: null,
+    queue: { download: null, seed: null },
     wall: 1_000_000,
     limits: { down: null, up: null },
     rates: { down: 0, up: 0 },

@@ -5,7 +5,9 @@ import { Limiter } from '../../daemon/base/limiter.js'
 import type { Cancel, Clock } from '../../daemon/ports/clock.js'
 import type { NewTorrent } from '../../daemon/ports/store.js'
 import { Adder } from '../../daemon/session/add.js'
+import type { Goals } from '../../daemon/session/goals.js'
 import { Session } from '../../daemon/session/session.js'
+import type { QueueLimits } from '../../daemon/swarm/queue.js'
 import type { Torrent } from '../../daemon/swarm/torrent.js'
 import type { Need, TrackerAsks } from '../../daemon/swarm/tracker-port.js'
 import { encode } from '../../shared/torrent/bencode.js'
@@ -167,6 +169,9 @@ export interface NodeInit {
   /** Payload, bytes a second; unlimited where left out. */
   readonly down?: number
   readonly up?: number
+  /** Without them: all at once, and for ever. */
+  readonly queue?: QueueLimits
+  readonly goals?: Goals
   /** What each call of the disk takes, and each commit of the store and its answer; nothing where left out. */
   readonly slow?: () => Millis
 }
@@ -367,6 +372,8 @@ export class Node {
       },
       {
         watch: this.watch,
+        ...(this.init.queue === undefined ? {} : { queue: this.init.queue }),
+        ...(this.init.goals === undefined ? {} : { goals: this.init.goals }),
         clock: this.clock,
         random: this.swarm.random,
         log: this.log,

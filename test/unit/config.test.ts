@@ -203,7 +203,12 @@ describe('what holds', () => {
       'disk.reserve': 67_108_864,
       'limits.down': 0,
       'limits.up': 0,
-      'trash.keep': 604_800,
+      'queue.downloads': 8,
+      'queue.seeds': 0,
+      'queue.stalled': 300,
+      'seed.ratio': 0,
+      'seed.time': 0,
+      'seed.idle': 0,
       'dht.enabled': true,
       'dht.port': 0,
       'dht.bootstrap':
@@ -294,6 +299,22 @@ describe('setting one value', () => {
 
   it('refuses what is no TOML', () => {
     expect(() => setInToml('a = ', 'listen.port', 1)).toThrow(/not TOML/)
+  })
+
+  it('writes a ratio as it was said, and times in seconds', () => {
+    const { key, value } = readSetting('seed.ratio', '1.5')
+    expect(setInToml('', key, value)).toBe('[seed]\nratio = 1.5\n')
+    expect(readSetting('seed.ratio', 2.25).value).toBe(2.25)
+    expect(readSetting('seed.ratio', 'none').value).toBe(0)
+    for (const wrong of ['0.001', '-1', 'much', '1.2345', 20_000])
+      expect(() => readSetting('seed.ratio', wrong)).toThrow('must be "none" or a ratio')
+    expect(
+      ['90', '90s', '30m', '2h', '7d', '1w', 'none', '0'].map((word) => readSetting('seed.time', word).value),
+    ).toEqual([90, 90, 1800, 7200, 604_800, 604_800, 0, 0])
+    for (const wrong of ['-5m', '5 minutes', '99999d', 1.5])
+      expect(() => readSetting('queue.stalled', wrong)).toThrow('must be "none" or a time')
+    expect(['3', 'none', '0'].map((word) => readSetting('queue.downloads', word).value)).toEqual([3, 0, 0])
+    expect(() => readSetting('queue.downloads', '3 KiB')).toThrow('must be "none" or a whole number')
   })
 
   it('refuses what TOML cannot hold', () => {
