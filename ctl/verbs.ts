@@ -27,6 +27,7 @@ import { selectCommand } from './commands/select.js'
 import { serviceCommand } from './commands/service.js'
 import { showCommand } from './commands/show.js'
 import { statusCommand } from './commands/status.js'
+import { trashCommand, undoCommand } from './commands/trash.js'
 import { topCommand } from './commands/top.js'
 import { trackersCommand } from './commands/trackers.js'
 import { verifyCommand } from './commands/verify.js'
@@ -150,9 +151,16 @@ export const GROUPS: readonly Group[] = [
       verb(announceCommand, ['announce 3', 'look for peers now']),
       verb(
         removeCommand,
-        ['remove 3', 'forget it; its files stay'],
-        ['remove 3 --data', 'delete its files too'],
+        ['remove 3', 'into the trash; its files stay'],
+        ['remove 3 --data', 'into the trash with its files; --now deletes them at once'],
         ['remove 3 --data --plan', 'what would be deleted, and what would stay'],
+      ),
+      verb(undoCommand, ['undo', 'the latest removal is taken back'], ['undo 3', 'this one']),
+      verb(
+        trashCommand,
+        ['trash', 'what was removed, and when it goes for good'],
+        ['trash --empty', 'delete all of it now'],
+        ['trash --empty 3', 'only this one'],
       ),
       verb(
         waitCommand,

@@ -26,6 +26,7 @@ export interface Settings {
   readonly 'disk.reserve': number
   readonly 'limits.down': number
   readonly 'limits.up': number
+  readonly 'trash.keep': number
   readonly 'queue.downloads': number
   readonly 'queue.seeds': number
   readonly 'queue.stalled': number
@@ -143,6 +144,13 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<Settings[K]> } = {
   }),
   'limits.down': rate('Payload received, all torrents together'),
   'limits.up': rate('Payload sent, all torrents together'),
+  'trash.keep': duration({
+    default: 7 * 86_400,
+    summary:
+      'How long a removed torrent can come back, in seconds, or as text with a unit ("7d"); 0: it goes at once.',
+    applies: 'now',
+    max: 3650 * 86_400,
+  }),
   'queue.downloads': upTo({
     default: 8,
     summary: 'Torrents that download at once, the others wait in order; 0 or "none": all.',
@@ -151,7 +159,7 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<Settings[K]> } = {
     default: 0,
     summary: 'Torrents that seed at once, the others wait in order; 0 or "none": all.',
   }),
-  'queue.stalled': duration({
+  'queue.stalled': patience({
     default: 300,
     summary:
       'A torrent that moved less than 2 KiB a second for so long goes on, but takes no place of those above; in seconds, or as text with a unit ("5m"); 0 or "none": it keeps its place.',
@@ -161,12 +169,12 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<Settings[K]> } = {
     summary:
       'A torrent pauses when it has sent so many times what it received ("torrentinoctl seed" says it for one); 0 or "none": never.',
   }),
-  'seed.time': duration({
+  'seed.time': patience({
     default: 0,
     summary:
       'A torrent pauses when it has seeded so long, in seconds, or as text with a unit ("7d"); 0 or "none": never.',
   }),
-  'seed.idle': duration({
+  'seed.idle': patience({
     default: 0,
     summary:
       'A torrent pauses when it has seeded so long and sent nothing, in seconds, or as text with a unit ("30m"); 0 or "none": never.',
@@ -324,7 +332,7 @@ function upTo(init: Limited): Setting<number> {
 }
 
 /** 0, which "none" stands for, or seconds. */
-function duration(init: Limited): Setting<number> {
+function patience(init: Limited): Setting<number> {
   const problem = 'must be "none" or a time: seconds, or "90s", "30m", "2h", "7d"'
   const check = (value: unknown): Checked<number> => {
     if (isNone(value)) return { ok: true, value: 0 }
@@ -361,6 +369,26 @@ function fromUnits(word: string, units = true): number | null {
   const match = /^([0-9]{1,15}) ?(?:([kmg])(?:ib|b)?|b)?$/i.exec(word.trim())
   if (match === null || (!units && !/^[0-9]+$/.test(word.trim()))) return null
   return Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase()] ?? 1)
+}
+
+const TIMES: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }
+
+/** Seconds; a file and a person may write "90s", "5m", "12h" or "7d". */
+function duration(init: Common<number> & { max: number }): Setting<number> {
+  const problem = `must be a time from 0 to ${init.max} seconds, or one like "7d"`
+  const check = (value: unknown): Checked<number> => {
+    const seconds = typeof value === 'string' ? fromTime(value) : value
+    return typeof seconds === 'number' && Number.isSafeInteger(seconds) && seconds >= 0 && seconds <= init.max
+      ? { ok: true, value: seconds }
+      : { ok: false, problem }
+  }
+  return { ...init, kind: 'time', check, read: check }
+}
+
+/** In seconds; null for anything else. */
+function fromTime(word: string): number | null {
+  const match = /^([0-9]{1,12}) ?([smhd]?)$/i.exec(word.trim())
+  return match === null ? null : Number(match[1]) * (TIMES[(match[2] ?? '').toLowerCase()] ?? 1)
 }
 
 function choice<T extends string>(init: Common<T> & { among: readonly T[] }): Setting<T> {

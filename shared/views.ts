@@ -2,7 +2,7 @@
 import type { Bytes, FileIndex, Millis, Rate, TorrentId } from './units.js'
 
 /** The user's word, durable. */
-export type Desired = 'running' | 'forced' | 'paused' | 'removed' | 'removedWithData'
+export type Desired = 'running' | 'forced' | 'paused' | 'removed' | 'removedWithData' | 'trashed'
 
 /** When seeding ends: at a figure; 'none': not for this reason; 'default': as the settings say. */
 export type SeedGoal = number | 'none' | 'default'
@@ -98,6 +98,30 @@ export interface TorrentView {
   readonly completedAt: Millis | null
   /** One sentence, or null. */
   readonly error: string | null
+}
+
+/** A torrent that was removed and can come back. */
+export interface TrashView {
+  /** It has it again when it comes back. */
+  readonly id: TorrentId
+  /** SHA-1 of its info dictionary, or null. */
+  readonly infoHash: string | null
+  /** SHA-256 of its info dictionary (BEP 52), or null. */
+  readonly infoHashV2: string | null
+  /** Of the torrent. */
+  readonly name: string
+  /** Its files lie in the trash too. */
+  readonly data: boolean
+  /** What these hold, as far as it was recorded; 0 without files. */
+  readonly bytes: Bytes
+  /** The folder that it was removed from. */
+  readonly dir: string
+  /** Milliseconds since 1970. */
+  readonly removedAt: Millis
+  /** When it goes for good. Milliseconds since 1970. */
+  readonly until: Millis
+  /** Who removed it. */
+  readonly by: string
 }
 
 /** Long work of the daemon: it goes on without the one who asked, and after a restart. */
@@ -359,6 +383,8 @@ export interface DaemonView {
     readonly checks: number
     readonly oldest: Millis
   }
+  /** What was removed and can come back. */
+  readonly trash: { readonly torrents: number; readonly bytes: Bytes }
   readonly database: {
     /** One sentence while it cannot be written as it should be, or null. */
     readonly problem: string | null

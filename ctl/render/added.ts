@@ -5,6 +5,9 @@ import { paint, plural, type Style } from './style.js'
 
 export function renderAdded(added: Result<'torrent.add'>, style: Style): string {
   const name = paint(escapeText(added.name), 'bold', style)
+  if (added.fromTrash) {
+    return `Torrent ${added.id}, ${name}, is back from the trash, in ${escapeText(added.dir)}.\n  torrentinoctl show ${added.id}\n`
+  }
   if (added.duplicate) {
     const trackers = added.addedTrackers === 0 ? '' : `; ${plural(added.addedTrackers, 'tracker')} added`
     return `Torrent ${added.id}, ${name}, is a duplicate: it was here already${trackers}.\n  torrentinoctl show ${added.id}\n`

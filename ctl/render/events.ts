@@ -112,6 +112,10 @@ function eventText({ kind, data }: EventView): string {
       return text('reason')
     case 'moved':
       return `from ${text('from')} to ${text('to')}`
+    case 'emptied':
+      return data['data'] === true ? 'gone for good with its files' : 'gone for good'
+    case 'restored':
+      return `from the trash, to ${text('dir')}`
     case 'removed':
       return data['data'] === true ? 'with its files' : 'its files stay'
     default:

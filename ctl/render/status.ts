@@ -33,6 +33,7 @@ export function renderStatus(daemon: DaemonView, style: Style): string {
     ['Network', daemon.scope],
     ['Local', local(daemon.lsd)],
     ['Torrents', `${daemon.torrents.total}${detail}`],
+    ...trashPair(daemon.trash, style),
     ['Peers', String(daemon.connections)],
     ['Down', rateText(daemon.downRate, style)],
     ['Up', rateText(daemon.upRate, style)],
@@ -56,6 +57,12 @@ export function renderStatus(daemon: DaemonView, style: Style): string {
     ])
   const problem = daemon.listen.error === null ? '' : portLine(daemon, style)
   return renderPairs(pairs, style) + databaseLines(daemon, style) + problem
+}
+
+/** Nothing where nothing was removed. */
+function trashPair({ torrents, bytes }: DaemonView['trash'], style: Style): [string, string][] {
+  const room = bytes === 0 ? '' : `, ${bytesText(bytes, style)} of files`
+  return torrents === 0 ? [] : [['Trash', `${plural(torrents, 'torrent')}${room}`]]
 }
 
 function local({ reason, torrents, families, found }: DaemonView['lsd']): string {

@@ -50,7 +50,7 @@ export function answerText(tracker: TrackerView, now: Millis): string {
 function lastText({ message, failures, lastAnswerAt, lastFailureAt, peers }: TrackerView, now: Millis) {
   const text = message === null ? null : escapeText(message)
   const ok = lastAnswerAt === null ? null : `ok, ${plural(peers ?? 0, 'peer')}, ${ago(lastAnswerAt, now)}`
-  if (failures === 0) return ok === null || text === null ? ok : `${ok}; it says: ${text}`
+  if (failures === 0) return ok === null || text === null ? ok : `${ok}; note: ${text}`
   const when = lastFailureAt === null ? '' : `, ${ago(lastFailureAt, now)}`
   const failed = `failed${failures === 1 ? '' : ` ${String(failures)} times`}${when}`
   const before = ok === null ? '' : ` (before: ${ok})`

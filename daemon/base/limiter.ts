@@ -1,6 +1,6 @@
 /**
- * How fast payload may move in one direction: a token bucket that all torrents share. Sans I/O; a timer runs only
- * while somebody waits.
+ * How fast payload may move in one direction: a token bucket that all torrents share, or one torrent's own below that.
+ * Sans I/O; a timer runs only while somebody waits.
  */
 import { BLOCK_SIZE, type Bytes, type Millis, type Rate } from '../../shared/units.js'
 import type { Cancel, Clock } from '../ports/clock.js'
@@ -19,11 +19,14 @@ export interface LimiterInit {
 
 export interface LimiterPorts {
   readonly clock: Clock
+  /** What passes here has to pass there too. */
+  readonly above?: Limiter
 }
 
 export class Limiter {
   readonly #clock: Clock
-  /** Above 0, or null where nothing is limited. */
+  readonly #above: Limiter | null
+  /** Above 0, or null where nothing is limited here. */
   #rate: Rate | null
   /** What may move now; below 0 by less than one unit where the last one was not fully covered. */
   #tokens: Bytes
@@ -38,14 +41,16 @@ export class Limiter {
 
   constructor(init: LimiterInit, ports: LimiterPorts) {
     this.#clock = ports.clock
+    this.#above = ports.above ?? null
     this.#rate = init.rate
     this.#at = ports.clock.now()
     this.#tokens = burst(init.rate)
   }
 
-  /** Bytes a second; null where nothing is limited. */
+  /** Bytes a second, the least of its own and those above; null where nothing is limited. */
   get rate(): Rate | null {
-    return this.#rate
+    const above = this.#above?.rate ?? null
+    return this.#rate === null || above === null ? (this.#rate ?? above) : Math.min(this.#rate, above)
   }
 
   /** Works at once, for those who wait too. Throws RangeError unless `rate` is above 0 or null. */
@@ -65,6 +70,14 @@ export class Limiter {
    * waits already (the same function) keeps its place.
    */
   take(wanted: Bytes, again: () => void, unit: Bytes = BLOCK_SIZE): Bytes {
+    const own = this.#take(wanted, again, unit)
+    if (this.#above === null || own === 0) return own
+    const granted = this.#above.take(own, again, unit)
+    this.#give(own - granted)
+    return granted
+  }
+
+  #take(wanted: Bytes, again: () => void, unit: Bytes): Bytes {
     if (this.#rate === null || wanted <= 0) return Math.max(0, wanted)
     const granted = this.#grant(wanted, Math.min(unit, wanted))
     if (granted < wanted) {
@@ -74,11 +87,20 @@ export class Limiter {
     return granted
   }
 
-  /** Back what was taken and did not move. */
+  /**
+   * Back what was taken and did not move. Only what was taken while there was a limit: of what went past there is
+   * nothing to give. It never makes for more at once than a rest does.
+   */
   give(bytes: Bytes): void {
-    if (this.#rate === null) return
+    this.#give(bytes)
+    this.#above?.give(bytes)
+  }
+
+  #give(bytes: Bytes): void {
+    if (this.#rate === null || bytes <= 0) return
     const owed = this.#tokens <= 0
-    this.#tokens += bytes
+    this.#refill()
+    this.#tokens = Math.max(this.#tokens, Math.min(this.#most(this.#rate), this.#tokens + bytes))
     if (owed && this.#tokens > 0 && this.#share === null) this.#arm()
   }
 
@@ -99,10 +121,15 @@ export class Limiter {
     const elapsed = now - this.#at
     if (elapsed <= 0 || this.#rate === null) return
     this.#at = now
-    const kept = this.#waiting.size > 0 || this.#share !== null ? LATEST : BURST
-    const most = (this.#rate * kept) / 1000
-    // What was given back may stand above the bound; time adds nothing there.
+    const most = this.#most(this.#rate)
+    // Where nobody waits any more it may stand above the bound; time adds nothing there.
     if (this.#tokens < most) this.#tokens = Math.min(most, this.#tokens + (this.#rate * elapsed) / 1000)
+  }
+
+  /** What may be saved up. */
+  #most(rate: Rate): Bytes {
+    const kept = this.#waiting.size > 0 || this.#share !== null ? LATEST : BURST
+    return (rate * kept) / 1000
   }
 
   /** Sets the timer to when the first of those who wait may move something. */

@@ -60,7 +60,9 @@ export function parseAnnounce(body: Uint8Array): AnnounceResult {
   if (root === null) return fault('bad-answer', notAnAnswer(body))
   const refused = refusal(root, body)
   if (refused !== null) return refused
-  const warning = oneLine(asText(dictGet(root, 'warning message'), body) ?? '')
+  const interval = asInt(dictGet(root, 'interval')) ?? 0
+  const odd = interval < 0 ? `its interval of ${String(interval)} s cannot be` : ''
+  const warning = oneLine(asText(dictGet(root, 'warning message'), body) ?? odd)
   const trackerId = asBytes(dictGet(root, 'tracker id'), body)
   return {
     ok: true,

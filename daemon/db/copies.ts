@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { Millis, TorrentId } from '../../shared/units.js'
 import { isMagnet, LONGEST_MAGNET } from '../../shared/torrent/magnet.js'
 import type { Desired } from '../../shared/views.js'
-import type { FileWishRow, TrackerRow } from '../ports/store.js'
+import type { FileWishRow, TrackerRow, TrashRow } from '../ports/store.js'
 import { makePrivateFolder, namesIn, readIfThere, syncFolder, writeWhole } from './files.js'
 
 /** What cannot be read from the .torrent. */
@@ -19,6 +19,8 @@ export interface CopyNote {
   readonly addedAt: Millis
   readonly trackers: readonly TrackerRow[]
   readonly wishes: readonly FileWishRow[]
+  /** It lies in the trash; not there: it does not. */
+  readonly trash?: TrashRow
 }
 
 /** Hashes by what lies there of them. */

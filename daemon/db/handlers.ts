@@ -1,6 +1,6 @@
 /** The table of what the thread does for each method of the port. */
 import type { TorrentId } from '../../shared/units.js'
-import type { Relocation } from '../ports/store.js'
+import type { Relocation, TrashRow } from '../ports/store.js'
 import { setGoals, setRanks, setReached } from './goals.js'
 import { addJob, endJob, listJobs, relocate, setJob } from './jobs.js'
 import type { Answer, Args, Method, Request } from './protocol.js'
@@ -31,6 +31,7 @@ import {
   setWishes,
   verifyInfo,
 } from './torrents.js'
+import { endTrash, listTrash, setTrash } from './trash.js'
 
 type Handlers = { readonly [M in Method]: (sql: Sql, ...args: Args<M>) => Answer<M> }
 
@@ -65,6 +66,9 @@ const HANDLERS: Handlers = {
   setJob,
   endJob,
   relocate,
+  trash: listTrash,
+  setTrash,
+  endTrash,
 }
 
 const READS: ReadonlySet<Method> = new Set<Method>([
@@ -78,6 +82,7 @@ const READS: ReadonlySet<Method> = new Set<Method>([
   'lastSeq',
   'getMeta',
   'jobs',
+  'trash',
 ])
 
 /** Writes that leave as it was what the copy of a torrent says. */
@@ -103,6 +108,7 @@ export function torrentsTouched(request: Request, answer: unknown): TorrentId[] 
   if (request.method === 'add') return [answer as TorrentId]
   const first: unknown = request.args[0]
   if (request.method === 'relocate') return [(first as Relocation).torrent]
+  if (request.method === 'setTrash') return [(first as TrashRow).torrent]
   if (Array.isArray(first)) return first as TorrentId[]
   return typeof first === 'number' ? [first as TorrentId] : []
 }

@@ -4,10 +4,11 @@ import type { TorrentId } from '../../shared/units.js'
 import { type Magnet, MagnetError, parseMagnet } from '../../shared/torrent/magnet.js'
 import { type Metainfo, MetainfoError, parseMetainfo } from '../../shared/torrent/metainfo.js'
 import type { Desired } from '../../shared/views.js'
-import type { NewTorrent, TrackerRow } from '../ports/store.js'
+import type { NewTorrent, TrackerRow, TrashRow } from '../ports/store.js'
 import type { Copies, CopyNote } from './copies.js'
 import type { Sql } from './sql.js'
 import { addTorrent, listTorrents, readMetainfo } from './torrents.js'
+import { endTrash, setTrash, trashOf } from './trash.js'
 
 /** More events than a day brings. */
 const EVENTS_SKIPPED = 50_000
@@ -56,7 +57,8 @@ function addFromCopy(sql: Sql, copies: Copies, hash: string, downloadDir: string
   if (bytes === null || meta === null || (meta.hashes.v1 ?? meta.hashes.v2) !== hash) return false
   const note = copies.note(hash)
   // Under the number that people know it by.
-  addTorrent(sql, rowOf(bytes, meta, note, downloadDir), note?.id ?? null)
+  const id = addTorrent(sql, rowOf(bytes, meta, note, downloadDir), note?.id ?? null)
+  fitTrash(sql, id, note)
   return true
 }
 
@@ -79,8 +81,29 @@ function addLink(sql: Sql, copies: Copies, hash: string, bytes: Buffer, download
     ...noted(note, downloadDir),
     trackers: note?.trackers ?? magnet.trackers.map((url, tier) => ({ tier, url, source: 'metainfo' })),
   }
-  addTorrent(sql, row, note?.id ?? null)
+  fitTrash(sql, addTorrent(sql, row, note?.id ?? null), note)
   return true
+}
+
+/** A torrent is in the trash where its note says so: its files lie where the note was written last. */
+function fitTrash(sql: Sql, id: TorrentId, note: CopyNote | null): void {
+  const trash = note?.trash
+  if (note !== null && trash === undefined) endTrash(sql, id)
+  if (trash !== undefined && isTrash(trash)) setTrash(sql, { ...trash, torrent: id })
+}
+
+function isTrash(row: Partial<TrashRow> | null): row is TrashRow {
+  return (
+    row !== null &&
+    typeof row.at === 'number' &&
+    typeof row.until === 'number' &&
+    typeof row.data === 'boolean' &&
+    typeof row.dir === 'string' &&
+    row.dir.startsWith('/') &&
+    typeof row.desired === 'string' &&
+    (row.phase === 'going' || row.phase === 'there' || row.phase === 'back') &&
+    typeof row.caller === 'string'
+  )
 }
 
 function readLink(bytes: Buffer): Magnet | null {
@@ -150,7 +173,9 @@ export function fitToToday(sql: Sql, copies: Copies): void {
   // The data may have changed in every way since: only size, mtime and inode can vouch for a bit, no mark can.
   sql.run('UPDATE file_stat SET writing = 0')
   sql.run('UPDATE torrent SET checked = 0 WHERE completed_at IS NULL OR done < wanted')
-  sql.run("UPDATE torrent SET desired = 'paused' WHERE desired NOT IN ('running', 'forced')")
+  sql.run(
+    "UPDATE torrent SET desired = 'paused' WHERE desired NOT IN ('running', 'forced') AND id NOT IN (SELECT torrent_id FROM trash)",
+  )
   sql.run("INSERT INTO meta (key, value) VALUES ('clean', 'no') ON CONFLICT DO UPDATE SET value = 'no'")
   // Whoever has seen later events of the database that is gone must not take the new ones for those.
   sql.run(`UPDATE sqlite_sequence SET seq = seq + ${EVENTS_SKIPPED} WHERE name = 'event'`)
@@ -160,6 +185,7 @@ export function fitToToday(sql: Sql, copies: Copies): void {
     const note = copies.note(hash)
     if (note !== null)
       sql.run('UPDATE torrent SET dir = ?, volume = ? WHERE id = ?', note.dir, note.volume, id)
+    fitTrash(sql, id, note)
   }
 }
 
@@ -173,7 +199,8 @@ export function applySince(sql: Sql, copies: Copies): number {
       gone += 1
     }
     const note = copies.note(hash)
-    if (note !== null) sql.run('UPDATE torrent SET desired = ? WHERE id = ?', safeDesire(note.desired), id)
+    if (note !== null && note.trash === undefined)
+      sql.run('UPDATE torrent SET desired = ? WHERE id = ?', safeDesire(note.desired), id)
   }
   return gone
 }
@@ -206,7 +233,11 @@ export function saveCopy(sql: Sql, copies: Copies, id: TorrentId): void {
     id,
   ) as CopyNote['wishes']
   const { dir, volume, desired, addedAt, trackers } = row
-  const note: CopyNote = { id, dir, volume, desired, addedAt, trackers, wishes }
+  const trash = trashOf(sql, id)
+  const note: CopyNote = {
+    ...{ id, dir, volume, desired, addedAt, trackers, wishes },
+    ...(trash === null ? {} : { trash }),
+  }
   const saved = copies.has(hash) && (row.pieceCount === 0 || !copies.hasLink(hash))
   copies.save(hash, note, saved ? null : readMetainfo(sql, id).torrent)
 }

@@ -126,7 +126,7 @@ CREATE TABLE meta (
 ) STRICT, WITHOUT ROWID;
 `
 
-/** In what order a torrent's pieces are fetched, and when its seeding ends. */
+/** In what order a torrent's pieces are fetched, when its seeding ends, and what lies in the trash. */
 export const SCHEMA_2 = `
 ALTER TABLE torrent ADD COLUMN sequential INTEGER NOT NULL DEFAULT 0 CHECK (sequential IN (0, 1));
 ALTER TABLE torrent ADD COLUMN first_last INTEGER NOT NULL DEFAULT 0 CHECK (first_last IN (0, 1));
@@ -136,4 +136,16 @@ ALTER TABLE torrent ADD COLUMN goal_time INTEGER;
 ALTER TABLE torrent ADD COLUMN goal_idle INTEGER;
 -- The sentence of the goal that paused it.
 ALTER TABLE torrent ADD COLUMN reached TEXT;
+-- Removed and not yet gone: the row of the torrent says 'trashed' meanwhile. desired is what it said before; until is
+-- when it goes for good; dir is the folder that it was removed from.
+CREATE TABLE trash (
+  torrent_id INTEGER PRIMARY KEY REFERENCES torrent (id) ON DELETE CASCADE,
+  at         INTEGER NOT NULL,
+  until      INTEGER NOT NULL,
+  data       INTEGER NOT NULL CHECK (data IN (0, 1)),
+  dir        TEXT    NOT NULL,
+  desired    TEXT    NOT NULL,
+  phase      TEXT    NOT NULL CHECK (phase IN ('going', 'there', 'back')),
+  caller     TEXT    NOT NULL
+) STRICT;
 `

@@ -241,7 +241,7 @@ function storeOver(thread: Thread, facts: OpenFacts, notice: Notice | null): Ope
     probe: () => thread.probe(),
     backup: (path) => thread.backup(path),
     restore: (path) => thread.restore(path),
-    torrents: () => thread.call('torrents'),
+    torrents: (only) => (only === undefined ? thread.call('torrents') : thread.call('torrents', only)),
     add: (torrent) =>
       thread.call('add', { ...torrent, info: own(torrent.info), torrent: own(torrent.torrent) }),
     metainfo: (id) => thread.call('metainfo', id),
@@ -277,6 +277,9 @@ function storeOver(thread: Thread, facts: OpenFacts, notice: Notice | null): Ope
     setJob: (id, step, args) => thread.call('setJob', id, step, args),
     endJob: (id) => thread.call('endJob', id),
     relocate: (relocation) => thread.call('relocate', relocation),
+    trash: () => thread.call('trash'),
+    setTrash: (row) => thread.call('setTrash', row),
+    endTrash: (id) => thread.call('endTrash', id),
     close: () => thread.close(),
   }
 }

@@ -51,7 +51,7 @@ interface TotalsColumns {
   readonly seeding_ms: number
 }
 
-const DESIRED: readonly string[] = ['running', 'forced', 'paused', 'removed', 'removedWithData']
+const DESIRED: readonly string[] = ['running', 'forced', 'paused', 'removed', 'removedWithData', 'trashed']
 
 /** Throws NOT_FOUND for a torrent that is not there. */
 export function pieceCount(sql: Sql, id: TorrentId): number {
@@ -123,7 +123,9 @@ function toRow(row: TorrentColumns, totals: TotalsColumns | undefined, trackers:
   }
 }
 
-function toHashes(row: TorrentColumns): Hashes {
+export type HashColumns = Pick<TorrentColumns, 'hash_v1' | 'hash_v2'>
+
+export function toHashes(row: HashColumns): Hashes {
   return {
     ...(row.hash_v1 === null ? {} : { v1: row.hash_v1 }),
     ...(row.hash_v2 === null ? {} : { v2: row.hash_v2 }),
@@ -131,7 +133,7 @@ function toHashes(row: TorrentColumns): Hashes {
 }
 
 /** A word that an edited database brings in does the least harm as a pause. */
-function toDesired(word: string): Desired {
+export function toDesired(word: string): Desired {
   return DESIRED.includes(word) ? (word as Desired) : 'paused'
 }
 
@@ -231,7 +233,9 @@ export function readMetainfo(
 }
 
 export function setDesired(sql: Sql, ids: readonly TorrentId[], desired: Desired): void {
-  for (const id of ids) sql.run('UPDATE torrent SET desired = ?, reached = NULL WHERE id = ?', desired, id)
+  const unless = desired.startsWith('removed') ? '' : ' AND id NOT IN (SELECT torrent_id FROM trash)'
+  for (const id of ids)
+    sql.run(`UPDATE torrent SET desired = ?, reached = NULL WHERE id = ?${unless}`, desired, id)
 }
 
 export function setFault(sql: Sql, id: TorrentId, fault: string | null): void {

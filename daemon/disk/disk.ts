@@ -129,6 +129,14 @@ class ThreadedDisk implements Disk {
     return this.lanes.of(dir).ask('mark', { dir, id })
   }
 
+  makeBelow(dir: string, names: readonly string[]): Promise<DiskFault | null> {
+    return this.lanes.of(dir).ask('makeBelow', { dir, names })
+  }
+
+  dropBelow(dir: string, names: readonly string[]): Promise<DiskFault | null> {
+    return this.lanes.of(dir).ask('dropBelow', { dir, names })
+  }
+
   pressure(): DiskPressure {
     return {
       hash: this.assembly.queued,

@@ -225,6 +225,14 @@ export interface LaneJobs extends HashJobs, MoveJobs {
   space: { ask: SpaceAsk; answer: SpaceView | DiskFault }
   prepareDir: { ask: SpaceAsk; answer: SpaceView | DiskFault }
   mark: { ask: { readonly dir: string; readonly id: string }; answer: DiskFault | null }
+  makeBelow: {
+    ask: { readonly dir: string; readonly names: readonly string[] }
+    answer: DiskFault | null
+  }
+  dropBelow: {
+    ask: { readonly dir: string; readonly names: readonly string[] }
+    answer: DiskFault | null
+  }
   bind: { ask: { readonly key: StorageKey; readonly volume: string }; answer: null }
   survey: { ask: { readonly key: StorageKey; readonly again: boolean }; answer: FileFound[] }
   /** Folders and zero-length files. */

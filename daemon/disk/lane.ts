@@ -11,6 +11,7 @@ import { type PassingPieces, passingPieces, readPart, writePart } from './move-c
 import { cleanFiles, linkFiles, nameTemps, undoFiles } from './move-files.js'
 import { lookAtAll, orFault, placeOf, siteOf } from './move-site.js'
 import { planRemoval } from './removal-plan.js'
+import { dropBelow, makeBelow } from './trash.js'
 import { deviceOf, markVolume, spaceOf } from './volume.js'
 import { serve } from './serve.js'
 import { finishFiles, removeFiles, surveyFiles, syncFiles } from './settle.js'
@@ -47,6 +48,8 @@ serve<LaneJobs>({
   space: spaceOf,
   prepareDir,
   mark: ({ dir, id }) => markVolume(dir, id),
+  makeBelow: ({ dir, names }) => makeBelow(dir, names),
+  dropBelow: ({ dir, names }) => dropBelow(dir, names),
   bind: ({ key, volume }) => {
     filesOf(key).bind(volume)
     return null

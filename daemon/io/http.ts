@@ -305,6 +305,8 @@ function requestFault(error: NodeJS.ErrnoException): HttpFault {
   if (/CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME/.test(code)) {
     return { code: 'certificate', detail: `its certificate is not valid (${code})` }
   }
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return { code: 'too-large', detail: 'the headers of its answer do not end' }
   if (code.startsWith('HPE_')) return { code: 'not-http', detail: 'its answer is not HTTP' }
   if (code === 'EPROTO' || code.startsWith('ERR_SSL')) {
     return { code: 'certificate', detail: 'a secure connection could not be made' }

@@ -323,6 +323,13 @@ export interface Disk {
   space(dir: string): Promise<SpaceView | DiskFault>
   /** Puts the mark of its volume into a folder, durably; refuses where there is one. */
   mark(dir: string, id: string): Promise<DiskFault | null>
+  /**
+   * Makes folders below a folder, one in the other, for us alone. Refuses a link (ELOOP), a file (ENOTDIR) and another
+   * volume (EXDEV) in their place.
+   */
+  makeBelow(dir: string, names: readonly string[]): Promise<DiskFault | null>
+  /** Deletes those of these folders that are empty, the innermost first. */
+  dropBelow(dir: string, names: readonly string[]): Promise<DiskFault | null>
   pressure(): DiskPressure
   /** Stops every thread after the jobs under way. */
   stop(): Promise<void>

@@ -209,9 +209,41 @@ export interface Relocation {
   readonly args: JobRow['args']
 }
 
+/** A torrent that was removed and is not yet gone. */
+export interface TrashRow {
+  readonly torrent: TorrentId
+  /** When it was removed, and when it goes for good. Milliseconds since 1970. */
+  readonly at: Millis
+  readonly until: Millis
+  /** Its files lie in the trash too. */
+  readonly data: boolean
+  /** The folder that it was removed from. */
+  readonly dir: string
+  /** What the torrent said before: `running`, `forced` or `paused`. */
+  readonly desired: Desired
+  /** `going`: its files are on their way into the trash. `back`: on their way out of it. */
+  readonly phase: 'going' | 'there' | 'back'
+  /** Who removed it. */
+  readonly caller: string
+}
+
+/** With what is shown of its torrent. */
+export interface TrashedRow extends TrashRow {
+  readonly name: string
+  readonly hashes: Hashes
+  /** Wanted bytes recorded. */
+  readonly done: Bytes
+}
+
 export interface Store {
-  /** Every torrent, one query for each table, no metainfo. Order: id. */
-  torrents(): Promise<TorrentRow[]>
+  /** Every torrent, or this one; one query for each table, no metainfo. Order: id. */
+  torrents(only?: TorrentId): Promise<TorrentRow[]>
+  /** By id. */
+  trash(): Promise<TrashedRow[]>
+  /** From now on the torrent is `trashed`, and this is known of it. */
+  setTrash(row: TrashRow): Promise<void>
+  /** It is out of the trash, and says what it said before; nothing where it was not in it. */
+  endTrash(id: TorrentId): Promise<void>
   /** Rejects with code DUPLICATE when a hash is known. */
   add(torrent: NewTorrent): Promise<TorrentId>
   /** The whole .torrent as it came, and where `info` lies in it. */
@@ -229,6 +261,7 @@ export interface Store {
     readonly wishes: FileWishRow[]
   }>
   /** Also forgets which goal paused them. */
+  /** What lies in the trash stays as it is, unless it is to be removed. */
   setDesired(ids: readonly TorrentId[], desired: Desired): Promise<void>
   /** In one transaction. Torrents that are not there are passed over. */
   setRanks(ranks: readonly RankRow[]): Promise<void>

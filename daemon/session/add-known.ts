@@ -104,6 +104,7 @@ export class KnownAdder {
       infoHashV2: hashes.v2 ?? null,
       name,
       duplicate: true,
+      fromTrash: false,
       dir,
       freeBytes: await freeBytesOf(dir, this.#ports),
       totalBytes,

@@ -16,6 +16,7 @@ import { fileRow, readMetainfo } from './add-file.js'
 import { KnownAdder } from './add-known.js'
 import { magnetRow, readMagnet } from './add-magnet.js'
 import { lookAtPlace, type Looked } from './add-place.js'
+import { type AddTrash, bringBack } from './add-trash.js'
 import { unwantedFiles } from './choice.js'
 import { Recordings } from './recordings.js'
 import type { Session } from './session.js'
@@ -36,6 +37,8 @@ export interface AdderPorts {
   readonly store: Store
   readonly session: Session
   readonly downloadDir: () => string
+  /** Without one nothing comes back. */
+  readonly trash?: AddTrash
   /** DHT nodes that a public torrent names. */
   readonly nodes?: (nodes: readonly NamedNode[]) => void
 }
@@ -83,6 +86,7 @@ export class Adder {
 
   async #addFile(bytes: Uint8Array, params: Params<'torrent.add'>, caller: Caller): Promise<Added> {
     const meta = readMetainfo(bytes)
+    const fromTrash = await this.#fromTrash(swarmKeys(meta.hashes), params, caller)
     const known = this.#byKeys(swarmKeys(meta.hashes))
     const looked =
       known === undefined
@@ -90,14 +94,26 @@ export class Adder {
         : known.lacksMetadata
           ? await this.#known.look(known, meta, params.select)
           : null
-    return (await this.#inTurn(() => this.#judge(bytes, meta, looked, params, caller))).answer
+    const { answer } = await this.#inTurn(() => this.#judge(bytes, meta, looked, params, caller))
+    return { ...(await answer), fromTrash }
   }
 
   async #addMagnet(text: string, params: Params<'torrent.add'>, caller: Caller): Promise<Added> {
     const magnet = readMagnet(text)
+    const fromTrash = await this.#fromTrash(swarmKeys(magnet.hashes), params, caller)
     const isKnown = this.#byKeys(swarmKeys(magnet.hashes)) !== undefined
     const looked = isKnown ? null : await this.#lookAt(params.dir)
-    return (await this.#inTurn(() => this.#judgeMagnet(text, magnet, looked, params, caller))).answer
+    const { answer } = await this.#inTurn(() => this.#judgeMagnet(text, magnet, looked, params, caller))
+    return { ...(await answer), fromTrash }
+  }
+
+  async #fromTrash(
+    keys: readonly SwarmKey[],
+    params: Params<'torrent.add'>,
+    caller: Caller,
+  ): Promise<boolean> {
+    const { trash } = this.#ports
+    return trash === undefined ? false : bringBack(trash, keys, params, caller)
   }
 
   async #inTurn<T>(judge: () => Promise<T>): Promise<T> {
@@ -271,6 +287,7 @@ function answerOf(id: TorrentId, row: NewTorrent, freeBytes: number): Added {
     infoHashV2: v2 ?? null,
     name,
     duplicate: false,
+    fromTrash: false,
     dir,
     freeBytes,
     totalBytes,

@@ -14,6 +14,7 @@ import { answer, loaded, type Queries } from './queries.js'
 import { Queueing } from './queueing.js'
 import { Removals } from './removals.js'
 import type { Session } from './session.js'
+import type { Trash } from './trash.js'
 
 export interface CommandPorts {
   readonly clock: Clock
@@ -22,6 +23,8 @@ export interface CommandPorts {
   readonly queries: Queries
   readonly jobs: Jobs
   readonly log: Log
+  /** Without one removals are for good. */
+  readonly trash?: Trash
 }
 
 export class Commands {
@@ -131,7 +134,9 @@ export class Commands {
   async remove(params: Params<'torrent.remove'>, caller: Caller): Promise<Result<'torrent.remove'>> {
     const picked = this.#ports.queries.many(params.ids)
     const asks = picked.flatMap((each) =>
-      'torrent' in each ? [{ torrent: each.torrent, ref: each.ref, data: params.data, caller }] : [],
+      'torrent' in each
+        ? [{ torrent: each.torrent, ref: each.ref, data: params.data, now: params.now === true, caller }]
+        : [],
     )
     const removed = await this.#removals.all(asks)
     const results = picked

@@ -6,18 +6,13 @@ import type { CrashPoint } from '../base/crash-point.js'
 import { Limiter } from '../base/limiter.js'
 import { Latency, timed } from '../base/latency.js'
 import { LoopDelay } from '../base/loop-delay.js'
-import { Announcer } from '../tracker/announcer.js'
 import { Pace } from '../tracker/pace.js'
 import { Scrapes } from '../tracker/scrapes.js'
-import type { CountSource, TrackerTransport } from '../tracker/transport.js'
 import { Wheel } from '../tracker/wheel.js'
 import { makePeerId } from '../codec/peer-id.js'
-import type { Clock } from '../ports/clock.js'
 import type { Random } from '../ports/random.js'
-import type { Database, Store, TorrentRow } from '../ports/store.js'
-import { type Millis, swarmKeys } from '../../shared/units.js'
-import type { Bulkhead } from '../swarm/bulkhead.js'
-import type { Tracker, TrackerAsks } from '../swarm/tracker-port.js'
+import type { Database, Store } from '../ports/store.js'
+import type { Millis } from '../../shared/units.js'
 import { Adder } from './add.js'
 import { beside } from './beside.js'
 import { Commands } from './commands.js'
@@ -28,10 +23,12 @@ import { createHandlers, type HandlerInit } from './handlers.js'
 import { Jobs } from './jobs.js'
 import { LsdRoom } from './lsd.js'
 import type { PeerListener, SessionNetwork } from './network.js'
+import { OwnTrackers } from './own-trackers.js'
 import { Queries } from './queries.js'
 import { queueLimits, standardGoals } from './queueing.js'
 import { Session, type SessionPorts } from './session.js'
 import type { LiveSettings } from './settings.js'
+import { Trash } from './trash.js'
 import { TrackerEdits } from './tracker-edits.js'
 
 export interface SessionRoomInit extends HandlerInit {
@@ -96,9 +93,11 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
   const wheel = new Wheel(clock)
   const pace = new Pace({ clock: wheel, transport: network.trackers })
   const scrapes = new Scrapes({ clock: wheel, pace, transport: network.trackers })
-  const trackerTransport: TrackerTransport & CountSource = {
-    announce: pace.announce.bind(pace),
-    counts: scrapes.counts.bind(scrapes),
+  const trackerPorts = {
+    clock: wheel,
+    random,
+    log,
+    transport: { announce: pace.announce.bind(pace), counts: scrapes.counts.bind(scrapes) },
   }
   /** Null until it was opened. */
   let listener: PeerListener | null = null
@@ -147,13 +146,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       pex: () => settings.values['pex.enabled'],
       tracker: (row, asks, bulkhead) => {
         const own = { peerId, key: trackerKey, port: listenPort }
-        const trackers = trackerOf(
-          own,
-          { random, clock: wheel, trackers: trackerTransport },
-          row,
-          asks,
-          bulkhead,
-        )
+        const trackers = new OwnTrackers({ row, ...own }, { ...trackerPorts, asks, bulkhead })
         return beside(lsd, 'lsd', row, asks, beside(dht, 'dht', row, asks, trackers))
       },
       keepMetadata: (id, info) => adder.keepMetadata(id, info),
@@ -166,12 +159,18 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
   const queries = new Queries({ session, store })
   const { disk, crashPoint = () => undefined } = ports
   const jobs = new Jobs({ clock, log, disk, store, session, queries, crashPoint })
-  const commands = new Commands({ clock, session, store, queries, jobs, log })
+  const trash = new Trash({
+    ...{ clock, random, log, disk, store, session, jobs, crashPoint },
+    keep: () => settings.values['trash.keep'] * 1000,
+  })
+  session.volumes.trashIn = (dir) => trash.bytesIn(dir)
+  const commands = new Commands({ clock, session, store, queries, jobs, log, trash })
   const adder: Adder = new Adder({
     clock,
     disk: ports.disk,
     store,
     session,
+    trash,
     downloadDir: () => settings.values['download.dir'],
     nodes: (nodes) => {
       dht.tryNamed(nodes)
@@ -205,6 +204,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       adder,
       commands,
       jobs,
+      trash,
       trackerEdits: new TrackerEdits({ session, store, queries }),
       queries,
       dht,
@@ -232,14 +232,17 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       await dht.apply()
       const rows = await store.jobs()
       const moving = rows.filter(({ kind }) => kind === 'move').map(({ torrent }) => torrent)
-      await session.restore(woke, new Set(moving))
+      await trash.open()
+      await session.restore(woke, new Set(moving), (row) => trash.rests(row))
       for (const torrent of session.all()) {
         if (torrent.desired === 'removed') await commands.finishRemoval(torrent)
       }
       await jobs.restore(rows)
+      trash.resume()
     },
     stop: async () => {
       listener?.close()
+      trash.stop()
       await jobs.stop()
       await session.stop()
       await dht.stop()
@@ -256,65 +259,4 @@ async function portOf(setting: number, store: Store, random: Random): Promise<nu
   const drawn = 10_000 + random.int(22_768)
   await store.setMeta('listen.port', String(drawn))
   return drawn
-}
-
-function trackerOf(
-  init: { readonly peerId: Uint8Array; readonly key: number; readonly port: () => number },
-  ports: {
-    readonly clock: Clock
-    readonly random: Random
-    readonly trackers: TrackerTransport & CountSource
-  },
-  row: TorrentRow,
-  asks: TrackerAsks,
-  bulkhead: Bulkhead,
-): Tracker {
-  const announcer = new Announcer(
-    {
-      swarmKeys: swarmKeys(row.hashes).slice(0, 1),
-      trackers: row.trackers,
-      ...init,
-    },
-    {
-      clock: bulkhead.clock(ports.clock),
-      random: ports.random,
-      transport: bulkhead.around('tracker', ports.trackers),
-      listener: {
-        stats: () => asks.stats(),
-        peers: (peers) => {
-          asks.found(peers)
-        },
-        changed: () => {
-          asks.changed()
-        },
-      },
-    },
-  )
-  return {
-    start: () => {
-      announcer.start()
-    },
-    stop: (cap, done) => {
-      announcer.stop(cap, done)
-    },
-    completed: () => {
-      announcer.complete()
-    },
-    need: (level) => {
-      announcer.setNeed(level)
-    },
-    announceNow: (urgent) => {
-      announcer.announceNow(urgent)
-    },
-    addTrackers: (more) => {
-      announcer.addTrackers(more)
-    },
-    removeTrackers: (urls) => {
-      announcer.removeTrackers(urls)
-    },
-    scrape: (done) => {
-      announcer.scrape(done)
-    },
-    views: () => announcer.views(),
-  }
 }

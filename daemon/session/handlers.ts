@@ -20,6 +20,7 @@ import type { Queries } from './queries.js'
 import { scrape } from './scrape.js'
 import type { Session } from './session.js'
 import type { LiveSettings } from './settings.js'
+import type { Trash } from './trash.js'
 import type { TrackerEdits } from './tracker-edits.js'
 import type { HouseFacts } from './why.js'
 
@@ -42,6 +43,7 @@ export interface HandlerPorts {
   readonly commands: Commands
   readonly jobs: Jobs
   readonly trackerEdits: TrackerEdits
+  readonly trash: Trash
   readonly queries: Queries
   readonly settings: LiveSettings
   readonly dht: DhtRoom
@@ -55,7 +57,7 @@ export interface HandlerPorts {
 }
 
 export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers {
-  const { session, adder, commands, jobs, queries, settings } = ports
+  const { session, adder, commands, jobs, trash, queries, settings } = ports
   const startedAt = ports.clock.now()
   return {
     'session.hello': () =>
@@ -97,6 +99,9 @@ export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers
     'torrent.announce': ({ ids }) => attempt(() => commands.announce(ids)),
     'torrent.verify': ({ ids }) => attempt(() => commands.verify(ids)),
     'torrent.remove': (params, caller) => commands.remove(params, caller),
+    'trash.list': () => now({ trash: trash.list(), bytes: trash.bytes }),
+    'trash.undo': async ({ id }, caller) => ({ torrent: await trash.undo(id ?? null, caller) }),
+    'trash.empty': async ({ ids }, caller) => ({ results: await trash.empty(ids, caller) }),
     'torrent.planRemoval': ({ ids }) => planRemovals(queries.many(ids), ports.clock),
     'torrent.select': (params, caller) => commands.select(params, caller),
     'torrent.move': (params, caller) => jobs.move(params, caller),
@@ -148,6 +153,7 @@ function status(init: HandlerInit, ports: HandlerPorts, startedAt: number): Daem
     latency: { write, sync, store: ports.storeLatency.read() },
     stalls: { ...stalls, longest: Math.round(stalls.longest) },
     faults,
+    trash: { torrents: ports.trash.size, bytes: ports.trash.bytes },
     database: databaseView(ports.database, clock.wall()),
   }
 }

@@ -26,6 +26,8 @@ export interface Job {
   readonly torrent: TorrentId
   /** Settles when it is over, or waits for a volume, or the daemon stops. */
   settled(): Promise<void>
+  /** Settles when it is over. */
+  ended(): Promise<void>
   readonly over: boolean
   view(): JobView
   /** Takes it back where that can be; else a sentence. Settles when all is as it was. */
@@ -43,6 +45,8 @@ export class Standing {
   total = 0
   /** Who waits until it is not running. */
   #waiting: (() => void)[] = []
+  /** Who waits until it is over. */
+  #ending: (() => void)[] = []
   /** The next look for a volume. */
   #retry: Cancel | null = null
   #left = false
@@ -60,11 +64,17 @@ export class Standing {
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
+  ended(): Promise<void> {
+    if (this.over) return Promise.resolve()
+    return new Promise((resolve) => this.#ending.push(resolve))
+  }
+
   end(state: 'done' | 'failed' | 'cancelled', error: string | null = null): void {
     this.#quiet()
     this.state = state
     this.error = error
     this.#tell()
+    for (const ended of this.#ending.splice(0)) ended()
   }
 
   /** Tries again later. */

@@ -9,10 +9,9 @@ import { type JobRow, StoreFault } from '../ports/store.js'
 import type { Torrent } from '../swarm/torrent.js'
 import type { Job, JobPorts } from './job.js'
 import { type MoveArgs, MoveJob } from './move-job.js'
-import { noRoom, refusal } from './move-sentences.js'
+import { noRoom, otherVolume, refusal } from './move-sentences.js'
 import { noMetadata, type Queries } from './queries.js'
 import { RemoveJob } from './remove-job.js'
-import { wishOf } from './session.js'
 import { refuseSharedPaths, rootOf } from './shared-paths.js'
 import { ANSWERS_WITHIN, silent, SURVEYS_WITHIN, within } from './within.js'
 
@@ -59,10 +58,18 @@ export class Jobs {
   async move(params: Params<'torrent.move'>, caller: Caller): Promise<Result<'torrent.move'>> {
     const torrent = this.#ports.queries.one(params.id)
     if (torrent.lacksMetadata) throw noMetadata(torrent)
+    const job = await this.bring(torrent, params.dir.replace(/(?<=.)\/+$/, ''), caller)
+    return { torrent: torrent.view(), job: job?.view() ?? null }
+  }
+
+  /**
+   * Begins to bring the files elsewhere; null: they lie there already, or there are none for the trash. Throws what a
+   * move is refused with.
+   */
+  async bring(torrent: Torrent, dir: string, caller: Caller, why?: MoveArgs['why']): Promise<MoveJob | null> {
     const busy = this.#busyWith(torrent.id)
     if (busy !== null) throw rpcError('wrongState', busy)
     this.#judging.add(torrent.id)
-    const dir = params.dir.replace(/(?<=.)\/+$/, '')
     const { id, name } = torrent
     let release = (): void => undefined
     try {
@@ -70,25 +77,23 @@ export class Jobs {
       release = this.#ports.session.reserve({ torrent: id, dir, root: rootOf(meta) })
       await refuseSharedPaths({ dir, meta, self: id }, this.#ports)
       const look = await this.#look(torrent, meta, dir)
-      if (look.same) {
+      if (why === 'trash' && !look.oneVolume) throw otherVolume(dir)
+      if (look.same || (why === 'trash' && look.files === 0)) {
         release()
-        return { torrent: torrent.view(), job: null }
+        return null
       }
-      const args: MoveArgs = { from: torrent.dir, to: dir, volume: look.volume, copied: 0 }
+      const reason = why === undefined ? {} : { why }
+      const args: MoveArgs = { from: torrent.dir, to: dir, volume: look.volume, copied: 0, ...reason }
       const step = look.oneVolume ? 'link' : 'copy'
-      const job = await this.#record({
-        torrent: id,
-        kind: 'move',
-        step,
-        args: { ...args },
-        caller: caller.name,
-      })
+      const row = { torrent: id, kind: 'move', step, args: { ...args }, caller: caller.name }
+      const job = await this.#record(row)
       this.#ports.crashPoint('move.stored')
-      this.#ports.log.info({ torrent: id, job, from: args.from, to: dir, name }, 'move')
+      this.#ports.log.info({ torrent: id, job, from: args.from, to: dir, name, ...reason }, 'move')
       const total = look.oneVolume ? look.files : look.bytes
       const init = { id: job, step, args, caller: caller.name, torrent, meta, release, total } as const
-      this.#add(new MoveJob({ ...init, resumed: false }, this.#ports))
-      return { torrent: torrent.view(), job: this.get(job) }
+      const begun = new MoveJob({ ...init, resumed: false }, this.#ports)
+      this.#add(begun)
+      return begun
     } catch (error) {
       release()
       throw error
@@ -99,7 +104,7 @@ export class Jobs {
 
   /** Removes a torrent with its files; answers why that failed, or null: it is done, or waits for a volume. */
   async remove(torrent: Torrent, caller: Caller): Promise<string | null> {
-    const running = this.#of(torrent.id)
+    const running = this.of(torrent.id)
     if (running instanceof RemoveJob) {
       running.hurry()
       return this.#outcome(running)
@@ -124,7 +129,7 @@ export class Jobs {
 
   /** Ends what is under way for a torrent that is to be removed. */
   async clear(torrent: TorrentId): Promise<void> {
-    const job = this.#of(torrent)
+    const job = this.of(torrent)
     if (job === undefined || (await giveUp(job)) === null) return
     // What cannot be taken back any more is over soon, or waits and can be given up then.
     await job.settled()
@@ -156,7 +161,7 @@ export class Jobs {
     const args = readArgs(row.args)
     if (args === null || !isStep(step)) {
       await this.#ports.store.endJob(id)
-      if (torrent.desired !== 'paused') torrent.start(wishOf(torrent))
+      if (torrent.desired === 'running' || torrent.desired === 'forced') torrent.start(torrent.desired)
       return
     }
     const meta = await this.#metainfo(torrent.id)
@@ -214,14 +219,14 @@ export class Jobs {
   }
 
   #busyWith(torrent: TorrentId): string | null {
-    const job = this.#of(torrent)
+    const job = this.of(torrent)
     if (job === undefined && !this.#judging.has(torrent)) return null
     const what = job instanceof RemoveJob ? 'removed' : 'moved'
     return `Torrent ${String(torrent)} is being ${what} already${job === undefined ? '' : ` (job ${String(job.id)})`}.`
   }
 
   /** The one under way for a torrent. */
-  #of(torrent: TorrentId): Job | undefined {
+  of(torrent: TorrentId): Job | undefined {
     return [...this.#jobs.values()].find((job) => job.torrent === torrent && !job.over)
   }
 
@@ -256,9 +261,10 @@ function isStep(step: string): step is ConstructorParameters<typeof MoveJob>[0][
 
 /** Null for what nobody of us wrote. */
 function readArgs(args: JobRow['args']): MoveArgs | null {
-  const { from, to, volume, copied } = args
+  const { from, to, volume, copied, why } = args
   const are = typeof from === 'string' && typeof to === 'string' && typeof volume === 'string'
-  return are && typeof copied === 'number' ? { from, to, volume, copied } : null
+  if (!are || typeof copied !== 'number') return null
+  return { from, to, volume, copied, ...(why === 'trash' || why === 'undo' ? { why } : {}) }
 }
 
 function isRemoved(torrent: Torrent): boolean {

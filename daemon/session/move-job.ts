@@ -26,6 +26,8 @@ export interface MoveArgs {
   readonly volume: string
   /** Files before this one are copied and synced. */
   readonly copied: FileIndex
+  /** Into the trash, or out of it; not there: because a person wants it so. */
+  readonly why?: 'trash' | 'undo'
 }
 
 interface MoveJobInit {
@@ -79,6 +81,9 @@ export class MoveJob implements Job {
 
   settled(): Promise<void> {
     return this.#standing.settled()
+  }
+  ended(): Promise<void> {
+    return this.#standing.ended()
   }
   get over(): boolean {
     return this.#standing.over
@@ -197,7 +202,7 @@ export class MoveJob implements Job {
         ? null
         : NO_LINKS.includes(fault.code)
           ? 'rename'
-          : fault.code === 'EXDEV'
+          : fault.code === 'EXDEV' && this.#args.why !== 'trash'
             ? 'copy'
             : null
     if (next === null) return fault
@@ -257,8 +262,7 @@ export class MoveJob implements Job {
         { torrent: this.torrent, dir: from, files: kept },
         'changed files were left at the old place',
       )
-    const { name } = this.#init.torrent
-    this.#ports.session.journal.note('moved', this.torrent, this.#init.caller, { name, from, to })
+    this.#note('moved', { from, to })
     await this.#end('done', null)
   }
 
@@ -277,14 +281,15 @@ export class MoveJob implements Job {
     const fault = await this.#mover.undo(step)
     if (fault !== null) return this.#wait(`${why} What was copied is deleted when ${to} can be written.`)
     this.#ports.crashPoint('move.undone')
-    const { name } = this.#init.torrent
-    this.#ports.session.journal.note('moveFailed', this.torrent, this.#init.caller, {
-      name,
-      from,
-      to,
-      reason: why,
-    })
+    this.#note('moveFailed', { from, to, reason: why })
     await this.#end(this.#cancelled ? 'cancelled' : 'failed', why)
+  }
+
+  /** Of the trash it is told by whoever began it. */
+  #note(kind: string, data: Readonly<Record<string, string>>): void {
+    const { torrent, caller } = this.#init
+    if (this.#args.why !== undefined) return
+    this.#ports.session.journal.note(kind, torrent.id, caller, { name: torrent.name, ...data })
   }
 
   async #end(state: 'done' | 'failed' | 'cancelled', error: string | null): Promise<void> {

@@ -10,6 +10,10 @@ export function refusal(fault: DiskFault, dir: string): RpcError {
   return rpcError(name, sentence(fault, dir), { dir, reason: fault.code })
 }
 
+export function otherVolume(dir: string): RpcError {
+  return rpcError('badFolder', `${dir} lies on another volume.`, { dir, reason: 'EXDEV' })
+}
+
 export function noRoom(dir: string, needed: Bytes, free: Bytes): RpcError {
   return rpcError(
     'noSpace',

@@ -12,6 +12,7 @@ import { faultSentence } from '../swarm/lifecycle.js'
 import type { Torrent } from '../swarm/torrent.js'
 import type { Jobs } from './jobs.js'
 import type { Session } from './session.js'
+import type { Trash } from './trash.js'
 import { ANSWERS_WITHIN, within } from './within.js'
 
 export interface RemovalPorts {
@@ -20,6 +21,8 @@ export interface RemovalPorts {
   readonly store: Store
   readonly jobs: Jobs
   readonly log: Log
+  /** Without one all goes at once. */
+  readonly trash?: Trash
 }
 
 export interface RemovalAsk {
@@ -28,6 +31,8 @@ export interface RemovalAsk {
   readonly ref: number | string
   /** With its files. */
   readonly data: boolean
+  /** For good, and not into the trash. */
+  readonly now?: boolean
   readonly caller: Caller
 }
 
@@ -122,10 +127,11 @@ export class Removals {
     else this.#wantFiles.delete(torrent)
   }
 
-  async #act({ torrent, data, caller }: RemovalAsk): Promise<Refusal> {
+  async #act(ask: RemovalAsk): Promise<Refusal> {
+    const { torrent, data } = ask
     if (this.#ports.session.get(torrent.id) !== torrent) return data ? this.#gone(torrent) : null
     try {
-      const refused = await (data ? this.#ports.jobs.remove(torrent, caller) : this.#remove(torrent, caller))
+      const refused = await this.#do(ask)
       return refused === null ? null : { code: ERRORS.storeFailed.code, message: refused }
     } catch (error) {
       if (!(error instanceof StoreFault)) throw error
@@ -134,9 +140,19 @@ export class Removals {
     }
   }
 
+  #do({ torrent, data, now = false, caller }: RemovalAsk): Promise<string | null> {
+    const { trash, jobs } = this.#ports
+    if (trash?.keeps === true && !now) {
+      const wantsData = (): boolean => this.#wantFiles.has(torrent.id)
+      return trash.put(torrent, { data, caller, wantsData })
+    }
+    return data ? jobs.remove(torrent, caller) : this.#remove(torrent, caller)
+  }
+
   /** By a removal that was asked for before: where that left the files, they are nobody's any more. */
   #gone(torrent: Torrent): Refusal {
-    if (this.#ports.jobs.hasRemoved(torrent.id)) return null
+    const { jobs, trash } = this.#ports
+    if (jobs.hasRemoved(torrent.id) || trash?.holdsFiles(torrent.id) === true) return null
     const message = `${torrent.name} was removed already, without its files; they stay in ${torrent.dir}.`
     return { code: ERRORS.noSuchTorrent.code, message }
   }

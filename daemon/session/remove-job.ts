@@ -8,6 +8,7 @@ import { StoreFault } from '../ports/store.js'
 import { faultSentence } from '../swarm/lifecycle.js'
 import type { Live } from '../swarm/live.js'
 import type { Torrent } from '../swarm/torrent.js'
+import { trashPlaceOf } from './trash-place.js'
 import { type Job, type JobPorts, Standing } from './job.js'
 
 interface RemoveJobInit {
@@ -62,6 +63,9 @@ export class RemoveJob implements Job {
 
   settled(): Promise<void> {
     return this.#standing.settled()
+  }
+  ended(): Promise<void> {
+    return this.#standing.ended()
   }
 
   /** Where it waits it looks at once. */
@@ -127,12 +131,18 @@ export class RemoveJob implements Job {
     await store.clearHave(torrent.id)
     if (this.id > 0) await store.setJob(this.id, 'files', { hadData })
     crashPoint('remove.cleared')
-    const fault = await this.#delete()
+    const place = trashPlaceOf(torrent)
+    // The folder of the torrent in the trash goes with its files: where it is gone they are.
+    const isGone = place !== null && 'code' in (await this.#ports.disk.space(torrent.dir))
+    const fault = isGone ? null : await this.#delete()
     if (fault !== null) return this.#keep(fault)
+    // What cannot be deleted of the folders is empty and harms nobody.
+    if (place !== null) await this.#ports.disk.dropBelow(place.dir, place.names)
     crashPoint('remove.deleted')
     await store.remove(torrent.id)
     session.forget(torrent)
-    session.journal.note('removed', torrent.id, caller, { name: torrent.name, data: true })
+    const kind = trashPlaceOf(torrent) === null ? 'removed' : 'emptied'
+    session.journal.note(kind, torrent.id, caller, { name: torrent.name, data: true })
     this.#standing.end('done')
   }
 
@@ -151,7 +161,7 @@ export class RemoveJob implements Job {
   /** The folder is not there; or another volume is, and nothing of the torrent on it: an empty mount point. */
   async #isAway(): Promise<boolean> {
     const { torrent, hadData } = this.#init
-    const space = await this.#ports.disk.space(torrent.dir)
+    const space = await this.#ports.disk.space(trashPlaceOf(torrent)?.dir ?? torrent.dir)
     if ('code' in space) return hadData
     if (space.volume === torrent.volume || !hadData) return false
     const live = await new Promise<Live | null>((resolve) => {

@@ -186,11 +186,13 @@ export class Session {
 
   /**
    * Brings back every torrent of the store; one that cannot be started never stops the others. `woke` is called when
-   * the machine has got other addresses, within a minute. Those `held` are started by whoever holds them.
+   * the machine has got other addresses, within a minute. Those `held` are started by whoever holds them;
+   * those that `rest` are not brought back.
    */
   async restore(
     woke: (gap: Millis) => void = () => undefined,
     held: ReadonlySet<TorrentId> = new Set(),
+    rests: (row: TorrentRow) => boolean = () => false,
   ): Promise<void> {
     const { store, clock, log, addresses } = this.#ports
     this.#clean = (await store.getMeta('clean')) === 'yes'
@@ -198,7 +200,7 @@ export class Session {
     this.journal.continueFrom(await store.lastSeq())
     const verdict = await this.#crashes.judge()
     if (verdict.guilty !== null) await this.#hold(verdict.guilty)
-    const rows = await store.torrents()
+    const rows = (await store.torrents()).filter((row) => !rests(row))
     const blocked = await store.blocked()
     for (const row of rows) this.register(row, blocked.get(row.id))
     this.#startAll(verdict, held)
@@ -316,12 +318,13 @@ export class Session {
   }
 
   /** A torrent of the store becomes a live one; it does nothing until it is started. */
-  register(row: TorrentRow, blocked?: string): Torrent {
+  register(row: TorrentRow, blocked?: string, clean = this.#clean): Torrent {
     const { peerId, client: version, maxPeers } = this.#init
     const bulkhead = new Bulkhead({ torrent: row.id }, this.#bulkheadPorts)
-    const init = { row, peerId, version, maxPeers, clean: this.#clean, blocked }
+    const init = { row, peerId, version, maxPeers, clean, blocked }
     const torrent = new Torrent(init, new Means(bulkhead, this.#shared))
     this.#torrents.set(torrent.id, torrent)
+    this.#removed.delete(torrent.id)
     for (const key of torrent.keys) {
       this.#byKey.set(key, torrent)
       this.#byMark.set(swarmMark(key), key)

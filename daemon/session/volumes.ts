@@ -3,6 +3,7 @@
  * id of ours is put into it and remembered: an empty mount point, or another volume in its place, has no such file or
  * another one. Then nothing is made or written there, and nothing is checked.
  */
+import type { Bytes } from '../../shared/units.js'
 import type { Disk, SpaceView } from '../ports/disk.js'
 import type { Random } from '../ports/random.js'
 import type { Store } from '../ports/store.js'
@@ -24,6 +25,8 @@ interface Known {
 }
 
 export class Volumes implements Place {
+  /** What the trash holds of the files of a folder; set by whoever has one. */
+  trashIn: (dir: string) => Bytes = () => 0
   /** st_dev, as it was at the start: asking for it anew would wait for a disk. */
   readonly #homeVolume: string
   readonly #ports: VolumesPorts

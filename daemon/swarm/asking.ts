@@ -92,11 +92,18 @@ export class Asking {
     return left
   }
 
+  /** So many blocks of a peer that were asked for will not come: the limit has them back where it counted them. */
+  giveBack(peer: Peer, blocks: number): void {
+    const free = Math.min(blocks, peer.unmetered)
+    peer.outstanding -= blocks
+    peer.unmetered -= free
+    if (blocks > free) this.#ports.downLimit.give((blocks - free) * BLOCK_SIZE)
+  }
+
   /** Takes a request back from a peer. */
   withdraw(peer: Peer, piece: PieceIndex, block: number): void {
     const length = this.#pieces.blockLength(piece, block)
-    peer.outstanding--
-    this.#ports.downLimit.give(length)
+    this.giveBack(peer, 1)
     const bytes = Buffer.allocUnsafe(out.REQUEST_SIZE)
     out.writeCancel(bytes, 0, piece, block * BLOCK_SIZE, length)
     peer.send(bytes)

@@ -54,8 +54,9 @@ export class Blocking {
     const since = this.#trouble.since(by, now)
     course.next()
     this.#ports.endRun()
-    course.set({ kind: 'blocked', by, since, retryAt: now + retryDelay(by) })
-    this.#tell(by, since === now)
+    const told = by.kind === 'space' ? { ...by, trash: means.place.trashIn?.(by.dir) ?? 0 } : by
+    course.set({ kind: 'blocked', by: told, since, retryAt: now + retryDelay(by) })
+    this.#tell(told, since === now)
     data.close('blocked', () => undefined)
     this.#retryLater(by)
   }

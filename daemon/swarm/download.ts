@@ -171,7 +171,7 @@ export class Downloader {
     this.#receiving.revoke(peer)
     // Who lies and leaves before the verdict is to be found all the same.
     const stone = this.#pieces.hasGiven(peer.handle) ? this.#blame.bury(peer) : undefined
-    this.#giveBack(this.#pieces.forget(peer.handle, stone))
+    this.#asking.giveBack(peer, this.#pieces.forget(peer.handle, stone))
     peer.outstanding = 0
     peer.piece = -1
     if (peer.hungry) this.#shares.expire()
@@ -194,21 +194,15 @@ export class Downloader {
     this.#standBack(peer)
     this.#pieces.disown(peer.handle)
     if (peer.fast) return
-    this.#giveBack(this.#pieces.release(peer.handle))
+    this.#asking.giveBack(peer, this.#pieces.release(peer.handle))
     peer.outstanding = 0
-  }
-
-  /** So many blocks that were asked for will not come. */
-  #giveBack(blocks: number): void {
-    if (blocks > 0) this.#ports.downLimit.give(blocks * BLOCK_SIZE)
   }
 
   rejected(peer: Peer, piece: PieceIndex, begin: Bytes): void {
     const block = Math.floor(begin / BLOCK_SIZE)
     if (peer.peerChoking) peer.offeredFast.delete(piece)
     if (!this.#pieces.releaseBlock(piece, block, peer.handle, this.#ports.clock.now())) return
-    peer.outstanding--
-    this.#giveBack(1)
+    this.#asking.giveBack(peer, 1)
   }
 
   // --- asking
@@ -242,6 +236,7 @@ export class Downloader {
     const granted = metered ? downLimit.take(room * BLOCK_SIZE, this.refill) : room * BLOCK_SIZE
     const left = this.#asking.round(peer, Math.floor(granted / BLOCK_SIZE), now)
     if (metered) downLimit.give(left * BLOCK_SIZE)
+    else peer.unmetered = peer.outstanding
     this.#noteHunger(peer)
     if (left > 0) this.#rushSoon()
     return granted >= room * BLOCK_SIZE
@@ -340,8 +335,7 @@ export class Downloader {
       const peer = this.#ports.peer(handle)
       if (peer === undefined || age < peer.depth.blockTimeout) return
       if (!this.#pieces.releaseBlock(piece, block, handle, now)) return
-      peer.outstanding--
-      this.#giveBack(1)
+      this.#asking.giveBack(peer, 1)
       if (peer.receivingPiece === piece && peer.receivingBlock === block) this.#receiving.revoke(peer)
       peer.depth.snub()
       late.add(peer)

@@ -14,7 +14,13 @@ export type Fault =
   /** Its volume is not there, or another one is in its place. */
   | { readonly kind: 'volume'; readonly dir: string }
   /** No room for what is missing; null: it is not known how much. */
-  | { readonly kind: 'space'; readonly dir: string; readonly missing: Bytes | null }
+  | {
+      readonly kind: 'space'
+      readonly dir: string
+      readonly missing: Bytes | null
+      /** What the trash holds there; not there: nothing. */
+      readonly trash?: Bytes
+    }
   /** Finished files were changed by somebody: they are neither served nor written over. */
   | { readonly kind: 'changed'; readonly count: number; readonly example: string }
   /** What a magnet link names cannot be added; the sentence says why. */
@@ -58,7 +64,7 @@ export function faultSentence(by: Fault): string {
     case 'volume':
       return `The volume of ${by.dir} is not there, or another one is in its place; the torrent goes on by itself when it is back, or with what is there now after "torrentinoctl verify".`
     case 'space':
-      return `No space left in ${by.dir}${by.missing === null ? '' : `: ${formatBytes(by.missing)} more are needed`}; the download goes on by itself when there is room.`
+      return `No space left in ${by.dir}${by.missing === null ? '' : `: ${formatBytes(by.missing)} more are needed`}; ${trashHint(by.trash ?? 0)}the download goes on by itself when there is room.`
     case 'changed':
       return `${by.count === 1 ? 'A finished file was' : `${String(by.count)} finished files were`} changed by another program (${by.example}); put the old content back, or run "torrentinoctl verify" to fetch it again over the change.`
     case 'bug':
@@ -72,6 +78,12 @@ export function faultSentence(by: Fault): string {
     case 'store':
       return `${storeSentence(by.code)}; what is done now is not recorded until it can be.`
   }
+}
+
+function trashHint(trash: Bytes): string {
+  return trash === 0
+    ? ''
+    : `the trash holds ${formatBytes(trash)} there, which "torrentinoctl trash --empty" frees; `
 }
 
 function storeSentence(code: string): string {

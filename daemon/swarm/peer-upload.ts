@@ -29,6 +29,8 @@ export interface UploadRun {
   readonly mask: number
   /** Payload that was asked for. */
   readonly bytes: Bytes
+  /** What of it the limit counts. */
+  readonly metered: Bytes
 }
 
 /** A run on its way from the disk. */

@@ -117,6 +117,8 @@ export class Peer implements LinkHandler, WireHandler {
   uploadOnly = false
   /** Blocks asked for and not come. */
   outstanding = 0
+  /** Of these, at least so many were asked for while nothing was limited: they are not given back to the limit. */
+  unmetered = 0
   /** The piece whose blocks it is asked for, or -1. */
   piece: PieceIndex = -1
   /** The block whose bytes are arriving in a slot; -1 and -1 for none. */

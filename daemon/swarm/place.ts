@@ -6,6 +6,8 @@ import type { Fault } from './lifecycle.js'
 export interface Place {
   /** `accept`: what is there now is taken for what was there before; the user said so. */
   look(dir: string, accept?: boolean): Promise<SpaceView | Fault>
+  /** What removed torrents still hold of the folder; not there: nothing. */
+  trashIn?(dir: string): Bytes
 }
 
 /** What is missing for so many bytes, so that the reserve stays free; null: there is room. */

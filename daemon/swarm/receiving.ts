@@ -70,7 +70,10 @@ export class Receiving {
     if (asked) peer.depth.onBlock(now, this.#ports.pieces.waited(piece, block, peer.handle, now))
     // Another copy is arriving, or is here. While it arrives this request stands, so that the peer is not asked again.
     if (!kept) return this.#ports.wasted(length)
-    if (asked) peer.outstanding--
+    if (asked) {
+      peer.outstanding--
+      if (peer.unmetered > 0) peer.unmetered--
+    }
     // It may have been taken back from this peer, which was slow, and asked of another.
     if (!asked || this.#ports.pieces.duplicates > 0) this.#cancelOthers(peer, piece, block)
     const receipt = this.#ports.pieces.received(piece, block, peer.handle, now)

@@ -146,15 +146,18 @@ export class Uploader {
     const wanted = shared
       ? asked
       : pieceOf(asked, (begin - start) / BLOCK_SIZE, Math.min(MOST_SMALL, window / 2))
+    const limited = this.#ports.upLimit.rate !== null
     const mask = this.#allowed(peer, wanted, size)
     if (mask === 0) return null
+    const bytes = bytesOf(mask, size)
+    const metered = limited ? bytes : 0
     queue.takeMask(piece, extent, size, mask)
     const common = { piece, reader: peer, patient: !peer.upload.eager, shared }
     if (shared) {
       const follows = peer.upload.follows(piece, extent)
       const ahead = follows ? Math.min(READ_AHEAD, this.#ports.pieceSize(piece) - start - size) : 0
       const lengths = size === EXTENT_SIZE ? ALL_BLOCKS : lengthsOf(0, blocks, size)
-      return { piece, read: { ...common, offset: start, lengths, ahead }, mask, bytes: bytesOf(mask, size) }
+      return { piece, read: { ...common, offset: start, lengths, ahead }, mask, bytes, metered }
     }
     const { first: from, end } = nextRun(mask, 0) ?? { first: 0, end: 0 }
     const offset = start + from * BLOCK_SIZE
@@ -162,20 +165,23 @@ export class Uploader {
       piece,
       read: { ...common, offset, lengths: lengthsOf(from, end, size) },
       mask: 0,
-      bytes: bytesOf(mask, size),
+      bytes,
+      metered,
     }
   }
 
   /** Requests that are not whole blocks are read as they are. */
   #oddRun(peer: Peer, first: UploadRequest): UploadRun | null {
     const { piece, begin, length } = first
+    const limited = this.#ports.upLimit.rate !== null
     const granted = this.#ports.upLimit.take(length, this.#again(peer), length)
     if (granted === 0) return null
     // One at a time where there is a limit, so that what was granted is what is taken.
-    const run = peer.upload.queue.takeRun(this.#ports.upLimit.rate === null ? ODD_BYTES : length)
+    const run = peer.upload.queue.takeRun(limited ? length : ODD_BYTES)
     const lengths = run.map((request) => request.length)
     const read = { piece, offset: begin, lengths, reader: peer, patient: true, shared: false }
-    return { piece, read, mask: 0, bytes: lengths.reduce((sum, bytes) => sum + bytes, 0) }
+    const bytes = lengths.reduce((sum, each) => sum + each, 0)
+    return { piece, read, mask: 0, bytes, metered: limited ? granted : 0 }
   }
 
   /** The lowest blocks of the mask that the limit lets through. */
@@ -254,7 +260,7 @@ export class Uploader {
   /** What was read for nothing is neither unsent nor metered. */
   #end(peer: Peer, run: UploadRun): void {
     peer.upload.unsent -= run.bytes
-    this.#ports.upLimit.give(run.bytes)
+    this.#ports.upLimit.give(run.metered)
   }
 }
 

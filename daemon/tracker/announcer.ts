@@ -7,7 +7,7 @@ import type { AnnounceEvent, AnnounceRequest } from '../codec/announce.js'
 import type { Clock } from '../ports/clock.js'
 import type { Random } from '../ports/random.js'
 import { Campaign } from './campaign.js'
-import type { Need } from './campaign.js'
+import type { CampaignOwner, Need } from './campaign.js'
 import type { Standing } from './standing.js'
 import { Tiers } from './tiers.js'
 import type { Tracker } from './tiers.js'
@@ -39,6 +39,11 @@ export interface AnnouncerListener {
   peers(peers: readonly PeerAddress[], key: SwarmKey): void
   /** A view may have changed. */
   changed(): void
+  /**
+   * For the log: what is told of a tracker is another thing than before. Both are redacted; without a message all is
+   * well again.
+   */
+  said?(tracker: string, failing: boolean, message: string | null): void
 }
 
 export interface AnnouncerPorts {
@@ -51,7 +56,7 @@ export interface AnnouncerPorts {
 /** Peers asked for at once. */
 const NUMWANT = 80
 
-export class Announcer {
+export class Announcer implements CampaignOwner {
   private readonly init: AnnouncerInit
   private readonly ports: AnnouncerPorts
   /** Shared by the swarm keys: a tracker that answers one is tried first for the other too. */
@@ -68,16 +73,8 @@ export class Announcer {
     this.init = init
     this.ports = ports
     this.tiers = new Tiers(init.trackers, ports.random)
-    const campaignPorts = {
-      clock: ports.clock,
-      random: ports.random,
-      transport: ports.transport,
-      request: this.request.bind(this),
-      answered: this.answered.bind(this),
-      changed: () => {
-        ports.listener.changed()
-      },
-    }
+    const { clock, random, transport } = ports
+    const campaignPorts = { clock, random, transport, owner: this }
     this.campaigns = init.swarmKeys.map(
       (swarmKey) => new Campaign({ swarmKey, tiers: this.tiers }, campaignPorts),
     )
@@ -196,11 +193,9 @@ export class Announcer {
     return moment === null ? null : this.ports.clock.wall() + (moment - this.ports.clock.now())
   }
 
-  private request(
-    swarmKey: SwarmKey,
-    event: AnnounceEvent | null,
-    trackerId: Uint8Array | null,
-  ): AnnounceRequest {
+  // --- what its campaigns ask
+
+  request(swarmKey: SwarmKey, event: AnnounceEvent | null, trackerId: Uint8Array | null): AnnounceRequest {
     const { uploaded, downloaded, left } = this.ports.listener.stats()
     const wanted = event !== 'stopped' && this.need !== 'none'
     return {
@@ -217,8 +212,17 @@ export class Announcer {
     }
   }
 
-  private answered(key: SwarmKey, peers: readonly PeerAddress[]): void {
+  answered(key: SwarmKey, peers: readonly PeerAddress[]): void {
     if (peers.length > 0) this.ports.listener.peers(peers, key)
+  }
+
+  changed(): void {
+    this.ports.listener.changed()
+  }
+
+  said(tracker: Tracker, { failures, message }: Standing): void {
+    const told = message === null ? null : redactText(message)
+    this.ports.listener.said?.(redactTracker(tracker.url), failures > 0, told)
   }
 }
 

@@ -24,14 +24,16 @@ export interface CampaignPorts {
   readonly clock: Clock
   readonly random: Random
   readonly transport: TrackerTransport & Partial<CountSource>
+  readonly owner: CampaignOwner
+}
+
+export interface CampaignOwner {
   /** The request of now, with the counts of this session. */
-  readonly request: (
-    key: SwarmKey,
-    event: AnnounceEvent | null,
-    trackerId: Uint8Array | null,
-  ) => AnnounceRequest
-  readonly answered: (key: SwarmKey, peers: readonly PeerAddress[]) => void
-  readonly changed: () => void
+  request(key: SwarmKey, event: AnnounceEvent | null, trackerId: Uint8Array | null): AnnounceRequest
+  answered(key: SwarmKey, peers: readonly PeerAddress[]): void
+  changed(): void
+  /** What is told of a tracker is another thing than before: it fails, or for another reason, or answers again. */
+  said(tracker: Tracker, standing: Standing): void
 }
 
 /** Peers are asked for again after this at the earliest, doubled each time, where the tracker names no minimum. */
@@ -184,7 +186,7 @@ export class Campaign {
   /** Tells a removed tracker `stopped`, once. */
   private part(tracker: Tracker, standing: Standing): void {
     const open = (this.parting ??= new Set())
-    const request = this.ports.request(this.key, 'stopped', standing.trackerId)
+    const request = this.ports.owner.request(this.key, 'stopped', standing.trackerId)
     const cancel = this.ports.transport.announce(tracker.url, request, () => {
       open.delete(cancel)
       if (open.size === 0) this.finishStop?.()
@@ -211,7 +213,7 @@ export class Campaign {
       for (const standing of this.standings.values()) standing.busy = false
       for (const standing of this.standings.values()) standing.before = null
       done()
-      this.ports.changed()
+      this.ports.owner.changed()
     }
     this.finishStop = finish
     for (const [tracker, standing] of this.standings) {
@@ -221,7 +223,7 @@ export class Campaign {
       standing.busy = true
       const cancel = this.ports.transport.announce(
         tracker.url,
-        this.ports.request(this.key, 'stopped', standing.trackerId),
+        this.ports.owner.request(this.key, 'stopped', standing.trackerId),
         (result) => {
           standing.busy = false
           standing.before = null
@@ -235,7 +237,7 @@ export class Campaign {
     }
     if (open.size === 0) finish()
     else timer = this.ports.clock.after(cap, finish)
-    this.ports.changed()
+    this.ports.owner.changed()
   }
 
   /** Asks one tracker for its counts without an announce; `done` hears null, or why there are none. */
@@ -255,7 +257,7 @@ export class Campaign {
       if (result.ok && counts !== undefined) standing.scraped(counts, result.again, this.ports.clock.now())
       if (!result.ok) done(result.fault.message)
       else done(counts === undefined ? 'The tracker counts nobody in this swarm.' : null)
-      this.ports.changed()
+      this.ports.owner.changed()
     })
   }
 
@@ -304,13 +306,13 @@ export class Campaign {
       this.urgent = false
       if (!this.greeting) this.last = null
       this.rest()
-      this.ports.changed()
+      this.ports.owner.changed()
       return
     }
     this.fresh = this.fresh?.filter((each) => each !== tracker) ?? null
     const standing = this.standingOf(tracker)
     const event = eventFor(standing)
-    const request = this.ports.request(this.key, event, standing.trackerId)
+    const request = this.ports.owner.request(this.key, event, standing.trackerId)
     this.phase = 'announcing'
     standing.busy = true
     standing.askedAt = this.ports.clock.now()
@@ -326,14 +328,14 @@ export class Campaign {
       this.waitsOf(standing),
       this.urgent,
     )
-    this.ports.changed()
+    this.ports.owner.changed()
   }
 
   private waitsOf(standing: Standing): Waits {
     return (before) => {
       standing.before = before
       if (before === null) standing.askedAt = this.ports.clock.now()
-      this.ports.changed()
+      this.ports.owner.changed()
     }
   }
 
@@ -344,12 +346,15 @@ export class Campaign {
     result: AnnounceResult,
   ): void {
     const now = this.ports.clock.now()
+    const before = standing.message
     if (!result.ok) {
       standing.failed(result.fault, now, this.ports.random)
+      if (standing.message !== before) this.ports.owner.said(tracker, standing)
       this.tryNext()
       return
     }
     standing.answered(result.answer, now)
+    if (standing.message !== before) this.ports.owner.said(tracker, standing)
     standing.started = true
     this.count(tracker, standing, result.answer)
     if (request.event === 'completed') standing.owesCompleted = false
@@ -363,8 +368,8 @@ export class Campaign {
       this.queue = []
       this.rest()
     }
-    this.ports.answered(this.key, result.answer.peers)
-    this.ports.changed()
+    this.ports.owner.answered(this.key, result.answer.peers)
+    this.ports.owner.changed()
   }
 
   /** One that was added answered: the round that was there before goes on waiting for what it waited for. */

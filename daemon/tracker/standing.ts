@@ -1,4 +1,5 @@
 /** How we stand with one tracker for one swarm key: what it knows of us, and when it may be asked again. */
+import { formatDuration } from '../../shared/text.js'
 import type { Millis } from '../../shared/units.js'
 import type { AnnounceAnswer, AnnounceFault, ScrapeCounts } from '../codec/announce.js'
 import type { Random } from '../ports/random.js'
@@ -69,9 +70,10 @@ export class Standing {
     this.notBefore = 0
     this.answeredAt = now
     this.interval = Math.min(Math.max(told, least, SHORTEST_INTERVAL), LONGEST_INTERVAL)
+    const odd = told < SHORTEST_INTERVAL || told > LONGEST_INTERVAL
     this.minInterval = least
     this.trackerId = answer.trackerId ?? this.trackerId
-    this.message = answer.warning
+    this.message = answer.warning ?? (odd ? oddInterval(told, this.interval) : null)
     this.seeds = answer.seeds ?? this.seeds
     this.leechers = answer.leechers ?? this.leechers
     this.downloads = answer.downloads ?? this.downloads
@@ -101,4 +103,8 @@ export class Standing {
     const wait = Math.round(doubled * (0.8 + 0.4 * random.float()))
     this.notBefore = now + Math.max(wait, Math.min(fault.retryIn ?? 0, LONGEST_INTERVAL))
   }
+}
+
+function oddInterval(told: Millis, kept: Millis): string {
+  return `its interval of ${formatDuration(told / 1000)} is not kept to, it is asked every ${formatDuration(kept / 1000)}`
 }

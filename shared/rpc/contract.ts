@@ -18,6 +18,7 @@ import {
   type SeedGoals,
   type TorrentView,
   type TrackerView,
+  type TrashView,
   type WhyView,
 } from '../views.js'
 
@@ -95,6 +96,11 @@ export type PlanPerTorrent =
   | { readonly ref: TorrentRef; readonly ok: true; readonly plan: RemovalPlanView }
   | Extract<PerTorrent, { readonly ok: false }>
 
+/** What became of one torrent in the trash. */
+export type EmptiedPerTorrent =
+  | { readonly ref: TorrentRef; readonly ok: true; readonly torrent: TrashView }
+  | Extract<PerTorrent, { readonly ok: false }>
+
 type Fields<T> = { readonly [K in keyof T]-?: z.ZodType<T[K]> }
 
 /** An object schema that has exactly the fields of the view: one missing or one too many does not compile. */
@@ -132,7 +138,7 @@ const torrentFields: Fields<TorrentView> = {
   infoHashV2: hexHash.nullable(),
   name: z.string(),
   state: stateKind,
-  desired: z.enum(['running', 'forced', 'paused', 'removed', 'removedWithData']),
+  desired: z.enum(['running', 'forced', 'paused', 'removed', 'removedWithData', 'trashed']),
   progress: fraction,
   checkProgress: fraction.nullable(),
   moveProgress: fraction.nullable(),
@@ -309,6 +315,7 @@ export const daemonView = view<DaemonView>({
   latency: z.object({ write: took, sync: took, store: took }),
   stalls: z.object({ count, longest: count, phase: z.string().nullable() }),
   faults: z.object({ peers: count, torrents: count }),
+  trash: z.object({ torrents: count, bytes: count }),
   database: z.object({ problem: z.string().nullable(), notice: z.string().nullable() }),
 })
 
@@ -379,6 +386,22 @@ export const removalPlanView = view<RemovalPlanView>({
   stays: z.array(z.string()),
   moreStays: count,
 })
+export const trashView = view<TrashView>({
+  id: torrentId,
+  infoHash: hexHash.nullable(),
+  infoHashV2: hexHash.nullable(),
+  name: z.string(),
+  data: z.boolean(),
+  bytes: count,
+  dir: z.string(),
+  removedAt: time,
+  until: time,
+  by: z.string(),
+})
+const emptied: z.ZodType<EmptiedPerTorrent> = z.discriminatedUnion('ok', [
+  z.object({ ref, ok: z.literal(true), torrent: trashView }),
+  z.object({ ref, ok: z.literal(false), error: z.object({ code: z.int(), message: z.string() }) }),
+])
 const planPerTorrent: z.ZodType<PlanPerTorrent> = z.discriminatedUnion('ok', [
   z.object({ ref, ok: z.literal(true), plan: removalPlanView }),
   z.object({ ref, ok: z.literal(false), error: z.object({ code: z.int(), message: z.string() }) }),
@@ -447,7 +470,7 @@ export const contract = {
     z.object({ events: z.array(eventView), more: z.boolean() }),
   ),
   'torrent.add': method(
-    'Adds a torrent from the bytes of its .torrent file (base64) or from a magnet link; a known one gets its trackers added.',
+    'Adds a torrent from the bytes of its .torrent file (base64) or from a magnet link; a known one gets its trackers added, and one whose files lie in the trash comes back.',
     z.strictObject({
       metainfo: base64.max(16_000_000).optional().describe('The bytes of a .torrent file.'),
       magnet: z.string().max(65_536).optional().describe('A magnet link, in place of metainfo.'),
@@ -471,6 +494,7 @@ export const contract = {
       infoHashV2: hexHash.nullable(),
       name: z.string(),
       duplicate: z.boolean(),
+      fromTrash: z.boolean(),
       dir: z.string(),
       freeBytes: count,
       totalBytes: count,
@@ -613,9 +637,31 @@ export const contract = {
   ),
   'torrent.verify': method('Reads and hashes the data of torrents again.', many, results),
   'torrent.remove': method(
-    'Forgets torrents; with `data` their files are deleted too.',
-    many.extend({ data: z.boolean().describe('Delete their files too.') }),
+    'Puts torrents into the trash, with `data` their files too; where the setting `trash.keep` is 0, and with `now`, they go for good at once.',
+    many.extend({
+      data: z.boolean().describe('Their files too.'),
+      now: z.boolean().optional().describe('For good, and not into the trash.'),
+    }),
     results,
+  ),
+  'trash.list': method(
+    'What lies in the trash, the latest first.',
+    none,
+    z.object({ trash: z.array(trashView), bytes: count }),
+  ),
+  'trash.undo': method(
+    'Brings a torrent back from the trash, with its files where they lie there too, and starts it where it ran.',
+    z.strictObject({
+      id: ref
+        .optional()
+        .describe('Its number, its hash, or the beginning of its hash; without it the latest.'),
+    }),
+    z.object({ torrent: torrentView }),
+  ),
+  'trash.empty': method(
+    'Deletes for good what lies in the trash.',
+    z.strictObject({ ids: refs.describe('What of it, each as an id of `trash.undo`, or "all".') }),
+    z.object({ results: z.array(emptied) }),
   ),
   'torrent.planRemoval': method(
     'What a removal with `data` would delete and what it would leave; nothing is touched.',

@@ -138,6 +138,9 @@ describe('--json of every verb is as the contract says', () => {
     ['move', '1', '/elsewhere'],
     ['remove', '3', '--data', '--plan'],
     ['remove', '3', '--data'],
+    ['undo'],
+    ['trash'],
+    ['trash', '--empty'],
     ['add', 'a.torrent'],
     ['status'],
     ['backup'],
@@ -471,6 +474,7 @@ describe('for people', () => {
 
   it('trackers --scrape shows what is known, and names those that did not tell', async () => {
     const session = new FakeSession()
+    session.put(torrentView(1))
     session.trackers = session.trackers.map((each) => ({ ...each, status: 'failing' as const }))
     const { say } = await around(session)
     const { status, out, err } = await say('trackers', '1', '--scrape')

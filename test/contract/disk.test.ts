@@ -446,6 +446,23 @@ for (const [name, makeWorld] of [
       expect(world.exists('')).toBe(true)
     })
 
+    it('makes folders in a folder, and deletes those that are empty', async () => {
+      const names = ['.trash', '7']
+      expect(await world.disk.makeBelow(world.dir, names)).toBeNull()
+      expect(await world.disk.makeBelow(world.dir, ['.trash', '8'])).toBeNull()
+      expect(await world.disk.dropBelow(world.dir, names)).toBeNull()
+      expect([world.exists('.trash/7'), world.exists('.trash/8')]).toEqual([false, true])
+      world.put('.trash/8/kept', Buffer.from('kept'))
+      expect(await world.disk.dropBelow(world.dir, ['.trash', '8'])).toBeNull()
+      expect(world.exists('.trash/8/kept')).toBe(true)
+      world.link('elsewhere')
+      expect((await world.disk.makeBelow(world.dir, ['elsewhere', '7']))?.code).toBe('ELOOP')
+      world.put('file', Buffer.from('file'))
+      expect((await world.disk.makeBelow(world.dir, ['file', '7']))?.code).toBe('ENOTDIR')
+      expect((await world.disk.makeBelow(`${world.dir}/gone`, names))?.code).toBe('ENOENT')
+      expect(world.outside()).toEqual([])
+    })
+
     it('plans a removal: a strange folder is named as a whole, and what is missing is not', async () => {
       const files = [
         { path: 't/a', length: 100 },

@@ -5,7 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openStore } from '../../daemon/db/store.js'
-import { StoreFault, type EventRow, type HaveRound, type Store } from '../../daemon/ports/store.js'
+import {
+  StoreFault,
+  type EventRow,
+  type HaveRound,
+  type Store,
+  type TrashRow,
+} from '../../daemon/ports/store.js'
 import type { InfoHashV1, InfoHashV2, TorrentId } from '../../shared/units.js'
 import { FakeStore } from '../support/fake-store.js'
 import { newTorrent } from '../support/store-rows.js'
@@ -98,6 +104,34 @@ describe.each([
     expect(await store.eventsSince(0, 10)).toEqual([])
     expect(await store.lastSeq()).toBe(0)
     expect(await store.getMeta('port')).toBeNull()
+  })
+
+  it('keeps what is in the trash as it was, until it comes back or goes', async () => {
+    const id = await store.add(newTorrent(1, { desired: 'running' }))
+    const other = await store.add(newTorrent(2, { desired: 'paused' }))
+    const row: TrashRow = {
+      ...{ torrent: id, at: 5000, until: 9000, data: true, dir: '/data', desired: 'running' },
+      ...{ phase: 'going', caller: 'torrentinoctl' },
+    }
+    await store.setTrash(row)
+    await store.setDesired([id], 'paused')
+    expect(await store.trash()).toEqual([
+      { ...row, name: 'torrent 1', hashes: newTorrent(1).hashes, done: 0 },
+    ])
+    expect(await store.torrents(id)).toMatchObject([{ id, desired: 'trashed' }])
+    await store.setTrash({ ...row, phase: 'there' })
+    store = await subject.reopen(store)
+    expect(await store.trash()).toMatchObject([{ ...row, phase: 'there' }])
+    await store.endTrash(id)
+    await store.endTrash(other)
+    expect(await store.trash()).toEqual([])
+    expect((await store.torrents()).map(({ desired }) => desired)).toEqual(['running', 'paused'])
+    await store.setTrash(row)
+    await store.setDesired([id], 'removedWithData')
+    expect(await store.torrents(id)).toMatchObject([{ desired: 'removedWithData' }])
+    await store.remove(id)
+    expect(await store.trash()).toEqual([])
+    expect(await codeOf(store.setTrash({ ...row, torrent: NOBODY }))).toBe('NOT_FOUND')
   })
 
   it('takes the metainfo of a magnet link later, once, and knows whether it is the right one', async () => {

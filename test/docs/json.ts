@@ -100,6 +100,11 @@ export const VERB_JSON: Readonly<Record<string, VerbJson | null>> = {
     schema: z.union([contract['torrent.remove'].result, removalPlanView]),
     note: 'The second with `--plan`, a line for each torrent.',
   },
+  undo: { schema: torrentView },
+  trash: {
+    schema: z.union([contract['trash.list'].result, contract['trash.empty'].result]),
+    note: 'The second with `--empty`.',
+  },
   wait: { schema: torrentView, lines: linesOf('torrent') },
   status: { schema: daemonView },
   'daemon start': { schema: z.object({ started: z.boolean(), pid: z.int() }) },

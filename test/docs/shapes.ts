@@ -44,6 +44,7 @@ export const SHAPES: readonly Shape[] = [
     type: 'RemovalPlanView',
     schema: views.removalPlanView,
   },
+  { name: 'Trash', what: 'A torrent in the trash.', type: 'TrashView', schema: views.trashView },
   { name: 'Event', what: 'A line of the journal.', type: 'EventView', schema: views.eventView },
   { name: 'Setting', what: 'A setting.', type: 'SettingView', schema: views.settingView },
   { name: 'Daemon', what: 'The daemon.', type: 'DaemonView', schema: views.daemonView },

@@ -83,7 +83,9 @@ describe('kill -9', () => {
       const daemon = await stage.daemon(`home ${String(round)}`)
       const { id } = await daemon.call('torrent.add', { metainfo: metainfoOf(torrent), dir: torrent.dir })
       await daemon.seeds(id)
-      const removed = daemon.call('torrent.remove', { ids: [id], data: true }).catch(() => undefined)
+      const removed = daemon
+        .call('torrent.remove', { ids: [id], data: true, now: true })
+        .catch(() => undefined)
       await delay(millis)
       await daemon.kill9()
       await removed

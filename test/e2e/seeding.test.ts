@@ -98,7 +98,7 @@ describe('remove', () => {
     await daemon.seeds(id)
     const foreign = join(torrent.dir, 'album/in/foreign.txt')
     writeFileSync(foreign, 'not yours')
-    const { results } = await daemon.call('torrent.remove', { ids: [id], data: true })
+    const { results } = await daemon.call('torrent.remove', { ids: [id], data: true, now: true })
     expect(results).toMatchObject([{ ref: id, ok: true }])
     expect(readdirSync(torrent.dir, { recursive: true }).sort()).toEqual([
       'album',
@@ -126,7 +126,7 @@ describe('remove', () => {
     const id = await add(daemon, torrent, stage.folder('down'))
     await daemon.until(id, (view) => view.downloaded > MIB / 2)
     expect(readdirSync(join(stage.dir, 'down'))).toEqual(['big.bin.part'])
-    const { results } = await daemon.call('torrent.remove', { ids: [id], data: true })
+    const { results } = await daemon.call('torrent.remove', { ids: [id], data: true, now: true })
     expect(results).toMatchObject([{ ok: true }])
     expect(readdirSync(join(stage.dir, 'down'))).toEqual([])
     expect((await daemon.torrent(kept)).state).toBe('seeding')

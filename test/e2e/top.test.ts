@@ -159,7 +159,7 @@ it.skipIf(!hasTmux)(
     await terminal.until(/^downloading /m)
     await leech.call('config.set', { key: 'limits.down', value: '0' })
     await terminal.until(/^seeding [^]*^256 of 256 pieces$/m)
-    await leech.call('torrent.remove', { ids: [1], data: true })
+    await leech.call('torrent.remove', { ids: [1], data: true, now: true })
     await terminal.until(/^error: torrent 1 was removed meanwhile$/m)
   },
   90_000,

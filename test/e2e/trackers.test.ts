@@ -1,8 +1,12 @@
 /** Trackers of every kind, good and bad, as the daemon meets them. */
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
+import { answerText } from '../../ctl/render/trackers.js'
 import type { TrackerView } from '../../shared/views.js'
 import type { Daemon } from '../support/daemon.js'
 import { httpTracker, packet, reply, SELF_SIGNED, udpTracker } from '../support/fake-tracker.js'
@@ -248,5 +252,140 @@ describe('a bad tracker', () => {
     await leech.seeds(id)
     expectContent(other, join(stage.dir, 'down'))
     expect((await daemon.call('torrent.trackers', { id: 1 })).trackers[0]?.status).toBe('announcing')
+  })
+})
+
+describe('bad trackers all at once', () => {
+  const MIB = 1 << 20
+
+  /** Writes without end for as long as somebody reads, up to `most` bytes. */
+  function pour(socket: Socket, head: string, chunk: Buffer, most: number, poured: { bytes: number }): void {
+    socket.write(head)
+    const pump = (): void => {
+      while (poured.bytes < most && socket.writable) {
+        poured.bytes += chunk.length
+        if (!socket.write(chunk)) return void socket.once('drain', pump)
+      }
+    }
+    pump()
+  }
+
+  const poured = { body: { bytes: 0 }, sized: { bytes: 0 }, headers: { bytes: 0 } }
+  const GIB = 1 << 30
+  const interval = (seconds: number) => (socket: Socket) => {
+    reply(socket, `d8:completei3e10:incompletei4e8:intervali${String(seconds)}e5:peers0:e`)
+  }
+  /** What each does, and what is said of it in `trackers` and in the log. */
+  const CASES: readonly [name: string, answer: (socket: Socket) => void, said: RegExp][] = [
+    [
+      'interval 0',
+      interval(0),
+      /^ok, .*; note: its interval of 0s is not kept to, it is asked every 1m 00s$/,
+    ],
+    ['interval -1', interval(-1), /^ok, .*; note: its interval of -1 s cannot be$/],
+    [
+      'interval 2^40',
+      interval(2 ** 40),
+      /^ok, .*; note: its interval of \d+d \d+h is not kept to, it is asked every 1d 0h$/,
+    ],
+    [
+      'gzip bomb',
+      (socket) => {
+        reply(socket, gzipSync(Buffer.alloc(256 * MIB)), ['Content-Encoding: gzip'])
+      },
+      /^failed, .*: The tracker could not be asked: .*larger than 2 MiB/,
+    ],
+    [
+      'a body without end',
+      (socket) => {
+        pour(socket, 'HTTP/1.1 200 OK\r\n\r\n', Buffer.alloc(65_536, 'x'), GIB, poured.body)
+      },
+      /^failed, .*: The tracker could not be asked: .*larger than 2 MiB/,
+    ],
+    [
+      'a body of 1 GiB',
+      (socket) => {
+        const head = `HTTP/1.1 200 OK\r\nContent-Length: ${String(GIB)}\r\n\r\n`
+        pour(socket, head, Buffer.alloc(65_536, 'x'), GIB, poured.sized)
+      },
+      /^failed, .*: The tracker could not be asked: .*larger than 2 MiB/,
+    ],
+    [
+      'headers without end',
+      (socket) => {
+        const chunk = Buffer.from(`X-Filler: ${'x'.repeat(1000)}\r\n`.repeat(64))
+        pour(socket, 'HTTP/1.1 200 OK\r\n', chunk, GIB, poured.headers)
+      },
+      /^failed, .*: The tracker could not be asked: .*(headers?|head)/,
+    ],
+    [
+      'HTML',
+      (socket) => {
+        reply(socket, '<!doctype html><title>It works!</title>', ['Content-Type: text/html'])
+      },
+      /^failed, .*: The tracker answered with a web page; its address may be wrong or out of date\.$/,
+    ],
+  ]
+
+  it('each has a line that says what is wrong, here and in the log, and nothing else is disturbed', async () => {
+    const good = await stage.tracker()
+    const daemon = await stage.daemon('home')
+    const first = makeTorrent(stage.folder('made'), {
+      name: 'good.bin',
+      content: 50_000,
+      trackers: [[good.http]],
+    })
+    await daemon.seeds((await daemon.call('torrent.add', { metainfo: metainfoOf(first), dir: first.dir })).id)
+    await tracker(daemon, 1, ({ status }) => status === 'working')
+    const before = (await daemon.call('session.status', {})).rssBytes
+    const ids: number[] = []
+    for (const [at, [, answer]] of CASES.entries()) {
+      const fake = await httpTracker(answer)
+      stage.after(() => {
+        fake.close()
+      })
+      const url = `http://127.0.0.1:${String(fake.port)}/announce?case=${String(at)}`
+      const made = { name: `f${String(at)}.bin`, content: 20_000, trackers: [[url]] }
+      const torrent = makeTorrent(stage.folder('made'), made)
+      ids.push((await daemon.call('torrent.add', { metainfo: metainfoOf(torrent), dir: torrent.dir })).id)
+    }
+    const peak = { rss: 0 }
+    for (const [at, id] of ids.entries()) {
+      const [name, , said] = CASES[at] ?? ['', null, /^$/]
+      const view = await tracker(daemon, id, ({ message }) => message !== null)
+      expect({ name, text: answerText(view, Date.now()) }).toEqual({
+        name,
+        text: expect.stringMatching(said) as string,
+      })
+      const next = (view.nextAnnounceAt ?? 0) - Date.now()
+      expect(next, name).toBeGreaterThan(5_000)
+      expect(next, name).toBeLessThanOrEqual(86_400_000)
+      peak.rss = Math.max(peak.rss, (await daemon.call('session.status', {})).rssBytes)
+    }
+    // What the buffers of both sides hold may have come on top of the 2 MiB.
+    for (const { bytes } of Object.values(poured)) expect(bytes).toBeLessThan(32 * MIB)
+    expect(peak.rss - before).toBeLessThan(96 * MIB)
+    const log = readFileSync(join(daemon.home, 'logs/torrentinod.log'), 'utf8')
+    const lines = log.split('\n').flatMap((line) => {
+      const fields = line === '' ? {} : (JSON.parse(line) as Record<string, unknown>)
+      return typeof fields['tracker'] === 'string' ? [fields] : []
+    })
+    for (const [at, id] of ids.entries()) {
+      const [name = '', , said] = CASES[at] ?? []
+      const mine = lines.filter(({ torrent }) => torrent === id)
+      expect(
+        mine.map(({ msg }) => msg),
+        name,
+      ).toEqual([
+        said?.source.startsWith('^ok') === true ? 'a tracker answers with a remark' : 'a tracker fails',
+      ])
+      expect(mine[0]?.['reason'], name).toEqual(expect.any(String))
+    }
+    const all = await daemon.call('torrent.list', {})
+    expect(all.torrents.every(({ state }) => state === 'seeding')).toBe(true)
+    expect((await daemon.call('torrent.trackers', { id: 1 })).trackers[0]).toMatchObject({
+      status: 'working',
+      message: null,
+    })
   })
 })

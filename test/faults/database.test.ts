@@ -288,7 +288,7 @@ describe('torrentinoctl', { concurrent: true }, () => {
     expect((await ctl(daemon.home, 'backup', join(stage.dir, 'nowhere', 'x.db'))).status).toBe(1)
     const usual = (await ctl(daemon.home, 'backup')).said.trim()
     expect(usual).toMatch(/\/home\/backups\/torrentino-\d{8}-\d{6}\.db$/)
-    await daemon.call('torrent.remove', { ids: [1], data: false })
+    await daemon.call('torrent.remove', { ids: [1], data: false, now: true })
     expect(readdirSync(join(daemon.home, 'torrents'))).toHaveLength(1)
 
     const wrong = await ctl(daemon.home, 'restore', CTL)
@@ -330,7 +330,7 @@ describe('torrentinoctl', { concurrent: true }, () => {
     const first = await stage.daemon('home')
     await seeding(stage, first, 'one.bin')
     const { path } = await first.call('database.backup', {})
-    await first.call('torrent.remove', { ids: [1], data: false })
+    await first.call('torrent.remove', { ids: [1], data: false, now: true })
     await first.stop()
     expect((await ctl(first.home, 'restore', CTL)).status).toBe(2)
     expect(await ctl(first.home, 'restore', path)).toEqual({

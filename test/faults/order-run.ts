@@ -49,7 +49,7 @@ export async function orderRun(dir: string): Promise<{ proof: OrderProof; pieceC
     // The names come after the last round.
     await delay(QUIET)
     expectSameFiles(torrent, down)
-    await daemon.call('torrent.remove', { ids: [id], data: true })
+    await daemon.call('torrent.remove', { ids: [id], data: true, now: true })
     await delay(QUIET)
     const calls = await trace.stop()
     const scratch = join(dir, 'scratch')

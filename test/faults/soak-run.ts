@@ -208,7 +208,7 @@ async function again(
     const { id } = await daemon.call('torrent.add', { metainfo: metainfoOf(torrent), dir })
     await daemon.until(id, ({ state: now }) => now === 'seeding' || isOver(), 60_000)
     if (!isOver()) state.downloads++
-    await daemon.call('torrent.remove', { ids: [id], data: true })
+    await daemon.call('torrent.remove', { ids: [id], data: true, now: true })
     await delay(REST)
   }
 }

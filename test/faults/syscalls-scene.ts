@@ -210,7 +210,7 @@ class Run {
     const id = this.#added.get(removed.made.infoHash)
     if (id !== undefined) {
       this.#asked = true
-      const { results } = await daemon.call('torrent.remove', { ids: [id], data: true })
+      const { results } = await daemon.call('torrent.remove', { ids: [id], data: true, now: true })
       this.#removed = results[0]?.ok === true
     }
     const end = performance.now() + SETTLES

@@ -51,6 +51,25 @@ describe('a limited download', () => {
     expect(Math.abs(came / (limit * 10) - 1)).toBeLessThan(0.03)
   })
 
+  it('is not fed by what was asked for before there was a limit', () => {
+    const limit = 100 * KiB
+    const kit = new DownloadKit({ total: 1024 * MiB, pieceLength: MiB, limit: null })
+    const silent = Array.from({ length: 40 }, () => kit.join({ rate: MiB, trip: 30 }))
+    kit.clock.advance(2000)
+    for (const peer of silent) peer.rate = 0
+    kit.clock.advance(100)
+    expect(silent.reduce((sum, { peer }) => sum + peer.outstanding, 0)).toBeGreaterThan(100)
+    kit.limiter.setRate(limit)
+    kit.join({ rate: 50 * MiB, trip: 10 })
+    kit.clock.advance(1000)
+    const before = kit.received
+    for (const peer of silent) {
+      kit.leave(peer)
+      kit.clock.advance(250)
+    }
+    expect(kit.received - before).toBeLessThan(limit * 10 * 1.03)
+  })
+
   it('goes on at once when the limit is lifted', () => {
     const kit = new DownloadKit({ total: 1024 * MiB, pieceLength: MiB, limit: 100 * KiB })
     kit.join({ rate: 50 * MiB, trip: 10 })

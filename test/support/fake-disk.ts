@@ -152,6 +152,34 @@ export class FakeDisk implements Disk {
     )
   }
 
+  makeBelow(dir: string, names: readonly string[]): Promise<DiskFault | null> {
+    return this.ask('mkdir', () =>
+      faultOf(() => {
+        if (this.fs.get(dir)?.kind !== 'folder') throw new FakeFileError('ENOENT', 'stat', dir)
+        let path = dir
+        for (const name of names) {
+          path += `/${name}`
+          this.check('mkdir', path)
+          const kind = this.fs.get(path)?.kind
+          if (kind === 'link') throw new FakeFileError('ELOOP', 'mkdir', path)
+          if (kind === 'file') throw new FakeFileError('ENOTDIR', 'mkdir', path)
+          this.fs.mkdirs(path)
+        }
+      }),
+    )
+  }
+
+  dropBelow(dir: string, names: readonly string[]): Promise<DiskFault | null> {
+    return this.ask('unlink', () =>
+      faultOf(() => {
+        for (let count = names.length; count > 0; count -= 1) {
+          const path = [dir, ...names.slice(0, count)].join('/')
+          if (this.fs.get(path)?.kind === 'folder' && this.fs.list(path).length === 0) this.fs.unlink(path)
+        }
+      }),
+    )
+  }
+
   private view(dir: string): SpaceView {
     const { freeBytes, reserve } = this
     const marker = this.fs.content(`${dir}/${VOLUME_MARK}`)?.toString().slice(0, 32) ?? null

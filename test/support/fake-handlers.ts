@@ -239,6 +239,7 @@ export class FakeSession {
       },
       stalls: { count: 0, longest: 0, phase: null },
       faults: { peers: 0, torrents: 0 },
+      trash: { torrents: 0, bytes: 0 },
       database: { problem: null, notice: null },
     }),
     'session.shutdown': async () => {
@@ -343,6 +344,9 @@ export class FakeSession {
         return torrent
       }),
     }),
+    'trash.list': async () => ({ trash: [], bytes: 0 }),
+    'trash.undo': async ({ id }) => ({ torrent: resolveRef(id ?? 1, this.torrents.values()) }),
+    'trash.empty': async () => ({ results: [] }),
     'torrent.planRemoval': async ({ ids }) => ({
       results: this.each(ids, (torrent) => torrent).map((each) => {
         if (!each.ok) return each
@@ -436,6 +440,7 @@ export class FakeSession {
       infoHashV2: null,
       name: torrent.name,
       duplicate: known !== undefined,
+      fromTrash: false,
       dir,
       freeBytes: 5_000_000_000,
       totalBytes: torrent.totalBytes,

@@ -21,6 +21,8 @@ import {
   type TorrentRow,
   type TotalsRow,
   type TrackerRow,
+  type TrashedRow,
+  type TrashRow,
 } from '../../daemon/ports/store.js'
 import type { FileIndex, TorrentId } from '../../shared/units.js'
 import type { Desired, SeedGoals } from '../../shared/views.js'
@@ -48,6 +50,7 @@ export interface Tables {
   readonly meta: Map<string, string>
   lastJob: number
   readonly jobs: Map<number, JobRow>
+  readonly trash: Map<TorrentId, TrashRow>
 }
 
 function noTables(): Tables {
@@ -59,6 +62,7 @@ function noTables(): Tables {
     meta: new Map(),
     lastJob: 0,
     jobs: new Map(),
+    trash: new Map(),
   }
 }
 
@@ -97,14 +101,46 @@ export class FakeStore implements Store {
     return new FakeStore(this.tables)
   }
 
-  torrents(): Promise<TorrentRow[]> {
+  torrents(only?: TorrentId): Promise<TorrentRow[]> {
     return this.read('torrents', () =>
-      [...this.tables.torrents.values()].map((entry) => ({
+      this.some(only).map((entry) => ({
         ...entry.row,
         hashes: { ...entry.row.hashes },
         trackers: entry.trackers.map((tracker) => ({ ...tracker })),
       })),
     )
+  }
+
+  private some(only: TorrentId | undefined): Entry[] {
+    const all = [...this.tables.torrents.values()]
+    return only === undefined ? all : all.filter(({ row }) => row.id === only)
+  }
+
+  trash(): Promise<TrashedRow[]> {
+    return this.read('trash', () =>
+      [...this.tables.trash.values()]
+        .sort((a, b) => a.torrent - b.torrent)
+        .map((row) => {
+          const { name, hashes, done } = this.entry(row.torrent).row
+          return { ...row, name, hashes: { ...hashes }, done }
+        }),
+    )
+  }
+
+  setTrash(row: TrashRow): Promise<void> {
+    return this.write('setTrash', () => {
+      this.entry(row.torrent).row.desired = 'trashed'
+      this.tables.trash.set(row.torrent, structuredClone(row))
+    })
+  }
+
+  endTrash(id: TorrentId): Promise<void> {
+    return this.write('endTrash', () => {
+      const row = this.tables.trash.get(id)
+      if (row === undefined) return
+      this.tables.trash.delete(id)
+      this.entry(id).row.desired = row.desired
+    })
   }
 
   add(torrent: NewTorrent): Promise<TorrentId> {
@@ -180,6 +216,7 @@ export class FakeStore implements Store {
     return this.write('setDesired', () => {
       for (const id of ids) {
         const entry = this.tables.torrents.get(id)
+        if (this.tables.trash.has(id) && !desired.startsWith('removed')) continue
         if (entry !== undefined) Object.assign(entry.row, { desired, reached: null })
       }
     })
@@ -283,6 +320,7 @@ export class FakeStore implements Store {
   remove(id: TorrentId): Promise<void> {
     return this.write('remove', () => {
       this.tables.torrents.delete(id)
+      this.tables.trash.delete(id)
       for (const job of this.tables.jobs.values()) if (job.torrent === id) this.tables.jobs.delete(job.id)
     })
   }

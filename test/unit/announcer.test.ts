@@ -17,6 +17,7 @@ function lab(tiers: string[][] = [['http://a/announce']], swarmKeys = [KEY], see
   const stats = { uploaded: 1000, downloaded: 2000, left: 500 }
   const found: string[] = []
   const count = { changes: 0 }
+  const said: string[] = []
   const announcer = new Announcer(
     {
       swarmKeys,
@@ -33,10 +34,12 @@ function lab(tiers: string[][] = [['http://a/announce']], swarmKeys = [KEY], see
         stats: () => ({ ...stats }),
         peers: (peers, key) => found.push(...peers.map((peer) => `${key.slice(0, 2)} ${peer.host}`)),
         changed: () => (count.changes += 1),
+        said: (tracker, failing, message) =>
+          said.push(`${tracker} ${failing ? 'fails' : 'answers'}: ${message ?? 'all is well'}`),
       },
     },
   )
-  return { clock, transport, stats, found, count, announcer }
+  return { clock, transport, stats, found, count, said, announcer }
 }
 
 describe('a session with one tracker', () => {
@@ -357,6 +360,33 @@ describe('tiers (BEP 12)', () => {
     expect(transport.take()).toEqual(['http://c/ started'])
     clock.advance(MINUTE)
     expect(transport.take()).toEqual([])
+  })
+})
+
+describe('what is said for the log', () => {
+  it('is said when it begins, when it is another thing, and when it ends', () => {
+    const { clock, transport, said, announcer } = lab([['http://a/0123456789abcdef/announce']])
+    announcer.start()
+    transport.fail()
+    clock.advance(MINUTE)
+    transport.fail()
+    clock.advance(2 * MINUTE)
+    transport.fail('refused')
+    clock.advance(10 * MINUTE)
+    transport.answer({ interval: 0 })
+    clock.advance(MINUTE)
+    transport.answer({ interval: 0 })
+    clock.advance(MINUTE)
+    transport.answer({ interval: 2 ** 50 })
+    clock.advance(DAY)
+    transport.answer()
+    expect(said.map((each) => each.replace('http://a/***/announce ', ''))).toEqual([
+      'fails: It is unreachable.',
+      'fails: It is refused.',
+      'answers: its interval of 0s is not kept to, it is asked every 1m 00s',
+      'answers: its interval of 13031248d 22h is not kept to, it is asked every 1d 0h',
+      'answers: all is well',
+    ])
   })
 })
 

@@ -203,6 +203,7 @@ describe('what holds', () => {
       'disk.reserve': 67_108_864,
       'limits.down': 0,
       'limits.up': 0,
+      'trash.keep': 604_800,
       'queue.downloads': 8,
       'queue.seeds': 0,
       'queue.stalled': 300,

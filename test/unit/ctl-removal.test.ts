@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { renderPlan } from '../../ctl/render/removal.js'
 import type { Style } from '../../ctl/render/style.js'
+import { renderTrash } from '../../ctl/render/trash.js'
 import { cellWidth } from '../../shared/text.js'
 import type { TorrentId } from '../../shared/units.js'
-import type { RemovalPlanView } from '../../shared/views.js'
+import type { RemovalPlanView, TrashView } from '../../shared/views.js'
 
 const at = (columns: number): Style => ({ columns, colour: false, now: 0 })
 const PLAN: RemovalPlanView = {
@@ -81,5 +82,57 @@ describe('the plan of a removal', () => {
     const text = renderPlan(plan, true, at(80))
     expect(text).not.toMatch(HARMFUL)
     for (const line of text.split('\n').slice(1)) expect(cellWidth(line)).toBeLessThanOrEqual(80)
+  })
+})
+
+describe('the trash', () => {
+  const now = 1_700_000_000_000
+  const one: TrashView = {
+    id: 3 as TorrentId,
+    infoHash: 'ab'.repeat(20),
+    infoHashV2: null,
+    name: 'A very long name of a show, Season 01, complete and with everything that belongs to it',
+    data: true,
+    bytes: 4_002_000_000,
+    dir: '/data/torrents',
+    removedAt: now - 3_600_000,
+    until: now + 6 * 86_400_000,
+    by: 'torrentinoctl',
+  }
+  const trash = [one, { ...one, id: 12 as TorrentId, name: 'plain', data: false, bytes: 0, until: now - 1 }]
+  const style = (columns: number): Style => ({ ...at(columns), now })
+
+  it('is a table at 80 columns', () => {
+    expect(renderTrash(trash, 4_002_000_000, style(80))).toMatchInlineSnapshot(`
+      "ID  NAME                                           SIZE  GOES IN  FROM
+       3  A very long name of a…g that belongs to it  3.7 GiB    6d 0h  /data/torrents
+      12  plain                                             -      now  /data/torrents
+      2 torrents, 3.7 GiB of files; torrentinoctl undo ID brings one back
+      "
+    `)
+  })
+  it('is a table at 120 columns', () => {
+    expect(renderTrash(trash, 4_002_000_000, style(120))).toMatchInlineSnapshot(`
+      "ID  NAME                                                                                   SIZE  GOES IN  FROM
+       3  A very long name of a show, Season 01, co…e and with everything that belongs to it  3.7 GiB    6d 0h  /data/torrents
+      12  plain                                                                                     -      now  /data/torrents
+      2 torrents, 3.7 GiB of files; torrentinoctl undo ID brings one back
+      "
+    `)
+  })
+  it('is a table in a pipe', () => {
+    expect(renderTrash(trash, 4_002_000_000, style(Infinity))).toMatchInlineSnapshot(`
+      "ID  NAME                                                                                       SIZE  GOES IN  FROM
+       3  A very long name of a show, Season 01, complete and with everything that belongs to it  3.7 GiB    6d 0h  /data/torrents
+      12  plain                                                                                         -      now  /data/torrents
+      2 torrents, 3.7 GiB of files; torrentinoctl undo ID brings one back
+      "
+    `)
+  })
+  it('says that it is empty, and lets no name act on the terminal', () => {
+    expect(renderTrash([], 0, style(80))).toBe('The trash is empty.\n')
+    const text = renderTrash([{ ...one, name: HOSTILE, dir: HOSTILE }], 1, style(80))
+    expect(text).not.toMatch(HARMFUL)
+    for (const line of text.split('\n')) expect(cellWidth(line)).toBeLessThanOrEqual(80)
   })
 })

@@ -130,6 +130,7 @@ const daemon: DaemonView = {
   },
   stalls: { count: 2, longest: 412, phase: 'disk' },
   faults: { peers: 1, torrents: 2 },
+  trash: { torrents: 0, bytes: 0 },
   database: { problem: null, notice: null },
 }
 
@@ -314,7 +315,7 @@ describe('peers, trackers, settings, status', () => {
     expect(said({ status: 'announcing' })).toBe('is asked now')
     expect(said(ok)).toBe('ok, 30 peers, 5m 12s ago')
     expect(said({ ...ok, status: 'announcing' })).toBe('is asked now; last: ok, 30 peers, 5m 12s ago')
-    expect(said({ ...ok, message: 'be nice' })).toBe('ok, 30 peers, 5m 12s ago; it says: be nice')
+    expect(said({ ...ok, message: 'be nice' })).toBe('ok, 30 peers, 5m 12s ago; note: be nice')
     const failed = { ...ok, status: 'failing', failures: 2, lastFailureAt: 580_000, message: 'No.' } as const
     expect(said(failed)).toBe('failed 2 times, 20s ago: No. (before: ok, 30 peers, 5m 12s ago)')
     expect(said({ ...failed, failures: 1, lastAnswerAt: null })).toBe('failed, 20s ago: No.')
@@ -418,6 +419,7 @@ describe('what add tells', () => {
     infoHashV2: null,
     name: 'show',
     duplicate: false,
+    fromTrash: false,
     dir: '/data',
     freeBytes: 5_368_709_120,
     totalBytes: 3_221_225_472,
@@ -680,6 +682,7 @@ it('nothing from outside reaches the terminal as it is', () => {
         infoHashV2: null,
         name: HOSTILE,
         duplicate: false,
+        fromTrash: false,
         dir: HOSTILE,
         freeBytes: 0,
         totalBytes: 0,

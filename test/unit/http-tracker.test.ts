@@ -89,6 +89,14 @@ describe('parseAnnounce', () => {
     })
   })
 
+  it('says of an interval below 0 that it cannot be', () => {
+    const result = answer({ interval: -1 })
+    expect(result).toMatchObject({
+      ok: true,
+      answer: { interval: null, warning: 'its interval of -1 s cannot be' },
+    })
+  })
+
   it('reads peers as dictionaries, leaving out names and bad ports', () => {
     const result = answer({
       interval: 60,

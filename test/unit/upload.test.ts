@@ -319,6 +319,20 @@ describe('the limit', () => {
     await kit.flow()
   })
 
+  it('is not given what was read while there was none', async () => {
+    const kit = new UploadKit()
+    const { peer } = kit.peer({ eager: true })
+    for (let block = 0; block < 16; block++) kit.uploader.request(peer, 0, block * BLOCK, BLOCK)
+    kit.uploader.pump(peer)
+    expect(peer.upload.unsent).toBe(16 * BLOCK)
+    kit.limiter.setRate(2.56 * MIB)
+    kit.uploader.drop(peer)
+    kit.ask(peer, 0, 16)
+    // A unit goes though the bucket is empty; what was read for nothing does not fill it.
+    expect(peer.upload.unsent).toBeLessThanOrEqual(BLOCK)
+    await kit.flow()
+  })
+
   it('holds for requests that are not whole blocks', async () => {
     const kit = new UploadKit({ rate: 100_000 })
     const { peer } = kit.peer({ eager: true })

@@ -174,6 +174,12 @@ export class SimDisk implements Disk {
   mark(): Promise<null> {
     return Promise.resolve(null)
   }
+  makeBelow(): Promise<null> {
+    return Promise.resolve(null)
+  }
+  dropBelow(): Promise<null> {
+    return Promise.resolve(null)
+  }
   prepareDir(): Promise<SpaceView | DiskFault> {
     return this.space()
   }

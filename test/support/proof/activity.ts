@@ -106,7 +106,7 @@ export class Activity {
 
   async #remove(entry: Entry, data: boolean): Promise<void> {
     entry.presence = 'removing'
-    const { results } = await this.#init.daemon.call('torrent.remove', { ids: [entry.id], data })
+    const { results } = await this.#init.daemon.call('torrent.remove', { ids: [entry.id], data, now: true })
     if (this.#isOver()) return
     entry.presence = results[0]?.ok === true ? 'absent' : 'there'
   }
