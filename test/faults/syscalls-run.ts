@@ -38,13 +38,32 @@ const MOST = 2000
 /** None is the so manyeth. */
 const NEVER = 60_000
 
+export interface Chosen {
+  readonly call: string
+  readonly chapter: Chapter
+  /** Null: each until there is none. */
+  readonly n: number | null
+}
+
+/** What `call`, `chapter:call` and `chapter:call:n` mean, with commas between them; RangeError for anything else. */
+export function chosen(text: string | undefined): Chosen[] | null {
+  if (text === undefined) return null
+  return text.split(',').flatMap((each) => {
+    const [, where, call = '', n] = /^(?:(birth|life):)?(\w+)(?::(\d+))?$/.exec(each) ?? []
+    if (!(call in CALLS))
+      throw new RangeError(`"${each}" is no call; there are ${Object.keys(CALLS).join(', ')}`)
+    const chapters = CHAPTERS.filter((chapter) => where === undefined || chapter === where)
+    return chapters.map((chapter) => ({ call, chapter, n: n === undefined ? null : Number(n) }))
+  })
+}
+
 export interface SyscallsInit {
   /** A new folder; short, for sockets lie below it. */
   readonly dir: string
   /** Runs at the same time. */
   readonly jobs: number
-  /** Only these n of a call; null: each until there is none. */
-  readonly only: readonly { readonly call: string; readonly chapter: Chapter; readonly n: number }[] | null
+  /** Only these calls; null: all of them. */
+  readonly only: readonly Chosen[] | null
   /** Takes a line for each fault found. */
   readonly say?: (line: string) => void
 }
@@ -91,7 +110,10 @@ export async function syscallRuns(init: SyscallsInit): Promise<Row[]> {
   const scene = await makeScene(join(init.dir, 'scene'))
   const queue = rows.flatMap((row) => CHAPTERS.map((chapter) => series(row, chapter, init)))
   try {
-    const counts = init.only === null ? await countCalls(scene, init.dir) : { birth: {}, life: {} }
+    const counts =
+      init.only?.every(({ n }) => n !== null) !== true
+        ? await countCalls(scene, init.dir)
+        : { birth: {}, life: {} }
     const worker = async (id: number): Promise<void> => {
       for (let next = take(queue, counts); next !== null; next = take(queue, counts)) {
         next.series.running++
@@ -107,11 +129,10 @@ export async function syscallRuns(init: SyscallsInit): Promise<Row[]> {
 }
 
 function series(row: Row, chapter: Chapter, { only }: SyscallsInit): Series {
-  const chosen =
-    only === null
-      ? Array.from({ length: MOST }, (_, n) => n + 1)
-      : only.filter((each) => each.call === row.call && each.chapter === chapter).map(({ n }) => n)
-  return { row, chapter, ns: chosen.values(), given: 0, over: false, running: 0 }
+  const mine = only?.filter((each) => each.call === row.call && each.chapter === chapter)
+  const each = mine === undefined || mine.some(({ n }) => n === null)
+  const ns = each ? Array.from({ length: MOST }, (_, n) => n + 1) : mine.flatMap(({ n }) => n ?? [])
+  return { row, chapter, ns: ns.values(), given: 0, over: false, running: 0 }
 }
 
 /** A worker that gets null has nothing to wait for: whoever runs the last of a series takes what comes after it. */

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { encode } from '../../shared/torrent/bencode.js'
 import { Daemon, type Ended, makeHome } from '../support/daemon.js'
+import { fastDaemon } from '../support/fast-daemon.js'
 import { httpTracker, reply } from '../support/fake-tracker.js'
 import { type MadeTorrent, makeTorrent } from '../support/make-torrent.js'
 import { type Claim, piecesOnDisk, readClaims } from '../support/proof/claims.js'
@@ -40,6 +41,8 @@ export interface Scene {
   readonly removed: Seeded
   /** A home whose daemon has run and ended. */
   readonly home: string
+  /** The program of the daemon, which starts fast. */
+  readonly entry: string
   close(): void
 }
 
@@ -99,11 +102,12 @@ export async function makeScene(dir: string): Promise<Scene> {
   const kept = await seeded('kept', TREE)
   const removed = await seeded('removed.bin', 2 * 64 * KIB)
   const home = makeHome(join(dir, 'home'))
-  await (await Daemon.start({ home })).stop()
+  const entry = await fastDaemon(join(dir, 'program'))
+  await (await Daemon.start({ home, entry })).stop()
   const close = (): void => {
     for (const end of closing) end()
   }
-  return { kept, removed, home, close }
+  return { kept, removed, home, entry, close }
 }
 
 /**
@@ -184,7 +188,7 @@ class Run {
   async #underFault(): Promise<Ended> {
     const under = this.#injection === null ? [] : underStrace(this.#injection, this.#paths(), this.#trace)
     try {
-      this.#daemon = await Daemon.start({ home: this.#home, under })
+      this.#daemon = await Daemon.start({ home: this.#home, under, entry: this.#scene.entry })
     } catch (error) {
       // It said no, or was killed; a supervisor would start it again.
       this.#refused = String(error)
@@ -280,7 +284,7 @@ class Run {
   /** The same home without a fault: it starts, and everything comes to its end. */
   async #recover(): Promise<string[]> {
     const found: string[] = []
-    const daemon = await Daemon.start({ home: this.#home })
+    const daemon = await Daemon.start({ home: this.#home, entry: this.#scene.entry })
     this.#daemon = daemon
     if (this.#chapter === 'life') {
       const { kept, removed } = this.#scene
