@@ -41,10 +41,11 @@ export interface AnnounceAnswer {
 
 /**
  * Why an announce failed. 'refused': the tracker answered that it will not; 'bad-answer': what came is no answer;
- * 'unreachable': nothing came.
+ * 'unreachable': nothing came; 'offline': the question did not leave this machine, as its name could not be looked up
+ * or no way leads there.
  */
 export interface AnnounceFault {
-  readonly kind: 'refused' | 'bad-answer' | 'unreachable'
+  readonly kind: 'refused' | 'bad-answer' | 'unreachable' | 'offline'
   /** One sentence for the user. */
   readonly message: string
   /** BEP 31: when the tracker wants to be asked again; null where it does not tell. */

@@ -21,6 +21,7 @@ export interface HttpFault {
     | 'out-of-scope'
     | 'refused'
     | 'unreachable'
+    | 'no-way'
     | 'timeout'
     | 'certificate'
     | 'not-http'
@@ -294,9 +295,15 @@ function decode(text: string): string {
   }
 }
 
+/** Whether the system says that nothing could be sent: there is no network, or none of that family. */
+export function isOffline(reason: string): boolean {
+  return /^(?:ENETUNREACH|ENETDOWN|EADDRNOTAVAIL|no-local-address)$/.test(reason)
+}
+
 function connectFault(reason: string): HttpFault {
   if (reason === 'ECONNREFUSED') return { code: 'refused', detail: 'it refused the connection' }
   if (reason === 'timeout') return { code: 'timeout', detail: 'it could not be reached in time' }
+  if (isOffline(reason)) return { code: 'no-way', detail: `no way leads there from here (${reason})` }
   return { code: 'unreachable', detail: `it could not be reached (${reason})` }
 }
 

@@ -5,6 +5,7 @@ import type { SwarmKey } from '../../shared/units.js'
 import { fault } from '../codec/announce.js'
 import type {
   AnnounceEvent,
+  AnnounceFault,
   AnnounceRequest,
   AnnounceResult,
   Failed,
@@ -195,7 +196,7 @@ export class NetTrackers implements TrackerTransport, ScrapeTransport {
       if (targets.length === 0) {
         stops.add(
           this.ports.clock.after(0, () => {
-            done(fault('unreachable', noTarget(addresses, reason)))
+            done(fault(addresses.length === 0 ? 'offline' : 'unreachable', noTarget(addresses, reason)))
           }),
         )
         return
@@ -281,10 +282,11 @@ function protocolOf(url: string): string | undefined {
   return /^([a-z]+):/i.exec(url)?.[1]?.toLowerCase()
 }
 
-const KINDS: Readonly<Record<HttpFault['code'], 'unreachable' | 'bad-answer'>> = {
+const KINDS: Readonly<Record<HttpFault['code'], AnnounceFault['kind']>> = {
   'bad-url': 'unreachable',
   unsupported: 'unreachable',
-  dns: 'unreachable',
+  dns: 'offline',
+  'no-way': 'offline',
   'out-of-scope': 'unreachable',
   refused: 'unreachable',
   unreachable: 'unreachable',

@@ -15,6 +15,7 @@ import { encodeAnnounce, encodeConnect, encodeScrape, parseUdpReply } from '../c
 import type { UdpReply } from '../codec/udp-tracker.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import type { Random } from '../ports/random.js'
+import { isOffline } from './http.js'
 
 export interface UdpInit {
   /** Waited for an answer before the first retransmission; doubled with each. Default 15 s. */
@@ -142,7 +143,7 @@ export class UdpAnnouncer {
       this.timedOut(exchange)
     })
     this.ports.send(packet, exchange.to, (reason) => {
-      this.finish(exchange, fault('unreachable', unreachable(reason)))
+      this.finish(exchange, fault(isOffline(reason) ? 'offline' : 'unreachable', unreachable(reason)))
     })
   }
 

@@ -7,6 +7,7 @@ import { Limiter } from '../base/limiter.js'
 import { Latency, timed } from '../base/latency.js'
 import { LoopDelay } from '../base/loop-delay.js'
 import { Pace } from '../tracker/pace.js'
+import { Rally } from '../tracker/rally.js'
 import { Scrapes } from '../tracker/scrapes.js'
 import { Wheel } from '../tracker/wheel.js'
 import { makePeerId } from '../codec/peer-id.js'
@@ -93,11 +94,22 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
   const wheel = new Wheel(clock)
   const pace = new Pace({ clock: wheel, transport: network.trackers })
   const scrapes = new Scrapes({ clock: wheel, pace, transport: network.trackers })
+  const back = (): void => {
+    network.changed()
+    log.info({}, 'a tracker answers after a time when none did: those that were not reached are asked again')
+  }
+  const rally = new Rally({ clock: wheel, random, back })
   const trackerPorts = {
     clock: wheel,
     random,
     log,
-    transport: { announce: pace.announce.bind(pace), counts: scrapes.counts.bind(scrapes) },
+    transport: {
+      announce: pace.announce.bind(pace),
+      counts: scrapes.counts.bind(scrapes),
+      lost: rally.lost.bind(rally),
+      heard: rally.heard.bind(rally),
+      gone: rally.gone.bind(rally),
+    },
   }
   /** Null until it was opened. */
   let listener: PeerListener | null = null

@@ -9,7 +9,7 @@ import type { TorrentRow } from '../ports/store.js'
 import type { Bulkhead } from '../swarm/bulkhead.js'
 import type { Need, Tracker, TrackerAsks } from '../swarm/tracker-port.js'
 import { Announcer, type AnnouncerListener, type AnnounceStats } from '../tracker/announcer.js'
-import type { CountSource, TrackerTransport } from '../tracker/transport.js'
+import type { CountSource, NetworkNews, TrackerTransport } from '../tracker/transport.js'
 
 export interface OwnTrackersInit {
   readonly row: TorrentRow
@@ -22,7 +22,7 @@ export interface OwnTrackersPorts {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  readonly transport: TrackerTransport & CountSource
+  readonly transport: TrackerTransport & CountSource & NetworkNews
   readonly asks: TrackerAsks
   readonly bulkhead: Bulkhead
 }

@@ -28,6 +28,7 @@ import { Durability } from './durability.js'
 import { Journal } from './events.js'
 import { type Goals, NO_GOALS, SeedingGoals } from './goals.js'
 import { Means, type Shared } from './means.js'
+import { spreadOf } from './spread.js'
 import { Volumes } from './volumes.js'
 import { within } from './within.js'
 
@@ -42,10 +43,6 @@ const REMEMBER_REMOVED = 10_000
 
 /** Between two torrents, where they are started one after the other. */
 const ONE_BY_ONE: Millis = 2000
-
-/** Announces after a sleep or on another network are spread over so long, and so long again for each torrent. */
-const SPREAD: Millis = 10_000
-const SPREAD_EACH: Millis = 250
 
 /** Why a torrent comes back paused. */
 const GUILTY = `Torrentino came down three times while it worked on this torrent, so it was paused; "torrentinoctl resume" tries it again.`
@@ -283,7 +280,7 @@ export class Session {
     const { clock, random, log } = this.#ports
     const running = this.all().filter((torrent) => torrent.isRunning)
     log.info({ seconds: Math.round(gap / 1000), torrents: running.length }, 'the network is looked at anew')
-    const spread = SPREAD + running.length * SPREAD_EACH
+    const spread = spreadOf(running.length)
     for (const torrent of running) {
       torrent.woke(gap)
       clock.after(random.int(spread), () => {

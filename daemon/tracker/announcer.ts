@@ -11,7 +11,7 @@ import type { CampaignOwner, Need } from './campaign.js'
 import type { Standing } from './standing.js'
 import { Tiers } from './tiers.js'
 import type { Tracker } from './tiers.js'
-import type { CountSource, TrackerTransport } from './transport.js'
+import type { CountSource, NetworkNews, TrackerTransport } from './transport.js'
 
 export interface AnnouncerInit {
   /** Each is announced for itself. */
@@ -49,7 +49,7 @@ export interface AnnouncerListener {
 export interface AnnouncerPorts {
   readonly clock: Clock
   readonly random: Random
-  readonly transport: TrackerTransport & Partial<CountSource>
+  readonly transport: TrackerTransport & Partial<CountSource & NetworkNews>
   readonly listener: AnnouncerListener
 }
 

@@ -7,7 +7,7 @@ import type { Cancel, Clock } from '../ports/clock.js'
 import type { Random } from '../ports/random.js'
 import { SCRAPE_REST, Standing } from './standing.js'
 import type { Tiers, Tracker } from './tiers.js'
-import type { CountSource, TrackerTransport, Waits } from './transport.js'
+import type { CountSource, NetworkNews, Retry, TrackerTransport, Waits } from './transport.js'
 
 /**
  * How much a torrent wants peers from trackers. 'none': it has enough, and asks for none. 'some': it takes what the
@@ -23,7 +23,7 @@ export interface CampaignInit {
 export interface CampaignPorts {
   readonly clock: Clock
   readonly random: Random
-  readonly transport: TrackerTransport & Partial<CountSource>
+  readonly transport: TrackerTransport & Partial<CountSource & NetworkNews>
   readonly owner: CampaignOwner
 }
 
@@ -43,6 +43,8 @@ const OVERSLEPT = 30_000
 const SPREAD = 60_000
 /** Counts that were scraped are good for so long. */
 const COUNTED = 900_000
+/** One that failed although the network was back is not asked again for that reason before this. */
+const RETRIED = 3_600_000
 /** A person who asks again and again is held to this. */
 const IMPATIENCE = 10_000
 
@@ -73,6 +75,10 @@ export class Campaign {
   private need: Need = 'some'
   /** The download was completed in this session. */
   private completed = false
+  /** Known to whoever hears that the network is back, while nobody is reached; made when that first happens. */
+  private retry: Retry | null = null
+  /** Moment on `clock.now` when it was last asked again because the network was back, and answered by nobody since. */
+  private retriedAt: Millis = -Infinity
   /** Trackers that were added and were not asked yet; null: none. */
   private fresh: Tracker[] | null = null
   /** The queue is of such: each is asked, and the wait after the last round goes on as it was. */
@@ -200,6 +206,7 @@ export class Campaign {
     this.attempt?.()
     this.attempt = null
     this.quiet()
+    if (this.retry !== null) this.ports.transport.gone?.(this.retry)
     this.phase = 'stopping'
     const open = this.parting ?? new Set<Cancel>()
     let timer: Cancel | null = null
@@ -304,7 +311,10 @@ export class Campaign {
     this.trying = tracker ?? null
     if (tracker === undefined) {
       this.urgent = false
-      if (!this.greeting) this.last = null
+      if (!this.greeting) {
+        this.last = null
+        this.lost()
+      }
       this.rest()
       this.ports.owner.changed()
       return
@@ -328,6 +338,29 @@ export class Campaign {
       this.waitsOf(standing),
       this.urgent,
     )
+    this.ports.owner.changed()
+  }
+
+  /** A round reached nobody. Where it was the network, whoever hears that it is back tells. */
+  private lost(): void {
+    const { transport, clock } = this.ports
+    const cutOff = [...this.standings.values()].filter((each) => each.cutOff)
+    const offline = cutOff.some((each) => each.offline)
+    // One that failed though the network was back waits its own time: it is not the network.
+    if (cutOff.length === 0 || (!offline && clock.now() - this.retriedAt < RETRIED)) return
+    this.retry ??= (delay, back) => {
+      this.again(delay, back)
+    }
+    transport.lost?.(this.retry, offline)
+  }
+
+  /** Asks again after `delay`: the network is back, or it is to be seen whether it is. */
+  private again(delay: Millis, back: boolean): void {
+    if (this.phase !== 'waiting' || this.last !== null) return
+    const now = this.ports.clock.now()
+    if (back) this.retriedAt = now
+    for (const standing of this.standings.values()) standing.forgive(now + delay, back)
+    this.plan()
     this.ports.owner.changed()
   }
 
@@ -356,6 +389,8 @@ export class Campaign {
     standing.answered(result.answer, now)
     if (standing.message !== before) this.ports.owner.said(tracker, standing)
     standing.started = true
+    this.retriedAt = -Infinity
+    this.ports.transport.heard?.(this.retry)
     this.count(tracker, standing, result.answer)
     if (request.event === 'completed') standing.owesCompleted = false
     // Completed while `started` was on its way: the tracker counts us as incomplete.

@@ -92,7 +92,7 @@ export class Scrapes implements CountSource {
     site.asking = false
     site.stop = null
     const ended = [...asked]
-    if (!result.ok && result.fault.kind === 'unreachable') {
+    if (!result.ok && (result.fault.kind === 'unreachable' || result.fault.kind === 'offline')) {
       // It does not answer the others either: they are told now, and not one request after the other.
       ended.push(...site.wanted)
       site.wanted.clear()

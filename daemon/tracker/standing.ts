@@ -14,6 +14,8 @@ const FIRST_BACKOFF = 15_000
 const FIRST_REFUSAL = 60_000
 /** Between two scrapes, where a person asks again and again. */
 export const SCRAPE_REST = 10_000
+/** Setbacks that are left: the next wait is eight minutes. */
+const FORGIVEN = 5
 const LONGEST_BACKOFF = 1_800_000
 
 export class Standing {
@@ -23,6 +25,12 @@ export class Standing {
   owesCompleted = false
   /** Failures since the last answer. */
   failures = 0
+  /** Of these, those that count for the wait: what the network did wrong is forgiven when it is back. */
+  setbacks = 0
+  /** The last failure was that nothing came, or nothing could be sent. */
+  cutOff = false
+  /** And it was that nothing could be sent. */
+  offline = false
   /** Moment on `clock.now` before which it is not asked; Infinity where it said never (BEP 31). */
   notBefore: Millis = 0
   /** Moment on `clock.now` of the last answer, or null. */
@@ -67,6 +75,8 @@ export class Standing {
     const least = Math.min(answer.minInterval ?? 0, LONGEST_INTERVAL)
     const told = answer.interval ?? DEFAULT_INTERVAL
     this.failures = 0
+    this.setbacks = 0
+    this.cutOff = false
     this.notBefore = 0
     this.answeredAt = now
     this.interval = Math.min(Math.max(told, least, SHORTEST_INTERVAL), LONGEST_INTERVAL)
@@ -89,16 +99,26 @@ export class Standing {
     this.noScrapeBefore = now + Math.min(Math.max(again ?? 0, SCRAPE_REST), LONGEST_INTERVAL)
   }
 
+  /** One that was cut off may be asked at `at`; back: the network is, so it waits less long if it fails again. */
+  forgive(at: Millis, back: boolean): void {
+    if (!this.cutOff || this.notBefore === Infinity) return
+    this.notBefore = Math.min(this.notBefore, at)
+    if (back) this.setbacks = Math.min(this.setbacks, FORGIVEN)
+  }
+
   failed(fault: AnnounceFault, now: Millis, random: Random): void {
     this.failures += 1
+    this.setbacks += 1
+    this.offline = fault.kind === 'offline'
+    this.cutOff = this.offline || fault.kind === 'unreachable'
     this.failedAt = now
     this.message = fault.message
     if (fault.retryIn === 'never') {
       this.notBefore = Infinity
       return
     }
-    const first = fault.kind === 'unreachable' ? FIRST_BACKOFF : FIRST_REFUSAL
-    const doubled = Math.min(first * 2 ** Math.min(this.failures - 1, 12), LONGEST_BACKOFF)
+    const first = this.cutOff ? FIRST_BACKOFF : FIRST_REFUSAL
+    const doubled = Math.min(first * 2 ** Math.min(this.setbacks - 1, 12), LONGEST_BACKOFF)
     // A fifth to either side: torrents that failed together do not come back together.
     const wait = Math.round(doubled * (0.8 + 0.4 * random.float()))
     this.notBefore = now + Math.max(wait, Math.min(fault.retryIn ?? 0, LONGEST_INTERVAL))

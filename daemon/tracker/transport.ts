@@ -1,4 +1,4 @@
-import type { SwarmKey } from '../../shared/units.js'
+import type { Millis, SwarmKey } from '../../shared/units.js'
 import type { AnnounceRequest, AnnounceResult, ScrapeResult } from '../codec/announce.js'
 import type { Cancel } from '../ports/clock.js'
 
@@ -20,6 +20,19 @@ export interface ScrapeTransport {
 export interface CountSource {
   /** Calls `done` once, later. Urgent: a person asked, so it waits for no others. */
   counts(url: string, key: SwarmKey, urgent: boolean, done: (result: ScrapeResult) => void): void
+}
+
+/** Asks again after a delay; back: since the network is, and not to see whether it is. */
+export type Retry = (delay: Millis, back: boolean) => void
+
+/** Whether the network is there, as all torrents together see it. */
+export interface NetworkNews {
+  /** Nobody could be reached; offline: the question did not even leave this machine. */
+  lost(retry: Retry, offline: boolean): void
+  /** A tracker answered; null: to one that was never lost. */
+  heard(retry: Retry | null): void
+  /** It asks no more. */
+  gone(retry: Retry): void
 }
 
 /** How an announce reaches a tracker: over HTTP or UDP, whatever the URL says. */

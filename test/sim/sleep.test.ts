@@ -1,5 +1,6 @@
 /** Machines that sleep, and clocks that are set: nobody is believed dead too soon, and nobody runs all at once. */
 import { describe, expect, it } from 'vitest'
+import { spreadOf } from '../../daemon/session/spread.js'
 import { Announcer } from '../../daemon/tracker/announcer.js'
 import type { SwarmKey } from '../../shared/units.js'
 import { FakeClock } from '../support/fake-clock.js'
@@ -11,6 +12,10 @@ const HOUR = 3_600_000
 const DAY = 24 * HOUR
 
 describe('after a sleep', () => {
+  it('few torrents announce in seconds, and 10,000 within four minutes', () => {
+    expect([0, 1, 200, 10_000, 100_000].map(spreadOf)).toEqual([10_000, 10_250, 60_000, 240_000, 240_000])
+  })
+
   it('200 torrents announce, each once, spread over a minute', async () => {
     const swarm = new Swarm()
     const node = swarm.node()

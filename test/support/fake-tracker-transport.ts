@@ -89,7 +89,7 @@ export class FakeTrackerTransport implements TrackerTransport, ScrapeTransport {
   }
 
   fail(
-    kind: 'refused' | 'bad-answer' | 'unreachable' = 'unreachable',
+    kind: 'refused' | 'bad-answer' | 'unreachable' | 'offline' = 'unreachable',
     retryIn: number | 'never' | null = null,
   ): void {
     this.only().finish(fault(kind, `It is ${kind}.`, retryIn))

@@ -21,6 +21,12 @@ export function withVolume(dir: string, options: string): string[] {
   return [...words, 'sh', '-c', 'mount -t tmpfs -o "$1" none "$0" && shift && exec "$@"', dir, options]
 }
 
+/** The words before a program that sees `file` in the place of `path`. */
+export function withFile(path: string, file: string): string[] {
+  if (words === null) throw new Error('no mounts here')
+  return [...words, 'sh', '-c', 'mount --bind "$1" "$0" && shift && exec "$@"', path, file]
+}
+
 /** A path as the process sees it. */
 export function seenBy(pid: number, path: string): string {
   return join('/proc', String(pid), 'root', path)
