@@ -80,6 +80,10 @@ export class Commands {
       changing.map((torrent) => torrent.id),
       desired,
     )
+    if (reason === null && desired === 'paused')
+      await session.saveTotals(changing).catch((error: unknown) => {
+        this.#ports.log.warn({ error: String(error) }, 'totals could not be saved')
+      })
     for (const torrent of changing) {
       session.journal.note(desired === 'paused' ? 'paused' : 'resumed', torrent.id, caller.name, {
         name: torrent.name,

@@ -250,6 +250,8 @@ export class Session {
     const { store, log } = this.#ports
     const { id, name } = torrent
     try {
+      // What was reached is still so after a kill.
+      await this.saveTotals([torrent])
       await store.setReached(id, goal)
     } catch (error) {
       log.warn({ torrent: id, error: String(error) }, 'a reached goal could not be recorded')
@@ -435,6 +437,12 @@ export class Session {
     const torrent = this.#byKey.get(greeting.key)
     if (torrent === undefined) link.close('unknown-info-hash')
     else torrent.accept(link, greeting)
+  }
+
+  /** Of torrents that something else is recorded of just now: all that is known. */
+  async saveTotals(torrents: readonly Torrent[]): Promise<void> {
+    const rows = torrents.flatMap((torrent) => torrent.takeTotals('any') ?? [])
+    if (rows.length > 0) await this.#ports.store.saveTotals(rows)
   }
 
   /** Nothing is written where nothing moved, but at the end: then the time of seeding is. */

@@ -23,6 +23,7 @@ import type { Torrent } from '../swarm/torrent.js'
 import type { JobPorts } from './job.js'
 import type { Jobs } from './jobs.js'
 import type { MoveJob } from './move-job.js'
+import { wishOf } from './session.js'
 import { refuseSharedPaths } from './shared-paths.js'
 import { type TrashPlace, trashPlace, trashPlaceOf } from './trash-place.js'
 import { ANSWERS_WITHIN, within } from './within.js'
@@ -243,7 +244,7 @@ export class Trash {
   async #takeBack(torrent: Torrent, row: TrashedRow): Promise<void> {
     await this.#end(row)
     torrent.keep()
-    if (isToRun(row.desired)) torrent.start()
+    if (isToRun(row.desired)) torrent.start(wishOf(row))
     await this.#dropPlace(row)
   }
 
@@ -316,7 +317,7 @@ export class Trash {
     this.#ports.crashPoint('undo.moved')
     await this.#end(row)
     torrent.keep()
-    if (isToRun(row.desired)) torrent.start()
+    if (isToRun(row.desired)) torrent.start(wishOf(row))
     await this.#dropPlace(row)
     const { name, data, dir } = row
     this.#ports.session.journal.note('restored', row.torrent, caller.name, { name, data, dir })

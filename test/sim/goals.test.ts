@@ -140,6 +140,29 @@ describe('what a person says', () => {
     expect(seed.torrent.view().seedGoals.idle).toBe('default')
   })
 
+  it('with resume does so after a kill, too: what was reached is recorded with it', async () => {
+    const { swarm, seed, take, paused } = await stage({ ratio: 1 })
+    await take(0)
+    await swarm.until(paused, 10_000)
+    seed.kill()
+    await seed.again()
+    await swarm.run(1000)
+    expect(seed.torrent.view()).toMatchObject({ state: 'paused', ratio: 1 })
+    await commandsOf(seed).resume({ ids: [1] }, CALLER)
+    await swarm.run(5000)
+    expect(seed.torrent.view()).toMatchObject({ state: 'seeding', seedGoals: { ratio: 'none' } })
+  })
+
+  it('of a pause records the time seeded with it', async () => {
+    const { swarm, seed, commands } = await stage({})
+    await swarm.run(HOUR)
+    await commands.pause([1], CALLER)
+    await swarm.run(1000)
+    seed.kill()
+    await seed.again()
+    expect(seed.torrent.view().seedingTime).toBeGreaterThanOrEqual(3600)
+  })
+
   it('changes nothing where it cannot be recorded', async () => {
     const { seed, commands } = await stage({})
     seed.store.failNext('SQLITE_FULL', 'setGoals')

@@ -30,7 +30,7 @@ async function startTorrentino(seat: Seat): Promise<Client> {
   const home = join(seat.home, 'h')
   mkdirSync(home, { mode: 0o700 })
   const crowd = seat.crowd ? '[peers]\nmax = 2000\nperTorrent = 1000\n' : ''
-  const listen = `[listen]\nhost = "${seat.address}"\nport = ${seat.port}\n[dht]\nenabled = false\n[lsd]\nenabled = false\n`
+  const listen = `[listen]\nhost = "${seat.address}"\nport = ${seat.port}\n[dht]\nenabled = false\n[lsd]\nenabled = false\n[queue]\ndownloads = 0\n`
   writeFileSync(join(home, 'config.toml'), listen + crowd, { mode: 0o600 })
   const program = launch(seat, process.execPath, [DAEMON, '--home', home], {
     ...daemonVariables(process.platform),
