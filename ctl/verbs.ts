@@ -10,6 +10,7 @@ import { eventsCommand } from './commands/events.js'
 import { exportCommand } from './commands/export.js'
 import { filesCommand } from './commands/files.js'
 import { inspectCommand } from './commands/inspect.js'
+import { labelCommand } from './commands/label.js'
 import { listCommand } from './commands/list.js'
 import { logCommand } from './commands/log.js'
 import { magnetCommand } from './commands/magnet.js'
@@ -145,6 +146,12 @@ export const GROUPS: readonly Group[] = [
         ["select 3 1,3-5 '*.srt'", 'only these files; all is every file'],
         ["select 3 '*.mkv' --priority high", 'these before the others'],
         ['select 3 --sequential on --first-last on', 'to watch it while it comes'],
+      ),
+      verb(
+        labelCommand,
+        ['label 3 films keep', 'two labels more'],
+        ['label 3 --remove keep', 'one less; --clear takes all'],
+        ['label 3,5 --clear', 'none any more; list --label finds them by one'],
       ),
       verb(moveCommand, ['move 3 ~/Films --wait', 'bring its files there, and tell how far it is']),
       verb(verifyCommand, ['verify 3', 'read all of it; what is wrong is downloaded again']),

@@ -82,6 +82,8 @@ export interface TorrentView {
   readonly sequential: boolean
   /** The first and the last piece of each file come before the others. */
   readonly firstLast: boolean
+  /** Words that a person gave it, sorted. */
+  readonly labels: readonly string[]
   /** While state is 'queued': what it waits for, else null. */
   readonly queuedFor: 'check' | 'download' | 'seed' | null
   /** While it waits to download or to seed: its place from 1 among all torrents that do the same, else null. */

@@ -6,6 +6,7 @@ import { readRefs } from '../arguments.js'
 import { type Globals, verb } from '../context.js'
 import { EXIT, Failure } from '../exit.js'
 import { withDaemon } from '../owner.js'
+import { readLabel } from './label.js'
 import { renderList, STATES } from '../render/list.js'
 import { renderTemplate, TEMPLATE_OPTION, templateOf } from '../render/template.js'
 import { listTorrents } from '../torrents.js'
@@ -52,20 +53,30 @@ export function listCommand(cli: Argv<Globals>): Argv<Globals> {
           requiresArg: true,
           describe: 'Only those in one of these states: downloading,paused',
         })
+        .option('label', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'Only those with this label; with commas, with all of these',
+        })
         .option('template', TEMPLATE_OPTION),
     verb(async (context, argv) => {
       const ids = argv.ids.length === 0 ? undefined : readRefs(argv.ids)
       const states = argv.state === undefined ? null : readStates(argv.state)
+      const labels = argv.label === undefined ? [] : argv.label.split(',').map(readLabel)
       const template = templateOf(argv.template, context.json)
       return withDaemon(context, 'never', async (client) => {
         const torrents = sorted(
-          (await listTorrents(client, ids)).filter(({ state }) => states?.has(state) ?? true),
+          (await listTorrents(client, ids)).filter(
+            (torrent) =>
+              (states?.has(torrent.state) ?? true) && labels.every((each) => torrent.labels.includes(each)),
+          ),
           argv.sort,
           argv.reverse,
         )
         if (context.json) context.outJson(torrents)
         else if (template !== null) context.out(renderTemplate(template, torrents))
         else if (torrents.length === 0 && states !== null) context.out('No torrent is in that state.\n')
+        else if (torrents.length === 0 && labels.length > 0) context.out('No torrent has that label.\n')
         else context.out(renderList(torrents, context.style))
         return EXIT.ok
       })

@@ -112,6 +112,8 @@ function eventText({ kind, data }: EventView): string {
       return text('reason')
     case 'moved':
       return `from ${text('from')} to ${text('to')}`
+    case 'labelled':
+      return Array.isArray(data['labels']) ? data['labels'].map(String).join(', ') : ''
     case 'emptied':
       return data['data'] === true ? 'gone for good with its files' : 'gone for good'
     case 'restored':

@@ -18,6 +18,8 @@ export function renderShow(torrent: TorrentDetail, style: Style): string {
     ['State', state + wish(torrent)],
   ]
   if (torrent.error !== null) pairs.push(['Problem', paint(escapeText(torrent.error), 'red', style)])
+  if (torrent.labels.length > 0)
+    pairs.push(['Labels', torrent.labels.map((each) => escapeText(each)).join(', ')])
   pairs.push(...figures(torrent, style), ...origin(torrent))
   return renderPairs(pairs, style)
 }

@@ -19,6 +19,8 @@ export interface CopyNote {
   readonly addedAt: Millis
   readonly trackers: readonly TrackerRow[]
   readonly wishes: readonly FileWishRow[]
+  /** Sorted; not there: none. */
+  readonly labels?: readonly string[]
   /** It lies in the trash; not there: it does not. */
   readonly trash?: TrashRow
 }

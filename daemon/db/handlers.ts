@@ -1,8 +1,9 @@
 /** The table of what the thread does for each method of the port. */
 import type { TorrentId } from '../../shared/units.js'
-import type { Relocation, TrashRow } from '../ports/store.js'
+import type { LabelsRow, Relocation, TrashRow } from '../ports/store.js'
 import { setGoals, setRanks, setReached } from './goals.js'
 import { addJob, endJob, listJobs, relocate, setJob } from './jobs.js'
+import { setLabels } from './labels.js'
 import type { Answer, Args, Method, Request } from './protocol.js'
 import {
   appendEvent,
@@ -66,6 +67,7 @@ const HANDLERS: Handlers = {
   setJob,
   endJob,
   relocate,
+  setLabels,
   trash: listTrash,
   setTrash,
   endTrash,
@@ -108,6 +110,7 @@ export function torrentsTouched(request: Request, answer: unknown): TorrentId[] 
   if (request.method === 'add') return [answer as TorrentId]
   const first: unknown = request.args[0]
   if (request.method === 'relocate') return [(first as Relocation).torrent]
+  if (request.method === 'setLabels') return (first as LabelsRow[]).map(({ torrent }) => torrent)
   if (request.method === 'setTrash') return [(first as TrashRow).torrent]
   if (Array.isArray(first)) return first as TorrentId[]
   return typeof first === 'number' ? [first as TorrentId] : []

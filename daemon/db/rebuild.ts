@@ -6,6 +6,7 @@ import { type Metainfo, MetainfoError, parseMetainfo } from '../../shared/torren
 import type { Desired } from '../../shared/views.js'
 import type { NewTorrent, TrackerRow, TrashRow } from '../ports/store.js'
 import type { Copies, CopyNote } from './copies.js'
+import { goodLabels, setLabels } from './labels.js'
 import type { Sql } from './sql.js'
 import { addTorrent, listTorrents, readMetainfo } from './torrents.js'
 import { endTrash, setTrash, trashOf } from './trash.js'
@@ -58,6 +59,7 @@ function addFromCopy(sql: Sql, copies: Copies, hash: string, downloadDir: string
   const note = copies.note(hash)
   // Under the number that people know it by.
   const id = addTorrent(sql, rowOf(bytes, meta, note, downloadDir), note?.id ?? null)
+  setLabels(sql, [{ torrent: id, labels: goodLabels(note?.labels) }])
   fitTrash(sql, id, note)
   return true
 }
@@ -81,7 +83,9 @@ function addLink(sql: Sql, copies: Copies, hash: string, bytes: Buffer, download
     ...noted(note, downloadDir),
     trackers: note?.trackers ?? magnet.trackers.map((url, tier) => ({ tier, url, source: 'metainfo' })),
   }
-  fitTrash(sql, addTorrent(sql, row, note?.id ?? null), note)
+  const id = addTorrent(sql, row, note?.id ?? null)
+  setLabels(sql, [{ torrent: id, labels: goodLabels(note?.labels) }])
+  fitTrash(sql, id, note)
   return true
 }
 
@@ -236,6 +240,7 @@ export function saveCopy(sql: Sql, copies: Copies, id: TorrentId): void {
   const trash = trashOf(sql, id)
   const note: CopyNote = {
     ...{ id, dir, volume, desired, addedAt, trackers, wishes },
+    ...(row.labels.length === 0 ? {} : { labels: row.labels }),
     ...(trash === null ? {} : { trash }),
   }
   const saved = copies.has(hash) && (row.pieceCount === 0 || !copies.hasLink(hash))

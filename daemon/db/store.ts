@@ -1,5 +1,6 @@
 /** The store as the main thread sees it: each call is a message to the thread, each answer settles one promise. */
 import { Worker } from 'node:worker_threads'
+import { NO_LABELS } from '../../shared/labels.js'
 import { type BackupMade, type Database, type Notice, StoreFault, type Store } from '../ports/store.js'
 import { Health } from './health.js'
 import { isWrite } from './handlers.js'
@@ -241,7 +242,11 @@ function storeOver(thread: Thread, facts: OpenFacts, notice: Notice | null): Ope
     probe: () => thread.probe(),
     backup: (path) => thread.backup(path),
     restore: (path) => thread.restore(path),
-    torrents: (only) => (only === undefined ? thread.call('torrents') : thread.call('torrents', only)),
+    torrents: async (only) => {
+      const rows = await (only === undefined ? thread.call('torrents') : thread.call('torrents', only))
+      // One array for all that have none, and not a copy for each.
+      return rows.map((row) => (row.labels.length === 0 ? { ...row, labels: NO_LABELS } : row))
+    },
     add: (torrent) =>
       thread.call('add', { ...torrent, info: own(torrent.info), torrent: own(torrent.torrent) }),
     metainfo: (id) => thread.call('metainfo', id),
@@ -277,6 +282,7 @@ function storeOver(thread: Thread, facts: OpenFacts, notice: Notice | null): Ope
     setJob: (id, step, args) => thread.call('setJob', id, step, args),
     endJob: (id) => thread.call('endJob', id),
     relocate: (relocation) => thread.call('relocate', relocation),
+    setLabels: (rows) => thread.call('setLabels', rows),
     trash: () => thread.call('trash'),
     setTrash: (row) => thread.call('setTrash', row),
     endTrash: (id) => thread.call('endTrash', id),

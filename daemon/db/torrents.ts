@@ -1,5 +1,6 @@
 /** The rows of torrents and what is set on them by a user's verb. Runs in the store's thread. */
 import { createHash } from 'node:crypto'
+import { NO_LABELS } from '../../shared/labels.js'
 import type { Hashes, InfoHashV1, InfoHashV2, TorrentId } from '../../shared/units.js'
 import type { Desired } from '../../shared/views.js'
 import { type GoalColumns, toGoals } from './goals.js'
@@ -13,6 +14,7 @@ import {
   type TotalsRow,
   type TrackerRow,
 } from '../ports/store.js'
+import { labelsByTorrent } from './labels.js'
 import type { Sql } from './sql.js'
 
 interface TorrentColumns extends GoalColumns {
@@ -86,14 +88,22 @@ export function listTorrents(sql: Sql, only: TorrentId | null = null): TorrentRo
        ORDER BY id`,
     ...these(only),
   ) as TorrentColumns[]
-  return rows.map((row) => toRow(row, totals.get(row.id), trackers.get(row.id) ?? []))
+  const labels = labelsByTorrent(sql, only)
+  return rows.map((row) => ({
+    ...toRow(row, totals.get(row.id), trackers.get(row.id) ?? []),
+    labels: labels.get(row.id) ?? NO_LABELS,
+  }))
 }
 
 function these(only: TorrentId | null): TorrentId[] {
   return only === null ? [] : [only]
 }
 
-function toRow(row: TorrentColumns, totals: TotalsColumns | undefined, trackers: TrackerRow[]): TorrentRow {
+function toRow(
+  row: TorrentColumns,
+  totals: TotalsColumns | undefined,
+  trackers: TrackerRow[],
+): Omit<TorrentRow, 'labels'> {
   return {
     id: row.id,
     hashes: toHashes(row),

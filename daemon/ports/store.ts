@@ -135,8 +135,16 @@ export interface TorrentRow {
   readonly downloaded: Bytes
   readonly uploaded: Bytes
   readonly wasted: Bytes
+  /** Sorted; `NO_LABELS` where it has none. */
+  readonly labels: readonly string[]
   readonly order: PieceOrder
   readonly trackers: readonly TrackerRow[]
+}
+
+/** All labels of a torrent, sorted. */
+export interface LabelsRow {
+  readonly torrent: TorrentId
+  readonly labels: readonly string[]
 }
 
 export interface FileStatRow {
@@ -268,6 +276,8 @@ export interface Store {
   setGoals(id: TorrentId, goals: SeedGoals | null): Promise<void>
   /** A goal pauses it. */
   setReached(id: TorrentId, sentence: string): Promise<void>
+  /** Instead of those they had, all in one transaction. */
+  setLabels(rows: readonly LabelsRow[]): Promise<void>
   setFault(id: TorrentId, fault: string | null): Promise<void>
   setWishes(
     id: TorrentId,

@@ -2,6 +2,7 @@
 import type { Hashes, SwarmKey, TorrentId } from '../../shared/units.js'
 import { swarmKeys } from '../../shared/units.js'
 import type { Caller, Params, Result } from '../../shared/rpc/contract.js'
+import { NO_LABELS } from '../../shared/labels.js'
 import { RpcError, rpcError } from '../../shared/rpc/errors.js'
 import type { Magnet } from '../../shared/torrent/magnet.js'
 import type { Metainfo } from '../../shared/torrent/metainfo.js'
@@ -273,6 +274,7 @@ function firstRecord(id: TorrentId, row: NewTorrent): TorrentRow {
     downloaded: 0,
     uploaded: 0,
     wasted: 0,
+    labels: NO_LABELS,
     order: USUAL_ORDER,
     trackers: row.trackers,
   }

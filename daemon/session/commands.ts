@@ -8,6 +8,7 @@ import { type Store, StoreFault } from '../ports/store.js'
 import type { Torrent } from '../swarm/torrent.js'
 import { wishesOf } from '../swarm/wishes.js'
 import { chosen } from './choice.js'
+import { label } from './labels.js'
 import type { Jobs } from './jobs.js'
 import { waived } from './goals.js'
 import { answer, loaded, type Queries } from './queries.js'
@@ -133,6 +134,10 @@ export class Commands {
       ...order,
     })
     return { torrent: torrent.view() }
+  }
+
+  label(params: Params<'torrent.label'>, caller: Caller): Promise<Result<'torrent.label'>> {
+    return label(params, caller, this.#ports)
   }
 
   async remove(params: Params<'torrent.remove'>, caller: Caller): Promise<Result<'torrent.remove'>> {

@@ -99,6 +99,7 @@ export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers
     'torrent.announce': ({ ids }) => attempt(() => commands.announce(ids)),
     'torrent.verify': ({ ids }) => attempt(() => commands.verify(ids)),
     'torrent.remove': (params, caller) => commands.remove(params, caller),
+    'torrent.label': (params, caller) => commands.label(params, caller),
     'trash.list': () => now({ trash: trash.list(), bytes: trash.bytes }),
     'trash.undo': async ({ id }, caller) => ({ torrent: await trash.undo(id ?? null, caller) }),
     'trash.empty': async ({ ids }, caller) => ({ results: await trash.empty(ids, caller) }),

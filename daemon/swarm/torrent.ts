@@ -244,6 +244,12 @@ export class Torrent implements PartsOwner {
     return this.#parts.known.row.reached
   }
 
+  /** Other labels, already durable. */
+  relabel(labels: readonly string[]): void {
+    this.#parts.known.change({ labels })
+    this.changed()
+  }
+
   /** Another choice of files, already durable. */
   select(choice: Choice): void {
     this.#parts.running.choose(choice)

@@ -57,6 +57,7 @@ export function torrentView(seen: Seen): TorrentView {
     pieceCount: row.pieceCount,
     sequential: row.order.sequential,
     firstLast: row.order.firstLast,
+    labels: row.labels,
     queuedFor: state.kind === 'queued' ? state.for : null,
     queueRank: state.kind === 'queued' && state.for !== 'check' ? seen.rank() : null,
     seedingTime: Math.floor(totals.seeding(now) / 1000),

@@ -4,6 +4,7 @@
  * Clients import only the types of this file: zod is not loaded by torrentinoctl.
  */
 import { z } from 'zod'
+import { isLabel, LABEL_LENGTH, MOST_LABELS } from '../labels.js'
 import type { TorrentId } from '../units.js'
 import {
   CAUSE_KINDS,
@@ -159,6 +160,7 @@ const torrentFields: Fields<TorrentView> = {
   pieceCount: count,
   sequential: z.boolean(),
   firstLast: z.boolean(),
+  labels: z.array(z.string()),
   queuedFor: z.enum(['check', 'download', 'seed']).nullable(),
   queueRank: count.nullable(),
   seedingTime: count,
@@ -368,6 +370,18 @@ const base64 = z.string().refine(isBase64, 'expected base64 with padding').meta(
 const path = z.string().min(1).max(4096).startsWith('/')
 
 const trackerUrls = z.array(z.string().min(1).max(4096)).min(1).max(100)
+
+const labels = z
+  .array(
+    z
+      .string()
+      .refine(
+        isLabel,
+        `expected 1 to ${String(LABEL_LENGTH)} characters without comma or control characters`,
+      ),
+  )
+  .min(1)
+  .max(MOST_LABELS)
 
 const settingKey = z.string().max(64).describe('The name of a setting: `listen.port`.')
 
@@ -641,6 +655,15 @@ export const contract = {
     many.extend({
       data: z.boolean().describe('Their files too.'),
       now: z.boolean().optional().describe('For good, and not into the trash.'),
+    }),
+    results,
+  ),
+  'torrent.label': method(
+    'Gives torrents labels and takes labels away: first all with `clear`, or those of `remove`, then `add` comes.',
+    many.extend({
+      add: labels.optional().describe('Labels that they get besides those they have.'),
+      remove: labels.optional().describe('Labels that they lose.'),
+      clear: z.boolean().optional().describe('They lose all that they have.'),
     }),
     results,
   ),

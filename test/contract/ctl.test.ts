@@ -138,6 +138,7 @@ describe('--json of every verb is as the contract says', () => {
     ['move', '1', '/elsewhere'],
     ['remove', '3', '--data', '--plan'],
     ['remove', '3', '--data'],
+    ['label', '1', 'films'],
     ['undo'],
     ['trash'],
     ['trash', '--empty'],

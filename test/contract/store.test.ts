@@ -106,6 +106,27 @@ describe.each([
     expect(await store.getMeta('port')).toBeNull()
   })
 
+  it('keeps labels, of several torrents at once or of none', async () => {
+    const [one, two] = [await store.add(newTorrent(1)), await store.add(newTorrent(2))]
+    await store.setLabels([
+      { torrent: one, labels: ['a', 'b'] },
+      { torrent: two, labels: ['c'] },
+    ])
+    await store.setLabels([{ torrent: two, labels: [] }])
+    expect(
+      await codeOf(
+        store.setLabels([
+          { torrent: one, labels: [] },
+          { torrent: NOBODY, labels: [] },
+        ]),
+      ),
+    ).toBe('NOT_FOUND')
+    store = await subject.reopen(store)
+    expect((await store.torrents()).map(({ labels }) => labels)).toEqual([['a', 'b'], []])
+    await store.remove(one)
+    expect((await store.torrents()).map(({ labels }) => labels)).toEqual([[]])
+  })
+
   it('keeps what is in the trash as it was, until it comes back or goes', async () => {
     const id = await store.add(newTorrent(1, { desired: 'running' }))
     const other = await store.add(newTorrent(2, { desired: 'paused' }))
@@ -211,6 +232,7 @@ describe.each([
         downloaded: 0,
         uploaded: 0,
         wasted: 0,
+        labels: [],
         order: { sequential: false, firstLast: false },
         trackers: [
           { tier: 0, url: 'http://a', source: 'metainfo' },

@@ -100,6 +100,7 @@ export const VERB_JSON: Readonly<Record<string, VerbJson | null>> = {
     schema: z.union([contract['torrent.remove'].result, removalPlanView]),
     note: 'The second with `--plan`, a line for each torrent.',
   },
+  label: { schema: contract['torrent.label'].result },
   undo: { schema: torrentView },
   trash: {
     schema: z.union([contract['trash.list'].result, contract['trash.empty'].result]),

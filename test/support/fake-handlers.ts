@@ -45,6 +45,7 @@ export function torrentView(id: number, over: Partial<TorrentView> = {}): Torren
     pieceCount: 4096,
     sequential: false,
     firstLast: false,
+    labels: [],
     queuedFor: null,
     queueRank: null,
     seedingTime: 0,
@@ -343,6 +344,9 @@ export class FakeSession {
         this.torrents.delete(torrent.id)
         return torrent
       }),
+    }),
+    'torrent.label': async ({ ids, add = [] }) => ({
+      results: this.each(ids, (torrent) => ({ ...torrent, labels: add })),
     }),
     'trash.list': async () => ({ trash: [], bytes: 0 }),
     'trash.undo': async ({ id }) => ({ torrent: resolveRef(id ?? 1, this.torrents.values()) }),

@@ -13,6 +13,7 @@ import {
   type JobRow,
   type NewJob,
   type KnownMetainfo,
+  type LabelsRow,
   type NewTorrent,
   type PieceOrder,
   type RankRow,
@@ -241,6 +242,13 @@ export class FakeStore implements Store {
   setReached(id: TorrentId, sentence: string): Promise<void> {
     return this.write('setReached', () => {
       Object.assign(this.entry(id).row, { desired: 'paused', reached: sentence })
+    })
+  }
+
+  setLabels(rows: readonly LabelsRow[]): Promise<void> {
+    return this.write('setLabels', () => {
+      for (const { torrent } of rows) this.entry(torrent)
+      for (const { torrent, labels } of rows) this.entry(torrent).row.labels = [...labels]
     })
   }
 
@@ -481,6 +489,7 @@ function newRow(id: TorrentId, torrent: NewTorrent): Entry['row'] {
     downloaded: 0,
     uploaded: 0,
     wasted: 0,
+    labels: [],
     order: { sequential: false, firstLast: false },
   }
 }

@@ -37,6 +37,7 @@ function torrent(id: number, change: Partial<TorrentView> = {}): TorrentView {
     pieceCount: 4,
     sequential: false,
     firstLast: false,
+    labels: [],
     queuedFor: null,
     queueRank: null,
     seedingTime: 0,

@@ -35,6 +35,7 @@ const VIEW: TorrentView = {
   pieceCount: 2,
   sequential: false,
   firstLast: false,
+  labels: [],
   queuedFor: null,
   queueRank: null,
   seedingTime: 0,

@@ -1,0 +1,28 @@
+/** Labels outlive a kill, and a database that is made anew from the saved copies. */
+import { rmSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { makeTorrent } from '../support/make-torrent.js'
+import { metainfoOf, useStage } from '../support/stage.js'
+
+const stage = useStage()
+
+it('a torrent is found by its label, after a kill and without a database', async () => {
+  const daemon = await stage.daemon('home')
+  const torrent = makeTorrent(stage.folder('made'), { name: 'film.bin', content: 40_000 })
+  const { id } = await daemon.call('torrent.add', {
+    metainfo: metainfoOf(torrent),
+    dir: torrent.dir,
+    paused: true,
+  })
+  await daemon.call('torrent.label', { ids: [id], add: ['films', 'a keeper'] })
+  await daemon.kill9()
+  const again = await stage.daemon('home')
+  expect((await again.torrent(id)).labels).toEqual(['a keeper', 'films'])
+  await again.stop()
+  const state = join(stage.dir, 'home')
+  for (const name of readdirSync(state, { recursive: true }).map(String))
+    if (/\.db(-wal|-shm)?$/.test(name)) rmSync(join(state, name), { force: true })
+  const anew = await stage.daemon('home')
+  expect((await anew.torrent(id)).labels).toEqual(['a keeper', 'films'])
+})
