@@ -20,6 +20,8 @@ export interface AnnounceRequest {
   readonly numwant: number
   /** 32 bits that prove who we are when our address changes; the same for IPv4 and IPv6 (BEP 7). */
   readonly key: number
+  /** How far we speak to peers in secret (MSE); not there: not at all. */
+  readonly crypto?: 'supported' | 'required'
   /** What this tracker gave us to send back, raw. */
   readonly trackerId: Uint8Array | null
 }

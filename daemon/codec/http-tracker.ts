@@ -41,8 +41,9 @@ export function announceUrl(url: string, request: AnnounceRequest): string {
     'compact=1',
     `numwant=${String(request.numwant)}`,
     `key=${request.key.toString(16).padStart(8, '0')}`,
-    'supportcrypto=0',
+    `supportcrypto=${request.crypto === undefined ? '0' : '1'}`,
   ]
+  if (request.crypto === 'required') parts.push('requirecrypto=1')
   if (request.event !== null) parts.push(`event=${request.event}`)
   if (request.trackerId !== null) parts.push(`trackerid=${percentEncode(request.trackerId)}`)
   return base + joint(base) + parts.join('&')

@@ -7,6 +7,8 @@ export const PEX_EXTENSION = 'ut_pex'
 /** Contacts of one kind and family that are read of a message: what BEP 11 allows. More is left out. */
 export const MOST_CONTACTS = 50
 
+/** Of `flags`: speaks in secret (MSE), and rather does so. */
+export const FLAG_SECRET = 0x01
 /** Of `flags`: has everything, or wants nothing (BEP 21). */
 export const FLAG_SEED = 0x02
 /** Of `flags`: whoever tells of it has dialled it. */

@@ -1,5 +1,5 @@
 /** The session with everything that hangs on it, over implementations it is given. */
-import type { Settings } from '../../shared/settings.js'
+import type { Encryption, Settings } from '../../shared/settings.js'
 import type { Feeds, Handlers } from '../../shared/rpc/contract.js'
 import type { DaemonView } from '../../shared/views.js'
 import type { CrashPoint } from '../base/crash-point.js'
@@ -99,6 +99,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
     log.info({}, 'a tracker answers after a time when none did: those that were not reached are asked again')
   }
   const rally = new Rally({ clock: wheel, random, back })
+  const encryption = (): Encryption => settings.values['peers.encryption']
   const trackerPorts = {
     clock: wheel,
     random,
@@ -154,10 +155,10 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       dialer: network.peers,
       listenPort,
       dht: dht.gate,
-      encryption: () => settings.values['peers.encryption'],
+      encryption,
       pex: () => settings.values['pex.enabled'],
       tracker: (row, asks, bulkhead) => {
-        const own = { peerId, key: trackerKey, port: listenPort }
+        const own = { peerId, key: trackerKey, port: listenPort, encryption }
         const trackers = new OwnTrackers({ row, ...own }, { ...trackerPorts, asks, bulkhead })
         return beside(lsd, 'lsd', row, asks, beside(dht, 'dht', row, asks, trackers))
       },

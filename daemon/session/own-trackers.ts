@@ -1,4 +1,5 @@
 /** The trackers of one torrent, between its owner and the announcer. */
+import type { Encryption } from '../../shared/settings.js'
 import { swarmKeys, type Millis } from '../../shared/units.js'
 import type { TrackerView } from '../../shared/views.js'
 import type { PeerAddress } from '../base/address.js'
@@ -16,6 +17,7 @@ export interface OwnTrackersInit {
   readonly peerId: Uint8Array
   readonly key: number
   readonly port: () => number
+  readonly encryption: () => Encryption
 }
 
 export interface OwnTrackersPorts {

@@ -31,6 +31,8 @@ interface Candidate {
   useful: boolean
   /** It had everything when it was last connected: of no use to one that has everything too. */
   seed: boolean
+  /** It took our call in secret (MSE) when it last took one, or is said to; false: plainly; null: nobody knows. */
+  secret: boolean | null
   /** Its canonical priority (BEP 40), and the version of our own addresses that it was computed from. */
   priority: number
   pricedAt: number
@@ -126,6 +128,7 @@ export class Candidates {
       retryAt: -Infinity,
       useful: false,
       seed: false,
+      secret: null,
       priority: MIDDLING,
       pricedAt: 0,
     })
@@ -200,6 +203,17 @@ export class Candidates {
   noteSeed(address: PeerAddress): void {
     const candidate = this.#known?.get(addressKey(address))
     if (candidate !== undefined) candidate.seed = true
+  }
+
+  /** It took a call in secret, or plainly: the next one begins so. */
+  noteSecret(address: PeerAddress, secret: boolean): void {
+    const candidate = this.#known?.get(addressKey(address))
+    if (candidate !== undefined) candidate.secret = secret
+  }
+
+  /** Whether a call in secret or a plain one is likely to be taken; null: nobody knows. */
+  secretOf(address: PeerAddress): boolean | null {
+    return this.#known?.get(addressKey(address))?.secret ?? null
   }
 
   /** We ended the attempt ourselves: it is due at once. */

@@ -41,17 +41,28 @@ const ATTEMPTS: Readonly<Record<Encryption, readonly boolean[]>> = {
   required: [true],
 }
 
+/** What worked before comes first. */
+function ordered(attempts: readonly boolean[], known: boolean | null): readonly boolean[] {
+  return known === null ? attempts : [...attempts].sort((a, b) => Number(b === known) - Number(a === known))
+}
+
 /**
  * Connects and shakes hands; one of the ports is called, unless the attempt is cancelled before. A second call, in
  * secret or plainly, is part of the same attempt: one part of the budget, and one failure.
  */
 export function dialPeer(
-  init: { readonly address: PeerAddress; readonly key: SwarmKey; readonly peerId: Uint8Array },
+  init: {
+    readonly address: PeerAddress
+    readonly key: SwarmKey
+    readonly peerId: Uint8Array
+    /** Whether it is known to take a call in secret, or a plain one; such a call is the first where both may be made. */
+    readonly secret?: boolean | null
+  },
   ports: DialPorts,
 ): Cancel {
   const { key, peerId } = init
   const { dialer, ready, failed, ...linkPorts } = ports
-  const attempts = ATTEMPTS[ports.secrecy?.mode() ?? 'off']
+  const attempts = ordered(ATTEMPTS[ports.secrecy?.mode() ?? 'off'], init.secret ?? null)
   let link: Link | null = null
   // Handed over, or given up: what becomes of the connection then is no reason to call again.
   let over = false

@@ -1,10 +1,12 @@
 /** Peer exchange (BEP 11): what each peer is told of the others, and what its word on them is worth. */
 import type { Millis } from '../../shared/units.js'
+import type { PeerView } from '../../shared/views.js'
 import { addressKey, isNearer, type PeerAddress } from '../base/address.js'
 import {
   decodePex,
   encodePex,
   FLAG_REACHABLE,
+  FLAG_SECRET,
   FLAG_SEED,
   MOST_CONTACTS,
   type PexContact,
@@ -45,7 +47,9 @@ export class PexIntake {
     for (const { address, flags } of message.added) {
       // Who is far away knows nothing that is near us. BEP 11: a host with many ports is somebody's victim.
       if (isNearer(address.host, from.host) || !isFresh(hosts, address, from)) continue
-      if (candidates.add(address, 'pex', from) && (flags & FLAG_SEED) !== 0) candidates.noteSeed(address)
+      if (!candidates.add(address, 'pex', from)) continue
+      if ((flags & FLAG_SEED) !== 0) candidates.noteSeed(address)
+      if ((flags & FLAG_SECRET) !== 0) candidates.noteSecret(address, true)
     }
     return null
   }
@@ -75,6 +79,7 @@ export interface PexPeer {
   /** Where one that dialled us listens; null: unknown. */
   readonly listening: PeerAddress | null
   readonly uploadOnly: boolean
+  readonly encryption: PeerView['encryption']
   /** It speaks of peer exchange. */
   readonly speaksPex: boolean
   readonly connectedAt: Millis
@@ -172,7 +177,8 @@ function contactsOf(peers: Iterable<PexPeer>): Contact[] {
     if (address === null) continue
     const reached = peer.transport.direction === 'out' ? FLAG_REACHABLE : 0
     const key = addressKey(address)
-    contacts.set(key, { key, address, flags: reached | (peer.uploadOnly ? FLAG_SEED : 0) })
+    const secret = peer.encryption === 'none' ? 0 : FLAG_SECRET
+    contacts.set(key, { key, address, flags: reached | secret | (peer.uploadOnly ? FLAG_SEED : 0) })
   }
   return [...contacts.values()]
 }

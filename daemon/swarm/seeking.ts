@@ -78,7 +78,7 @@ export class Seeking {
     const { key, peerId } = this.#ports.init
     const { clock, watch, dialer, log, secrecy } = means
     return dialPeer(
-      { address, key, peerId },
+      { address, key, peerId, secret: candidates.secretOf(address) },
       {
         clock,
         watch,
@@ -86,6 +86,7 @@ export class Seeking {
         ...(secrecy === undefined ? {} : { secrecy }),
         dht: () => this.offersDht,
         ready: (link, greeting) => {
+          candidates.noteSecret(address, link.encryption !== 'none')
           connections.attach(link, greeting, candidates.sourceOf(address))
         },
         failed: () => {

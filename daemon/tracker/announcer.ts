@@ -1,4 +1,5 @@
 /** The trackers of one torrent: when they are told what, and what they answer. */
+import type { Encryption } from '../../shared/settings.js'
 import { redactText, redactTracker } from '../../shared/torrent/redact.js'
 import type { Bytes, Millis, SwarmKey } from '../../shared/units.js'
 import type { TrackerView } from '../../shared/views.js'
@@ -24,6 +25,8 @@ export interface AnnouncerInit {
   readonly port: () => number
   /** 32 bits that stay the same for the session. */
   readonly key: number
+  /** How far peers are spoken to in secret, now; not there: not at all. */
+  readonly encryption?: () => Encryption
 }
 
 /** Payload over the life of the torrent, and what is missing of it. */
@@ -208,6 +211,7 @@ export class Announcer implements CampaignOwner {
       event,
       numwant: wanted ? NUMWANT : 0,
       key: this.init.key,
+      ...cryptoOf(this.init.encryption?.() ?? 'off'),
       trackerId,
     }
   }
@@ -224,6 +228,10 @@ export class Announcer implements CampaignOwner {
     const told = message === null ? null : redactText(message)
     this.ports.listener.said?.(redactTracker(tracker.url), failures > 0, told)
   }
+}
+
+function cryptoOf(mode: Encryption): Pick<AnnounceRequest, 'crypto'> {
+  return mode === 'off' ? {} : { crypto: mode === 'required' ? 'required' : 'supported' }
 }
 
 function statusOf(standings: readonly Standing[]): TrackerView['status'] {

@@ -128,6 +128,8 @@ describe('trackers added and removed while it runs', () => {
   async function listening(): Promise<{ readonly url: string; readonly events: string[] }> {
     const events: string[] = []
     const fake = await httpTracker((socket, head) => {
+      // What the setting peers.encryption says by default.
+      expect(head).toMatch(/&supportcrypto=1&(?!requirecrypto)/)
       events.push(/[?&]event=([a-z]+)/.exec(head)?.[1] ?? 'regular')
       reply(socket, 'd8:completei3e10:downloadedi9e10:incompletei4e8:intervali1800e5:peers0:e')
     })

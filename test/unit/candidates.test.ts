@@ -34,6 +34,18 @@ describe('Candidates', () => {
     expect(candidates.next(HOUR)).toBeNull()
   })
 
+  it('remembers how a peer takes calls, and nothing of one that is not known', () => {
+    const candidates = make()
+    candidates.add(peer(1), 'tracker')
+    candidates.noteSecret(peer(2), true)
+    expect([candidates.secretOf(peer(1)), candidates.secretOf(peer(2))]).toEqual([null, null])
+    candidates.noteSecret(peer(1), true)
+    candidates.failed(peer(1), 0)
+    expect(candidates.secretOf(peer(1))).toBe(true)
+    candidates.noteSecret(peer(1), false)
+    expect(candidates.secretOf(peer(1))).toBe(false)
+  })
+
   it('forgets whom no tracker named, and keeps the others (BEP 27)', () => {
     const candidates = make()
     const sources = ['tracker', 'dht', 'lsd', 'pex', 'user', 'magnet'] as const

@@ -36,7 +36,7 @@ const greets: Manner = (transport) => {
   transport.write(handshakeBytes(KEY, THEIRS))
 }
 
-function bench(mode: Encryption, random?: Random) {
+function bench(mode: Encryption, random?: Random, secret: boolean | null = null) {
   const clock = new FakeClock()
   const network = new FakeNetwork()
   const said: string[] = []
@@ -44,7 +44,7 @@ function bench(mode: Encryption, random?: Random) {
   const calls: ('plain' | 'secret')[] = []
   const begin = (): (() => void) =>
     dialPeer(
-      { address: THERE, key: KEY, peerId: OURS },
+      { address: THERE, key: KEY, peerId: OURS, secret },
       {
         clock,
         watch: fakeWatch(),
@@ -112,6 +112,33 @@ describe('a peer that hangs up on what it reads', () => {
     expect(calls).toEqual(expected)
     expect(said).toEqual(['failed'])
     expect(clock.pending).toBe(0)
+  })
+})
+
+describe('a peer of which it is known how it takes calls', () => {
+  it.each([
+    ['off', true, ['plain']],
+    ['allowed', true, ['secret', 'plain']],
+    ['allowed', false, ['plain', 'secret']],
+    ['preferred', true, ['secret', 'plain']],
+    ['preferred', false, ['plain', 'secret']],
+    ['required', false, ['secret']],
+  ] as const)('%s, %s: is called %j', async (mode, secret, expected) => {
+    const { begin, answers, calls, said } = bench(mode, undefined, secret)
+    answers(hangsUp)
+    begin()
+    await settle()
+    expect(calls).toEqual(expected)
+    expect(said).toEqual(['failed'])
+  })
+
+  it('is called once where it takes the first call', async () => {
+    const { begin, answersAs, said, links, network } = bench('allowed', undefined, true)
+    answersAs('required')
+    begin()
+    await settle()
+    expect([said, links[0]?.encryption]).toEqual([['ready'], 'handshake'])
+    expect(network.lines.length).toBe(1)
   })
 })
 

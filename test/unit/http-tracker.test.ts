@@ -33,6 +33,14 @@ describe('announceUrl', () => {
     )
   })
 
+  it('says how far we speak in secret', () => {
+    expect(announceUrl('http://t/a', REQUEST)).toMatch(/&supportcrypto=0&event/)
+    expect(announceUrl('http://t/a', { ...REQUEST, crypto: 'supported' })).toMatch(/&supportcrypto=1&event/)
+    expect(announceUrl('http://t/a', { ...REQUEST, crypto: 'required' })).toMatch(
+      /&supportcrypto=1&requirecrypto=1&event/,
+    )
+  })
+
   it.each([
     ['http://t/a?passkey=x', 'http://t/a?passkey=x&info_hash='],
     ['http://t/a?', 'http://t/a?info_hash='],

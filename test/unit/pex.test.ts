@@ -5,6 +5,7 @@ import {
   decodePex,
   encodePex,
   FLAG_REACHABLE,
+  FLAG_SECRET,
   FLAG_SEED,
   MOST_CONTACTS,
   type PexMessage,
@@ -91,13 +92,14 @@ describe('what a peer tells', () => {
     const bytes = encodePex({
       added: [
         { address: nth(1), flags: FLAG_SEED },
-        { address: nth(2), flags: FLAG_REACHABLE },
+        { address: nth(2), flags: FLAG_REACHABLE | FLAG_SECRET },
         { address: at('[2001:db8::9]:6881'), flags: 0 },
       ],
       dropped: [nth(2)],
     })
     expect(new PexIntake().read(bytes, from, 0, list)).toBeNull()
     expect(list.sourceOf(nth(1))).toBe('pex')
+    expect([list.secretOf(nth(1)), list.secretOf(nth(2))]).toEqual([null, true])
     expect(drain(list, true)).toEqual(['8.0.0.2:6881', '[2001:db8::9]:6881'])
     expect(drain(list)).toEqual(['8.0.0.1:6881'])
   })
@@ -205,6 +207,7 @@ class Someone implements PexPeer {
   readonly sent: { readonly now: number; readonly message: PexMessage }[] = []
   listening: PeerAddress | null = null
   uploadOnly = false
+  encryption: 'none' | 'handshake' | 'rc4' = 'none'
   speaksPex = true
   connectedAt = 0
   readonly transport: PexPeer['transport']
@@ -258,7 +261,9 @@ describe('what a peer is told', () => {
   it('is who can be dialled, but not itself, with flags', () => {
     const room = new Room()
     const out = room.join('8.0.0.1:6881')
-    room.join('8.0.0.2:6881').uploadOnly = true
+    const seed = room.join('8.0.0.2:6881')
+    seed.uploadOnly = true
+    seed.encryption = 'handshake'
     const into = room.join('8.0.0.3:40000', 'in', 7000)
     room.join('8.0.0.4:40000', 'in')
     room.join('[2001:db8::1]:6881')
@@ -268,7 +273,7 @@ describe('what a peer is told', () => {
         now: 2000,
         message: {
           added: [
-            { address: at('8.0.0.2:6881'), flags: FLAG_REACHABLE | FLAG_SEED },
+            { address: at('8.0.0.2:6881'), flags: FLAG_REACHABLE | FLAG_SEED | FLAG_SECRET },
             { address: at('8.0.0.3:7000'), flags: 0 },
             { address: at('[2001:db8::1]:6881'), flags: FLAG_REACHABLE },
           ],
