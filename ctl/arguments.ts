@@ -35,27 +35,6 @@ export function readRefs(words: readonly string[]): TorrentRefs {
   return words.map(readRef)
 }
 
-const MOST_FILES = 200_000
-
-/** `1,3-5` as people count to indexes from 0, in order, each once. */
-export function readFileNumbers(words: readonly string[]): number[] {
-  const chosen = new Set<number>()
-  for (const part of words.flatMap((word) => word.split(','))) {
-    const match = /^\s*([0-9]{1,6})(?:-([0-9]{1,6}))?\s*$/.exec(part)
-    const first = Number(match?.[1])
-    const last = Number(match?.[2] ?? match?.[1])
-    if (match === null || first < 1 || last < first || last > MOST_FILES) {
-      throw new Failure(
-        EXIT.usage,
-        `${JSON.stringify(part)} is no choice of files; write 1,3-5, counted from 1`,
-      )
-    }
-    for (let number = first; number <= last; number += 1) chosen.add(number - 1)
-  }
-  if (chosen.size === 0) throw new Failure(EXIT.usage, 'no file was chosen; write 1,3-5, counted from 1')
-  return [...chosen].sort((a, b) => a - b)
-}
-
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 /** What a timer takes: 24.8 days. */
 const LONGEST = 2_147_483_647

@@ -65,9 +65,22 @@ async function readAll(stream: AsyncIterable<Buffer | string>, name: string): Pr
   return Buffer.concat(chunks)
 }
 
+const REASONS: Readonly<Record<string, string>> = {
+  ENOTDIR: 'a part of its path is no folder',
+  ENAMETOOLONG: 'its name is too long',
+  ELOOP: 'its symbolic links lead in a circle',
+  EPERM: 'that is not permitted',
+  EMFILE: 'too many files are open',
+  ENFILE: 'too many files are open',
+  EIO: 'its disk fails',
+}
+
 function unreadable(path: string, error: unknown): Failure {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   if (code === 'ENOENT') return new Failure(EXIT.usage, `there is no file ${path}`)
   if (code === 'EACCES') return new Failure(EXIT.usage, `${path} may not be read; look at its mode`)
-  return new Failure(EXIT.usage, `${path} cannot be read (${code === '' ? String(error) : code})`)
+  return new Failure(
+    EXIT.usage,
+    `${path} cannot be read: ${REASONS[code] ?? 'its disk refuses it; look at that'}`,
+  )
 }

@@ -58,7 +58,7 @@ export const GROUPS: readonly Group[] = [
         addCommand,
         ['add ubuntu.torrent', 'download it; torrentinoctl ubuntu.torrent does the same'],
         ["add 'magnet:?xt=urn:btih:HASH' --follow", 'from a magnet link, with a bar until it is complete'],
-        ['add film.torrent --dir ~/Films --select 1,3-5', 'only these files, into that folder'],
+        ["add film.torrent --dir ~/Films --select '*.mkv'", 'only these files (or 1,3-5), into that folder'],
       ),
       verb(inspectCommand, ['inspect ubuntu.torrent', 'its files, size, hash and trackers']),
       verb(magnetCommand, ['magnet 3', 'its link'], ['magnet 3 --bare', 'without its trackers']),

@@ -3,7 +3,8 @@ import type { Argv } from 'yargs'
 import type { Params, Result } from '../../shared/rpc/contract.js'
 import { escapeText } from '../../shared/text.js'
 import type { TorrentId } from '../../shared/units.js'
-import { readFileNumbers, readFolder } from '../arguments.js'
+import { readFolder } from '../arguments.js'
+import { readChoice } from '../choose-files.js'
 import type { Client } from '../client.js'
 import { type Context, type Globals, verb } from '../context.js'
 import { combined, endingOf, EXIT, type ExitStatus, Failure } from '../exit.js'
@@ -16,7 +17,11 @@ import { readSource, type Source } from '../sources.js'
 export function addOptions<T>(cli: Argv<T>) {
   return cli
     .option('dir', { type: 'string', requiresArg: true, describe: 'Folder for the files' })
-    .option('select', { type: 'string', requiresArg: true, describe: 'Only these files, from 1: 1,3-5' })
+    .option('select', {
+      type: 'string',
+      requiresArg: true,
+      describe: "Only these files: 1,3-5, or a pattern like '*.mkv'",
+    })
     .option('paused', { type: 'boolean', default: false, describe: 'Add without starting' })
     .option('follow', { type: 'boolean', default: false, describe: 'Show the progress until complete' })
     .option('start', { type: 'boolean', default: false, describe: 'Start torrentinod if it is not running' })
@@ -94,7 +99,7 @@ function addParams(argv: AddArguments): Options {
   }
   return {
     ...(argv.dir === undefined ? {} : { dir: readFolder(argv.dir) }),
-    ...(argv.select === undefined ? {} : { select: readFileNumbers([argv.select]) }),
+    ...(argv.select === undefined ? {} : { choose: [readChoice(argv.select)] }),
     ...(argv.paused ? { paused: true } : {}),
   }
 }

@@ -73,7 +73,10 @@ async function runWait(context: Context, client: Client, wait: Wait): Promise<Ex
       const torrents = [...watch.torrents.values()]
       const missing = torrents.filter((torrent) => !reached(torrent))
       if (missing.length === 0) return conclude(context, torrents, wait.goal)
-      for (const torrent of missing) tellHalted(context, torrent, wait.goal, halted)
+      for (const torrent of missing) {
+        tellHalted(context, torrent, wait.goal, halted)
+        await tellQueued(context, client, torrent, wait.goal, halted)
+      }
       const end = await Promise.race([watch.changed(), lost, late])
       if (end === 'lost')
         throw new Failure(EXIT.noDaemon, 'torrentinod went away; torrentinoctl daemon start starts it again')
@@ -87,6 +90,7 @@ async function runWait(context: Context, client: Client, wait: Wait): Promise<Ex
 /** Once for each: it will not get there by itself. */
 function tellHalted(context: Context, torrent: TorrentView, goal: Goal, halted: Set<TorrentId>): void {
   const moves = torrent.state !== 'paused' && torrent.state !== 'blocked'
+  if (torrent.state === 'queued') return
   if (moves || goal === 'error' || goal === 'paused') halted.delete(torrent.id)
   else if (!halted.has(torrent.id)) {
     halted.add(torrent.id)
@@ -95,6 +99,23 @@ function tellHalted(context: Context, torrent: TorrentView, goal: Goal, halted: 
       torrent.state === 'paused' ? `is paused; ${help}` : `is blocked: ${escapeText(torrent.error ?? '')}`
     context.note(`torrent ${torrent.id} ${why}\n`)
   }
+}
+
+/** Once for each, and again when it waits anew: the daemon says for what. */
+async function tellQueued(
+  context: Context,
+  client: Client,
+  torrent: TorrentView,
+  goal: Goal,
+  halted: Set<TorrentId>,
+): Promise<void> {
+  // Every torrent is queued for a moment when it starts: only one that has to wait has a cause for it.
+  if (torrent.state !== 'queued' || goal === 'error' || goal === 'paused' || halted.has(torrent.id)) return
+  const why = await client.call('torrent.why', { id: torrent.id }).catch(() => null)
+  const cause = why?.causes.find(({ kind }) => kind === 'queued')
+  if (cause === undefined) return
+  halted.add(torrent.id)
+  context.note(`torrent ${torrent.id} waits: ${escapeText(cause.sentence)}\n`)
 }
 
 function lateSentence(watch: Watch, reached: (torrent: TorrentView) => boolean, wait: Wait): string {

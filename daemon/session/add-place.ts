@@ -61,12 +61,18 @@ async function look(dir: string, ports: AddPlacePorts): Promise<SpaceView> {
   if (away !== null) throw rpcError('badFolder', faultSentence(away), { dir, reason: 'ENODEV' })
   const space = await ports.disk.prepareDir(dir)
   if ('code' in space) {
-    throw rpcError('badFolder', `Cannot write to ${dir} (${space.code}); choose another folder with --dir.`, {
-      dir,
-      reason: space.code,
-    })
+    const sentence = `${refusedBecause(dir, space.code)}; choose another folder with --dir.`
+    throw rpcError('badFolder', sentence, { dir, reason: space.code })
   }
   return space
+}
+
+function refusedBecause(dir: string, code: string): string {
+  if (code === 'EACCES' || code === 'EPERM') return `There is no permission to write to ${dir}`
+  if (code === 'EROFS') return `The volume of ${dir} is read-only`
+  if (code === 'ENOTDIR' || code === 'EEXIST') return `${dir} is no folder, or a part of its path is none`
+  if (code === 'ENOSPC' || code === 'EDQUOT') return `There is no space left to make ${dir}`
+  return `The disk refuses to write to ${dir}`
 }
 
 function silentPlace(dir: string): RpcError {

@@ -4,13 +4,15 @@ import { swarmKeys } from '../../shared/units.js'
 import type { Caller, Params, Result } from '../../shared/rpc/contract.js'
 import { NO_LABELS } from '../../shared/labels.js'
 import { RpcError, rpcError } from '../../shared/rpc/errors.js'
-import type { Magnet } from '../../shared/torrent/magnet.js'
+import { ChoiceError, checkChoice } from '../../shared/choose-files.js'
+import { type Magnet, withChoice } from '../../shared/torrent/magnet.js'
 import type { Metainfo } from '../../shared/torrent/metainfo.js'
 import { type NamedNode, readNodes } from '../../shared/torrent/metainfo-nodes.js'
 import type { Clock } from '../ports/clock.js'
 import type { Disk } from '../ports/disk.js'
 import { type NewTorrent, type Store, StoreFault, type TorrentRow } from '../ports/store.js'
 import type { Kept } from '../swarm/metadata-phase.js'
+import { faultSentence } from '../swarm/lifecycle.js'
 import type { Torrent } from '../swarm/torrent.js'
 import { USUAL_ORDER } from '../swarm/wishes.js'
 import { fileRow, readMetainfo } from './add-file.js'
@@ -18,7 +20,7 @@ import { KnownAdder } from './add-known.js'
 import { magnetRow, readMagnet } from './add-magnet.js'
 import { lookAtPlace, type Looked } from './add-place.js'
 import { type AddTrash, bringBack } from './add-trash.js'
-import { unwantedFiles } from './choice.js'
+import { chosenBy, unwantedFiles } from './choice.js'
 import { Recordings } from './recordings.js'
 import type { Session } from './session.js'
 import { refuseSharedPaths, rootOf } from './shared-paths.js'
@@ -85,8 +87,9 @@ export class Adder {
     }
   }
 
-  async #addFile(bytes: Uint8Array, params: Params<'torrent.add'>, caller: Caller): Promise<Added> {
+  async #addFile(bytes: Uint8Array, asked: Params<'torrent.add'>, caller: Caller): Promise<Added> {
     const meta = readMetainfo(bytes)
+    const params = { ...asked, ...selection(asked, meta) }
     const fromTrash = await this.#fromTrash(swarmKeys(meta.hashes), params, caller)
     const known = this.#byKeys(swarmKeys(meta.hashes))
     const looked =
@@ -99,7 +102,10 @@ export class Adder {
     return { ...(await answer), fromTrash }
   }
 
-  async #addMagnet(text: string, params: Params<'torrent.add'>, caller: Caller): Promise<Added> {
+  async #addMagnet(given: string, params: Params<'torrent.add'>, caller: Caller): Promise<Added> {
+    // A link of somebody else's has no say in this: what it names may take long to be held against every file.
+    const chooses = params.choose !== undefined || /x\.select/i.test(given)
+    const text = chooses ? withChoice(given, checked(params.choose ?? [])) : given
     const magnet = readMagnet(text)
     const fromTrash = await this.#fromTrash(swarmKeys(magnet.hashes), params, caller)
     const isKnown = this.#byKeys(swarmKeys(magnet.hashes)) !== undefined
@@ -234,7 +240,8 @@ export class Adder {
       return await this.#ports.store.add(row)
     } catch (error) {
       if (!(error instanceof StoreFault)) throw error
-      throw rpcError('storeFailed', `The torrent could not be recorded (${error.code}); nothing was added.`)
+      const why = faultSentence({ kind: 'store', code: error.code })
+      throw rpcError('storeFailed', `Nothing was added: ${why}`)
     }
   }
 
@@ -277,6 +284,22 @@ function firstRecord(id: TorrentId, row: NewTorrent): TorrentRow {
     labels: NO_LABELS,
     order: USUAL_ORDER,
     trackers: row.trackers,
+  }
+}
+
+/** Indexes for the words of a person. Throws badSelection. */
+function selection({ choose }: Params<'torrent.add'>, meta: Metainfo): Pick<Params<'torrent.add'>, 'select'> {
+  return choose === undefined ? {} : { select: chosenBy(choose, meta.files) }
+}
+
+/** Throws badSelection for what could be no file of any torrent. */
+function checked(words: readonly string[]): readonly string[] {
+  try {
+    for (const word of words) checkChoice(word)
+    return words
+  } catch (error) {
+    if (!(error instanceof ChoiceError)) throw error
+    throw rpcError('badSelection', `${error.message}.`)
   }
 }
 

@@ -1,4 +1,5 @@
 /** Which files of a torrent are wanted, and how much: by a choice that comes with it or later, or by its magnet link. */
+import { ChoiceError, chooseFiles } from '../../shared/choose-files.js'
 import type { FileIndex } from '../../shared/units.js'
 import { rpcError } from '../../shared/rpc/errors.js'
 import type { Magnet } from '../../shared/torrent/magnet.js'
@@ -21,8 +22,22 @@ export function unwantedOf(
   link: Magnet | null,
   select: readonly FileIndex[] | undefined,
 ): Set<FileIndex> {
+  const words = link?.choice ?? []
+  if (select === undefined && words.length > 0) return unwantedFiles(meta, chosenBy(words, meta.files))
   const only = (link?.only ?? []).filter((index) => meta.files[index]?.pad === false)
   return unwantedFiles(meta, select ?? (only.length > 0 ? only : undefined))
+}
+
+/** The files that these words name, pads left out. Throws badSelection. */
+export function chosenBy(words: readonly string[], files: Metainfo['files']): FileIndex[] {
+  const named = files.flatMap(({ path, pad }, index) => (pad ? [] : [{ index, path }]))
+  try {
+    return chooseFiles(words, named)
+  } catch (error) {
+    if (!(error instanceof ChoiceError)) throw error
+    const { message } = error
+    throw rpcError('badSelection', `${message.charAt(0).toUpperCase()}${message.slice(1)}.`)
+  }
 }
 
 /** The files that a choice leaves out. Throws badSelection. */

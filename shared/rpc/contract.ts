@@ -495,6 +495,14 @@ export const contract = {
         .max(200_000)
         .optional()
         .describe('Indexes of the only files that are wanted.'),
+      choose: z
+        .array(z.string().min(1).max(1024))
+        .min(1)
+        .max(100)
+        .optional()
+        .describe(
+          'In place of select: the only files that are wanted, by number from 1 (`1,3-5`), by pattern (`*.mkv`), or `all`; of a magnet link it is kept until the files are known.',
+        ),
       paused: z.boolean().optional().describe('Do not start it.'),
       trackers: z
         .array(z.url().max(2048))

@@ -20,6 +20,8 @@ export interface Magnet {
   readonly nodes: readonly string[]
   /** `so` (BEP 53): the only files wanted, ascending; empty: all. */
   readonly only: readonly FileIndex[]
+  /** `x.select`, of our own: words of a person for the only files wanted, instead of `only`; empty: none. */
+  readonly choice: readonly string[]
 }
 
 /** The link names no torrent. The message is one sentence for the user. */
@@ -36,6 +38,16 @@ const MOST_PARAMETERS = 2000
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567'
 /** A multihash of sha2-256 with 32 bytes. */
 const SHA256_PREFIX = '1220'
+
+const CHOICE = 'x.select'
+const MOST_CHOICES = 100
+
+/** The link with these words for the only files wanted, and no others. */
+export function withChoice(text: string, words: readonly string[]): string {
+  const [start = '', query = ''] = text.trim().split(/\?(.*)/s)
+  const kept = query.split('&').filter((part) => !/^x\.select(?:\.\d+)?=/i.test(part))
+  return `${start}?${[...kept, ...words.map((word) => `${CHOICE}=${encodeURIComponent(word)}`)].join('&')}`
+}
 
 /** Whether this text is meant as a magnet link. */
 export function isMagnet(text: string): boolean {
@@ -62,6 +74,7 @@ export function parseMagnet(text: string): Magnet {
     peers: distinct(all('x.pe'), literalAddress, MOST_PEERS),
     nodes: distinct(all('dht'), hostAndPort, MOST_PEERS),
     only: readSelection(all('so')),
+    choice: all(CHOICE).slice(0, MOST_CHOICES),
   }
 }
 

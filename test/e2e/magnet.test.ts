@@ -49,6 +49,30 @@ describe('a magnet link', () => {
     expect((await daemon.torrent(1)).name).toBe('film.bin')
   })
 
+  it('takes the files that its words fit, though they were not known, also after kill -9', async () => {
+    const content = [
+      { path: 'one.mkv', length: 40_000 },
+      { path: 'sub/two.srt', length: 20_000 },
+      { path: 'sub/three.mkv', length: 30_000 },
+    ]
+    const torrent = makeTorrent(stage.folder('made'), { name: 'show', content, pieceLength: 16_384 })
+    const first = await stage.daemon('leech')
+    const dir = stage.folder('down')
+    const bare = `magnet:?xt=urn:btih:${torrent.infoHash}`
+    expect((await ctl(first.home, 'add', bare, '--dir', dir, '--select', '*.mkv')).code).toBe(0)
+    await first.kill9()
+    const seed = await stage.daemon('seed')
+    const { id } = await seed.call('torrent.add', { metainfo: metainfoOf(torrent), dir: torrent.dir })
+    await seed.seeds(id)
+    const daemon = await stage.daemon('leech')
+    await daemon.call('torrent.add', { metainfo: metainfoOf(torrent) })
+    const { files } = await daemon.call('torrent.files', { id: 1 })
+    expect(files.filter(({ wanted }) => wanted).map(({ path }) => path)).toEqual([
+      'show/one.mkv',
+      'show/sub/three.mkv',
+    ])
+  })
+
   it('whose metadata came is not asked for again after kill -9, and the download completes', async () => {
     const { torrent, seed, link } = await seeded('show.bin', 20_000_000)
     const dir = stage.folder('down')

@@ -33,7 +33,14 @@ it('a link that was written is read as what it was written from', () => {
         // Safe in a terminal, in single quotes, and in a text.
         expect(link).toMatch(/^magnet:\?[A-Za-z0-9%&=:._~-]+$/)
         const whole = Buffer.from(parts.name).toString()
-        expect(parseMagnet(link)).toEqual({ ...parts, name: whole, peers: [], nodes: [], only: [] })
+        expect(parseMagnet(link)).toEqual({
+          ...parts,
+          name: whole,
+          peers: [],
+          nodes: [],
+          only: [],
+          choice: [],
+        })
       },
     ),
   )

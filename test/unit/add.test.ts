@@ -242,6 +242,19 @@ describe('a refusal', () => {
     expect(node.session.all()).toEqual([])
   })
 
+  it.each([['4'], ['*.none'], ['[a'], ['3-1']])('of a choice in words that is none: %s', async (word) => {
+    const { node, adder } = bench()
+    const metainfo = base64(ALBUM)
+    expect(await refusal(adder.add({ metainfo, choose: [word] }, CALLER))).toBe('badSelection')
+    expect(node.session.all()).toEqual([])
+  })
+
+  it('of words in a magnet link that no torrent can have', async () => {
+    const { adder } = bench()
+    const magnet = `magnet:?xt=urn:btih:${'ab'.repeat(20)}`
+    expect(await refusal(adder.add({ magnet, choose: ['[a'] }, CALLER))).toBe('badSelection')
+  })
+
   it.each([[[3]], [[1]], [[-1]]])('of a choice that is none: %j', async (select) => {
     const { adder } = bench()
     expect(await refusal(adder.add({ metainfo: base64(ALBUM), select }, CALLER))).toBe('badSelection')

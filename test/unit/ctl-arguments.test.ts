@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { readDuration, readFileNumbers, readRef, readRefs } from '../../ctl/arguments.js'
+import { readDuration, readRef, readRefs } from '../../ctl/arguments.js'
+import { readFileNumbers } from '../../ctl/choose-files.js'
 import { combined, endingOf, Failure, RemoteError } from '../../ctl/exit.js'
 import { ERRORS } from '../../shared/rpc/errors.js'
 

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { isMagnet, LONGEST_MAGNET, MagnetError, parseMagnet } from '../../shared/torrent/magnet.js'
+import {
+  isMagnet,
+  LONGEST_MAGNET,
+  MagnetError,
+  parseMagnet,
+  withChoice,
+} from '../../shared/torrent/magnet.js'
 import { corpusDir, readTsv } from '../support/corpus.js'
 
 const HASH = 'cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd'
@@ -43,6 +49,14 @@ describe('a magnet link', () => {
     expect(() => parseMagnet(`magnet:?xt=urn:btih:${HASH}&dn=${'x'.repeat(LONGEST_MAGNET)}`)).toThrow(
       'too long',
     )
+  })
+
+  it('keeps the words of a person for its files, and nobody else has a say in them', () => {
+    const link = `magnet:?xt=urn:btih:${HASH}&x.select=evil&dn=a`
+    const ours = withChoice(link, ['*.mkv', '1,3-5', 'a&b=c d'])
+    expect(parseMagnet(ours)).toMatchObject({ name: 'a', choice: ['*.mkv', '1,3-5', 'a&b=c d'] })
+    expect(parseMagnet(withChoice(link, [])).choice).toEqual([])
+    expect(withChoice(`magnet:?xt=urn:btih:${HASH}&dn=a`, [])).toBe(`magnet:?xt=urn:btih:${HASH}&dn=a`)
   })
 
   it('keeps what is right beside what is broken', () => {
