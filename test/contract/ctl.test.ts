@@ -244,11 +244,6 @@ describe('exit status', () => {
       [['select', '1'], /nothing was chosen; write 1,3-5, a pattern like "\*\.mkv", or all/],
       [['select', '1', '--priority', 'low'], /--priority needs files: /],
       [['select', '1', '1', '--priority', 'hihg'], /--priority takes .*, not "hihg"; did you mean high\?/],
-      [['trackers', '1', '--tier', '2'], /--tier says where --add puts a tracker, or --remove finds it/],
-      [['trackers', '1', '--add', 'http://a/', '--tier', '0'], /--tier takes a number from 1 on/],
-      [['trackers', '1', '--ad', 'http://a/'], /there is no option --ad; did you mean --add\?/],
-      [['trackers', '1', '--add'], /--add needs a value; torrentinoctl trackers --help/],
-      [['trackers', '1', '--remove', 'http://no/'], /this torrent has no tracker "http:\/\/no\/"/i],
       [['add', 'magnet:?xt=urn:btih:x'], /names no torrent/],
       [['inspect', 'magnet:?xt=urn:btih:x'], /there is no file/],
       [['wait', '1', '--timeout', 'soon'], /is no time/],
@@ -256,6 +251,22 @@ describe('exit status', () => {
       [['rpc', 'torrent.none'], /there is no method \\"torrent\.none\\"|there is no method "torrent\.none"/],
       [['rpc', 'torrent.get', '[1]'], /must be a JSON object/],
       [['rpc', 'torrent.get', '{"id":-1}'], /torrent\.get: id: /],
+    ] as const) {
+      const { status, err } = await say(...words)
+      expect({ words, status }).toEqual({ words, status: 2 })
+      expect(err).toMatch(sentence)
+      expect(err).toMatch(/^error: [^\n]+\n$/)
+    }
+  })
+
+  it('2: a slip in what is said of trackers', async () => {
+    const { say } = await around()
+    for (const [words, sentence] of [
+      [['trackers', '1', '--tier', '2'], /--tier says where --add puts a tracker, or --remove finds it/],
+      [['trackers', '1', '--add', 'http://a/', '--tier', '0'], /--tier takes a number from 1 on/],
+      [['trackers', '1', '--ad', 'http://a/'], /there is no option --ad; did you mean --add\?/],
+      [['trackers', '1', '--add'], /--add needs a value; torrentinoctl trackers --help/],
+      [['trackers', '1', '--remove', 'http://no/'], /this torrent has no tracker "http:\/\/no\/"/i],
     ] as const) {
       const { status, err } = await say(...words)
       expect({ words, status }).toEqual({ words, status: 2 })
