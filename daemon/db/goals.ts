@@ -20,7 +20,8 @@ export function toGoals({ goal_ratio, goal_time, goal_idle }: GoalColumns): Seed
 
 function toGoal(column: number | null): SeedGoal {
   if (column === null) return 'default'
-  return column < 0 ? 'none' : column
+  // What no person can have said, from an edited database: no goal does the least harm.
+  return column > 0 && Number.isFinite(column) ? column : 'none'
 }
 
 function ofGoal(goal: SeedGoal | undefined): number | null {

@@ -147,7 +147,13 @@ export class Commands {
         ? [{ torrent: each.torrent, ref: each.ref, data: params.data, now: params.now === true, caller }]
         : [],
     )
+    const { queue } = this.#ports.session
+    // None of them gets the place of another that goes before it.
+    for (const { torrent } of asks) queue.withdraw(torrent.member)
     const removed = await this.#removals.all(asks)
+    removed.forEach(({ ok }, at) => {
+      if (!ok) asks[at]?.torrent.member.proceed()
+    })
     const results = picked
       .map((each) => ('error' in each ? answer(each) : removed.shift()))
       .flatMap((one) => one ?? [])

@@ -176,6 +176,11 @@ export class Queue {
     })
   }
 
+  /** It gets no place any more, if it waits for one; `proceed` puts it back. */
+  withdraw(member: QueueMember): void {
+    for (const { waiting } of this.#all()) waiting.delete(member)
+  }
+
   /** A torrent is gone. */
   reordered(): void {
     this.#reordered()

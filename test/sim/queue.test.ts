@@ -96,6 +96,23 @@ describe('fifty torrents, and five at once', () => {
     expect(idsIn(node, 'queued download')).toHaveLength(45)
   })
 
+  it('are removed together without one that begins; what is not removed waits on', async () => {
+    const { swarm, node, commands } = await stage(12, FIVE)
+    await commands.resume({ ids: 'all' }, CALLER)
+    await swarm.run(5000)
+    node.store.failNext('SQLITE_FULL', 'setDesired')
+    const kept = await commands.remove({ ids: [12], data: false, now: true }, CALLER)
+    expect(kept.results).toMatchObject([{ ok: false }])
+    const removed = commands.remove(
+      { ids: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], data: false, now: true },
+      CALLER,
+    )
+    await swarm.run(20_000)
+    await removed
+    expect(told(node, 'start')).toEqual([1, 2, 3, 4, 5, 12])
+    expect(idsIn(node, 'downloading')).toEqual([12])
+  })
+
   it('end together without one that begins', async () => {
     const { swarm, node, commands } = await stage(50, FIVE)
     await commands.resume({ ids: 'all' }, CALLER)
