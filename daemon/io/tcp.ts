@@ -88,6 +88,10 @@ export class TcpTransport implements Transport {
     })
   }
 
+  get local(): string {
+    return this.#socket.localAddress ?? ''
+  }
+
   get unsent(): number {
     return this.#socket.writableLength
   }

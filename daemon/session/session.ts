@@ -1,6 +1,7 @@
 /** The registry of all torrents: who they are, what connections go to them, what changed since when. */
 import type { Millis, SwarmKey, TorrentId } from '../../shared/units.js'
 import type { NotificationParams } from '../../shared/rpc/contract.js'
+import { Addresses } from '../base/addresses.js'
 import type { Limiter } from '../base/limiter.js'
 import { type Log, stackOf } from '../base/log.js'
 import type { Watch } from '../base/watch.js'
@@ -281,10 +282,11 @@ export class Session {
   woke(gap: Millis): void {
     const { clock, random, log } = this.#ports
     const running = this.all().filter((torrent) => torrent.isRunning)
+    const addresses = new Addresses(this.#ports.addresses())
     log.info({ seconds: Math.round(gap / 1000), torrents: running.length }, 'the network is looked at anew')
     const spread = spreadOf(running.length)
     for (const torrent of running) {
-      torrent.woke(gap)
+      torrent.woke(gap, addresses)
       clock.after(random.int(spread), () => {
         torrent.announceAgain()
       })

@@ -4,6 +4,7 @@ import { addressKey, type PeerAddress } from '../base/address.js'
 import type { Clock } from '../ports/clock.js'
 import type { Candidates } from './candidates.js'
 import type { Greeting, Link } from './link.js'
+import { isStuck } from './patience.js'
 import type { PeerTable } from './peer-table.js'
 import type { Peer } from './peer.js'
 
@@ -102,8 +103,12 @@ export class Admission {
     return least !== null
   }
 
-  /** Both dialled at once: both sides keep the connection that the smaller peer id began. */
+  /**
+   * One that moves no bytes is dead, and its peer has come back: its address changed, and no packet said so. Both
+   * dialled at once: both sides keep the connection that the smaller peer id began.
+   */
   #prefersNew(old: Peer, link: Link, greeting: Greeting): boolean {
+    if (isStuck(old, this.#ports.clock.now())) return true
     if (old.transport.direction === link.transport.direction) return false
     const weAreSmaller = Buffer.compare(this.#init.peerId, greeting.peerId) < 0
     return (link.transport.direction === 'out') === weAreSmaller

@@ -189,6 +189,12 @@ export class Candidates {
     this.#idle(candidate, now + this.#jittered(RETURN_PAUSE))
   }
 
+  /** The connection ended as our own address went: it is due at once. */
+  stranded(address: PeerAddress): void {
+    const candidate = this.#known?.get(addressKey(address))
+    if (candidate !== undefined) this.#idle(candidate, -Infinity)
+  }
+
   /** BEP 27: those whom no tracker named are known no more. */
   forgetForeign(): void {
     for (const candidate of this.#all()) if (isForeign(candidate.source)) this.#drop(candidate)

@@ -2,6 +2,7 @@
 import type { Bytes, Millis, PieceIndex, SwarmKey, TorrentId } from '../../shared/units.js'
 import type { PeerView } from '../../shared/views.js'
 import { addressKey, type PeerAddress } from '../base/address.js'
+import type { Addresses } from '../base/addresses.js'
 import { type Log, stackOf } from '../base/log.js'
 import type { PeerExtension } from '../codec/extension.js'
 import type { MetadataMessage } from '../codec/metadata.js'
@@ -31,6 +32,9 @@ const TICK: Millis = 1000
 const KEEP_ALIVE_AFTER: Millis = 100_000
 /** A peer that was told we have nothing is told of so many pieces one by one; else it is better met anew. */
 const MOST_HAVES_AT_ONCE = 5000
+
+/** Why a connection ends whose address is not ours any more. */
+const STRANDED = 'network-changed'
 
 export interface ConnectionsInit {
   readonly torrent: TorrentId
@@ -333,7 +337,7 @@ export class Connections implements PeerOwner {
     this.#count(peer)
     this.#ports.downloader.left(peer)
     this.#ports.uploader.left(peer)
-    this.#noteEnd(peer)
+    this.#noteEnd(peer, reason)
     this.#ports.log.debug({ peer: addressKey(peer.transport.address), reason }, 'peer closed')
     this.#refillOthers(peer)
     if (this.#closed) return
@@ -342,11 +346,12 @@ export class Connections implements PeerOwner {
     if (this.#peers.size === 0) this.#ports.empty()
   }
 
-  #noteEnd(peer: Peer): void {
+  #noteEnd(peer: Peer, reason: string): void {
     const { candidates, clock } = this.#ports
     const known = peer.listening ?? peer.transport.address
     const useful = peer.downloaded > 0
     if (peer.bits.complete) candidates.noteSeed(known)
+    if (reason === STRANDED) return candidates.stranded(known)
     // That we end it ourselves is no failure of the peer.
     if (useful || !this.#closed) candidates.closed(known, clock.now(), useful)
   }
@@ -403,10 +408,17 @@ export class Connections implements PeerOwner {
     }
   }
 
-  /** Nothing ran for so long. A word is said to each, which a connection that is gone answers with its end. */
-  woke(gap: Millis): void {
+  /**
+   * Nothing ran for so long, or these are our addresses now. A connection from one that is not ours any more is dead,
+   * and nobody will say so. A word is said to each other, which one that is gone answers with its end.
+   */
+  woke(gap: Millis, addresses: Addresses): void {
     const now = this.#ports.clock.now()
     for (const peer of this.#peers.list()) {
+      if (!addresses.holds(peer.transport.local)) {
+        peer.close(STRANDED)
+        continue
+      }
       forgiveSilence(peer, gap, now)
       peer.send(out.KEEP_ALIVE)
     }

@@ -10,6 +10,18 @@ const USELESS_AFTER: Millis = 600_000
 /** What we wrote was not taken for so long: its frames hold memory that others could use. */
 const TAKES_NOTHING_AFTER: Millis = 120_000
 
+/** Nothing went in or out for so long, though there was something to send. */
+const STUCK_AFTER: Millis = 10_000
+/** Who downloads asks on and on; what it is sent may all lie in the kernel, which does not say that nothing arrives. */
+const ASKS_WITHIN: Millis = 30_000
+
+/** It may be dead: enough to prefer another connection of the same peer, too little to end this one. */
+export function isStuck(peer: Peer, now: Millis): boolean {
+  const quiet = now - peer.lastHeard
+  if (peer.transport.unsent > 0 && Math.min(quiet, now - peer.lastTaken) > STUCK_AFTER) return true
+  return peer.peerInterested && !peer.amChoking && quiet > ASKS_WITHIN
+}
+
 /** Why the connection is to end, or null. */
 export function reasonToEnd(peer: Peer, now: Millis): string | null {
   if (now - peer.lastHeard > GIVE_UP_AFTER) return 'silent'

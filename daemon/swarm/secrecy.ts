@@ -57,6 +57,10 @@ export class CipherTransport implements Transport {
   get address(): PeerAddress {
     return this.#inner.address
   }
+  get local(): string {
+    return this.#inner.local
+  }
+
   get direction(): 'in' | 'out' {
     return this.#inner.direction
   }

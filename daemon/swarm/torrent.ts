@@ -2,6 +2,7 @@
  * The owner of one torrent. Commands and completions are its only inputs, and its methods are synchronous. What its
  * parts ask of each other is in parts.ts.
  */
+import type { Addresses } from '../base/addresses.js'
 import type { Metainfo } from '../../shared/torrent/metainfo.js'
 import type { Bytes, Hashes, Millis, SwarmKey, TorrentId } from '../../shared/units.js'
 import { swarmKeys } from '../../shared/units.js'
@@ -320,9 +321,9 @@ export class Torrent implements PartsOwner {
     if (this.#seeks) this.#parts.tracker.announceNow(urgent)
   }
 
-  /** Nothing ran for so long. */
-  woke(gap: Millis): void {
-    this.#parts.data.live?.connections.woke(gap)
+  /** Nothing ran for so long, or these are our addresses now. */
+  woke(gap: Millis, addresses: Addresses): void {
+    this.#parts.data.live?.connections.woke(gap, addresses)
   }
 
   /** Peer exchange was turned on or off. */

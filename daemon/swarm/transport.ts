@@ -4,6 +4,8 @@ import type { PeerAddress } from '../base/address.js'
 export interface Transport {
   readonly address: PeerAddress
   readonly direction: 'in' | 'out'
+  /** Our own address at its end, as the system writes it; '' where that is not known. */
+  readonly local: string
   /** Bytes given to `write` that the kernel has not taken. */
   readonly unsent: number
   /** Payload is coming: much is read at once. Everybody else is heard in small parts, so that nobody is in the way. */

@@ -2,7 +2,8 @@
  * A daemon with many torrents and much coming and going: its memory, its descriptors and the delay of its loop must
  * not grow. V8 takes memory and gives it back in large steps, so no two samples are compared: after a warm-up (heap,
  * slab, frames and caches fill once) the rest is cut in thirds, and the median of the last is held against that of the
- * first. Between them lie two thirds of that time, which gives the slope.
+ * first. Between them lie two thirds of that time, which gives the slope. RSS holds garbage that V8 has not collected,
+ * of which there is more on a loaded machine; what lives is what V8 itself says is left after each full collection.
  */
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -50,6 +51,14 @@ export interface Sample {
   readonly p99: number | null
 }
 
+/** The main thread's heap after full collections. */
+export interface LiveHeap {
+  /** Medians of the first and of the last third, bytes. */
+  readonly bytes: readonly [number, number]
+  /** KiB a minute. */
+  readonly slope: number
+}
+
 export interface SoakFigures {
   /** KiB a minute. */
   readonly rssSlope: number
@@ -57,6 +66,8 @@ export interface SoakFigures {
   readonly rssGrowth: number
   /** Medians of the first and of the last third. */
   readonly rss: readonly [number, number]
+  /** Null where V8 collected too seldom to say. */
+  readonly live: LiveHeap | null
   readonly fds: readonly [number, number]
   readonly p99: readonly [number, number]
   readonly samples: number
@@ -70,6 +81,8 @@ export interface SoakFigures {
 export const BOUNDS = {
   /** KiB a minute. A leak of one object for each peer (20 a second, 1 KiB) would be 1200. */
   rssSlope: 1024,
+  /** KiB a minute: half of what such a leak would be. */
+  liveSlope: 600,
   /** More open at the median than before: those of peers that are just there. */
   fds: 10,
   /** Milliseconds, and twice what it was: two cores that others use as well. */
@@ -77,9 +90,11 @@ export const BOUNDS = {
 } as const
 
 /** Sentences; empty where all is flat. */
-export function notFlat({ rssSlope, fds, p99 }: SoakFigures): string[] {
+export function notFlat({ rssSlope, live, fds, p99 }: SoakFigures): string[] {
   const found: string[] = []
   if (rssSlope > BOUNDS.rssSlope) found.push(`RSS grows by ${rssSlope.toFixed(0)} KiB/min`)
+  if (live !== null && live.slope > BOUNDS.liveSlope)
+    found.push(`the live heap grows by ${live.slope.toFixed(0)} KiB/min`)
   if (fds[1] > fds[0] + BOUNDS.fds) found.push(`fds grow from ${String(fds[0])} to ${String(fds[1])}`)
   if (p99[1] > Math.max(BOUNDS.p99, 2 * p99[0]))
     found.push(`the loop's p99 grows from ${String(p99[0])} to ${String(p99[1])} ms`)
@@ -103,6 +118,24 @@ export function judge(
   return { rssSlope, rssGrowth, rss, fds: pair(({ fds }) => fds), p99: pair(({ p99 }) => p99 ?? 0) }
 }
 
+/** What `--trace-gc` prints of a full collection: whose, when, and what is left. */
+const COLLECTED = /\[\d+:(0x[0-9a-f]+)\] +(\d+) ms: Mark-Compact.*? -> ([\d.]+) \(/g
+const FEWEST_COLLECTIONS = 9
+
+/** Of the thread that started first; collections before `from`, in milliseconds of the process, do not count. */
+export function liveHeap(trace: string, from: number): LiveHeap | null {
+  const all = [...trace.matchAll(COLLECTED)].map(([, whose, at, left]) => {
+    return { whose, at: Number(at), bytes: Number(left) * KIB * KIB }
+  })
+  const mine = all.filter(({ whose, at }) => whose === all[0]?.whose && at >= from)
+  if (mine.length < FEWEST_COLLECTIONS) return null
+  const third = Math.floor(mine.length / 3)
+  const [first, last] = [mine.slice(0, third), mine.slice(-third)]
+  const of = (some: typeof mine): number => median(some.map(({ bytes }) => bytes))
+  const minutes = (median(last.map(({ at }) => at)) - median(first.map(({ at }) => at))) / 60_000
+  return { bytes: [of(first), of(last)], slope: (of(last) - of(first)) / KIB / minutes }
+}
+
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 }
@@ -120,7 +153,7 @@ export async function soak(init: SoakInit): Promise<SoakFigures> {
       }),
     )
   const home = makeHome(join(init.dir, 'h'))
-  const daemon = await Daemon.start({ home })
+  const daemon = await Daemon.start({ home, flags: ['--trace-gc'] })
   const ends: (() => void)[] = []
   try {
     for (const torrent of seeded)
@@ -148,7 +181,8 @@ export async function soak(init: SoakInit): Promise<SoakFigures> {
     await Promise.all(working)
     const { peers, blocks, answers } = traffic
     const { downloads } = state
-    return { ...judge(samples), samples: samples.length, peers, blocks, answers, downloads }
+    const live = liveHeap(daemon.said(), init.warmUp)
+    return { ...judge(samples), live, samples: samples.length, peers, blocks, answers, downloads }
   } finally {
     for (const end of ends) end()
     await daemon.stop()

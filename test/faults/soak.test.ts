@@ -26,7 +26,7 @@ describe('a soak', () => {
   const samples = (of: (n: number) => Partial<Sample>): Sample[] =>
     Array.from({ length: 90 }, (_, n) => ({ at: n * 6000, rss: 100 * MIB, fds: 50, p99: 5, ...of(n) }))
   const verdict = (of: (n: number) => Partial<Sample>): string[] =>
-    notFlat({ ...judge(samples(of)), samples: 90, peers: 0, blocks: 0, answers: 0, downloads: 0 })
+    notFlat({ ...judge(samples(of)), live: null, samples: 90, peers: 0, blocks: 0, answers: 0, downloads: 0 })
 
   it('sees a slope behind the steps of a garbage collector', () => {
     const saw = (n: number): number => 100 * MIB + (n % 7) * 3 * MIB
@@ -35,6 +35,13 @@ describe('a soak', () => {
       expect.stringMatching(/^RSS grows by 2/),
     ])
     expect(verdict((n) => ({ rss: n === 80 ? 900 * MIB : saw(n) }))).toEqual([])
+  })
+
+  it('sees a live heap that grows where RSS stands still', () => {
+    const flat = { ...judge(samples(() => ({}))), samples: 90, peers: 0, blocks: 0, answers: 0, downloads: 0 }
+    const live = (slope: number): { bytes: [number, number]; slope: number } => ({ bytes: [0, 0], slope })
+    expect(notFlat({ ...flat, live: live(500) })).toEqual([])
+    expect(notFlat({ ...flat, live: live(700) })).toEqual(['the live heap grows by 700 KiB/min'])
   })
 
   it('sees descriptors and delays that grow', () => {

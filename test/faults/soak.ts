@@ -29,14 +29,18 @@ await inFolder(async (dir) => {
       if (values.verbose) console.log(line)
     },
   })
-  const { peers, blocks, answers, downloads, rss, fds, p99, rssSlope } = figures
+  const { peers, blocks, answers, downloads, rss, live, fds, p99, rssSlope } = figures
   console.log(
     `${String(torrents)} torrents, ${String(peers)} peers came and went, ${String(blocks)} blocks sent, ` +
       `${String(downloads)} downloads, ${String(answers)} answers`,
   )
   const found = notFlat(figures)
+  const lives =
+    live === null
+      ? 'too few collections to tell the live heap'
+      : `live heap ${mib(live.bytes[0])} to ${mib(live.bytes[1])} MiB, its slope ${live.slope.toFixed(0)} KiB/min`
   console.log(
-    `RSS ${mib(rss[0])} to ${mib(rss[1])} MiB, RSS slope ${rssSlope.toFixed(0)} KiB/min, ` +
+    `RSS ${mib(rss[0])} to ${mib(rss[1])} MiB, RSS slope ${rssSlope.toFixed(0)} KiB/min, ${lives}, ` +
       `fds ${fds.join('..')}, loop p99 ${p99.join('..')} ms, ${found.length === 0 ? 'all flat' : found.join(', ')}`,
   )
   return found.length === 0 ? 0 : 1

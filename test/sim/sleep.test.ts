@@ -75,6 +75,30 @@ describe('after a sleep', () => {
     expect(leecher.reasons).toEqual([])
   })
 
+  it('a connection from an address that is not ours any more ends at once, and the others stay', async () => {
+    const swarm = new Swarm()
+    const source = makeSource({ files: 2_000_000 })
+    const [one, two, leecher] = [swarm.node(), swarm.node(), swarm.node()]
+    for (const seed of [one, two]) {
+      swarm.network.limit(seed.init.host, 20_000, swarm.clock)
+      await seed.add(source, { have: true })
+    }
+    await leecher.add(source)
+    await swarm.run(1000)
+    for (const seed of [one, two]) leecher.meet(seed)
+    await swarm.until(() => leecher.torrent.view().peers === 2)
+    const [first, second] = swarm.network.open(leecher.init.host)
+    if (first === undefined || second === undefined) throw new Error('no two connections')
+    first.local = '10.0.0.7'
+    second.local = '::ffff:10.0.0.8'
+    leecher.addresses = 'eth0 10.0.0.8, lo 127.0.0.1'
+    leecher.session.woke(0)
+    expect(leecher.reasons).toEqual(['network-changed'])
+    expect([first.ended, second.ended]).toEqual([true, false])
+    await swarm.run(5000)
+    expect(leecher.torrent.view().peers).toBe(2)
+  })
+
   it('announces that were slept over do not all come at once', () => {
     class Sleeper extends FakeClock {
       ahead = 0

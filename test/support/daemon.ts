@@ -20,6 +20,8 @@ export interface DaemonInit {
   readonly env?: Readonly<Record<string, string>>
   /** Its program; the one in dist where left out. */
   readonly entry?: string
+  /** Options of node. */
+  readonly flags?: readonly string[]
   /** What runs the daemon: words before `node`. */
   readonly under?: readonly string[]
   /** Where its socket is seen from here, where that is elsewhere than the daemon sees it. */
@@ -61,7 +63,14 @@ export function spawnDaemon(init: DaemonInit): {
   ended: Promise<Ended>
   said: () => string
 } {
-  const words: string[] = [...(init.under ?? []), process.execPath, init.entry ?? DAEMON, '--home', init.home]
+  const words: string[] = [
+    ...(init.under ?? []),
+    process.execPath,
+    ...(init.flags ?? []),
+    init.entry ?? DAEMON,
+    '--home',
+    init.home,
+  ]
   const [program = '', ...args] = words
   const own = { PATH: process.env['PATH'], HOME: init.home, TORRENTINO_NET: 'loopback' }
   const env = { ...daemonVariables(process.platform), ...own, ...init.env }

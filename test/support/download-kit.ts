@@ -105,6 +105,7 @@ export class SimPeer {
     const transport: Transport = {
       address,
       direction: 'out',
+      local: '',
       unsent: 0,
       bulk: false,
       start: () => undefined,

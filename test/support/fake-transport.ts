@@ -37,6 +37,8 @@ export class FakeEnd implements Transport {
   private paused = false
   /** `closed` was called. */
   private told = false
+  /** A test that gives it an address may take that away again. */
+  local = ''
   private scheduled = false
   /** The other end sends nothing more. */
   private finished = false

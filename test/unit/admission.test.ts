@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { PeerAddress } from '../../daemon/base/address.js'
 import { Admission } from '../../daemon/swarm/admission.js'
 import { Candidates } from '../../daemon/swarm/candidates.js'
-import type { Greeting } from '../../daemon/swarm/link.js'
+import type { Greeting, Link } from '../../daemon/swarm/link.js'
 import type { PeerTable } from '../../daemon/swarm/peer-table.js'
 import type { Peer } from '../../daemon/swarm/peer.js'
 import { FakeClock } from '../support/fake-clock.js'
@@ -47,5 +47,41 @@ describe.each(['out', 'in'] as const)('a peer with two addresses, connected %s',
     // As `Connections` does at its end.
     candidates.closed(peer.listening ?? peer.transport.address, clock.now(), true)
     expect([next(HOURS), next(0)]).toEqual(expect.arrayContaining([one, two]))
+  })
+})
+
+describe('a peer that comes again while a connection of it stands', () => {
+  /** Whether the new one is taken, after so long without a byte of the old one, of which so much waits to be sent. */
+  function taken(quiet: number, unsent: number, downloads = false): boolean {
+    const clock = new FakeClock()
+    let closed = ''
+    const old = {
+      transport: { direction: 'in', address: one, unsent },
+      lastTaken: clock.now(),
+      lastHeard: clock.now(),
+      peerInterested: true,
+      amChoking: !downloads,
+      close: (reason: string) => (closed = reason),
+    } as unknown as Peer
+    const peers = { byPeerId: () => old, size: 1 } as unknown as PeerTable
+    const candidates = new Candidates({}, { random: new FakeRandom(1) })
+    const ports = { clock, candidates, peers, listenPort: () => 6881, moved: () => undefined }
+    const admission = new Admission({ peerId: Buffer.alloc(20), maxPeers: 80 }, ports)
+    clock.advance(quiet)
+    const link = { transport: { direction: 'in', address: two }, ended: false } as unknown as Link
+    const refusal = admission.refusal(link, { peerId: Buffer.alloc(20, 1) } as unknown as Greeting)
+    expect(closed).toBe(refusal === null ? 'connected-twice' : '')
+    return refusal === null
+  }
+
+  it('is taken where the old one moves nothing any more, as its address changed', () => {
+    expect(taken(11_000, 5)).toBe(true)
+    expect(taken(31_000, 0, true)).toBe(true)
+  })
+
+  it('is refused where the old one moves something, or has nothing to move', () => {
+    expect(taken(9_000, 5)).toBe(false)
+    expect(taken(29_000, 0, true)).toBe(false)
+    expect(taken(HOURS, 0)).toBe(false)
   })
 })

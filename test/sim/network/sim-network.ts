@@ -61,6 +61,7 @@ interface Queued {
 
 export class SimEnd implements Transport {
   bulk = false
+  readonly local = ''
   other!: SimEnd
   ended = false
   /** In `host.ready`. */
