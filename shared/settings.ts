@@ -289,18 +289,20 @@ function flag(init: Common<boolean>): Setting<boolean> {
   return { ...init, kind: 'switch', check, read: (word) => check(words[word.trim().toLowerCase()]) }
 }
 
-/** 0, which "none" stands for, or at least 1 KiB/s: less is a slip of the pen. */
+/** Bytes a second: less is a slip of the pen, and so is more. */
+export const LEAST_RATE = 1024
+export const MOST_RATE = 1024 ** 4
+export const RATE_PROBLEM = `must be "none" or a rate from 1 KiB/s to 1024 GiB/s, in bytes a second or as "10 MiB/s"`
+
+/** 0, which "none" stands for, or a rate within the bounds. */
 function rate(what: string): Setting<number> {
-  const least = 1024
-  const most = 1024 ** 4
-  const problem = `must be "none" or a rate from 1 KiB/s to 1024 GiB/s, in bytes a second or as "10 MiB/s"`
   const check = (value: unknown): Checked<number> => {
     const number = typeof value === 'string' ? fromRate(value) : value
     return typeof number === 'number' &&
       Number.isSafeInteger(number) &&
-      (number === 0 || (number >= least && number <= most))
+      (number === 0 || (number >= LEAST_RATE && number <= MOST_RATE))
       ? { ok: true, value: number }
-      : { ok: false, problem }
+      : { ok: false, problem: RATE_PROBLEM }
   }
   return {
     default: 0,
@@ -356,8 +358,8 @@ function ratio(init: Limited): Setting<number> {
   return { ...init, kind: 'ratio', applies: 'now', check, read: check }
 }
 
-/** "none", or bytes with or without "/s". */
-function fromRate(word: string): number | null {
+/** "none" (0), or bytes with or without "/s"; null for anything else. */
+export function fromRate(word: string): number | null {
   const bare = word.trim()
   return /^none$/i.test(bare) ? 0 : fromUnits(bare.replace(/ ?\/s$/i, ''))
 }

@@ -94,6 +94,10 @@ export interface TorrentView {
   readonly seedGoals: SeedGoals
   /** The goal that paused it ("ratio 2.00"), or null. */
   readonly goalReached: string | null
+  /** Its own limit, bytes a second; null: only the one of all torrents together, if there is one. */
+  readonly downLimit: Rate | null
+  /** Its own limit, bytes a second; null: only the one of all torrents together, if there is one. */
+  readonly upLimit: Rate | null
   /** Milliseconds since 1970. */
   readonly addedAt: Millis
   /** Milliseconds since 1970, or null. */

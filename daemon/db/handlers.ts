@@ -2,6 +2,7 @@
 import type { TorrentId } from '../../shared/units.js'
 import type { LabelsRow, Relocation, TrashRow } from '../ports/store.js'
 import { setGoals, setRanks, setReached } from './goals.js'
+import { setLimits } from './limits.js'
 import { addJob, endJob, listJobs, relocate, setJob } from './jobs.js'
 import { setLabels } from './labels.js'
 import type { Answer, Args, Method, Request } from './protocol.js'
@@ -47,6 +48,7 @@ const HANDLERS: Handlers = {
   setRanks,
   setGoals,
   setReached,
+  setLimits,
   setFault,
   setWishes,
   changeTrackers,
@@ -91,6 +93,7 @@ const READS: ReadonlySet<Method> = new Set<Method>([
 const QUIET: ReadonlySet<Method> = new Set<Method>([
   'setRanks',
   'setGoals',
+  'setLimits',
   'setFault',
   'markWriting',
   'recordRound',

@@ -136,6 +136,9 @@ ALTER TABLE torrent ADD COLUMN goal_time INTEGER;
 ALTER TABLE torrent ADD COLUMN goal_idle INTEGER;
 -- The sentence of the goal that paused it.
 ALTER TABLE torrent ADD COLUMN reached TEXT;
+-- Bytes a second; NULL: only what limits all torrents together.
+ALTER TABLE torrent ADD COLUMN down_limit INTEGER;
+ALTER TABLE torrent ADD COLUMN up_limit INTEGER;
 -- Removed and not yet gone: the row of the torrent says 'trashed' meanwhile. desired is what it said before; until is
 -- when it goes for good; dir is the folder that it was removed from.
 CREATE TABLE trash (

@@ -258,6 +258,7 @@ function storeOver(thread: Thread, facts: OpenFacts, notice: Notice | null): Ope
     setRanks: (ranks) => thread.call('setRanks', ranks),
     setGoals: (id, goals) => thread.call('setGoals', id, goals),
     setReached: (id, sentence) => thread.call('setReached', id, sentence),
+    setLimits: (rows) => thread.call('setLimits', rows),
     setFault: (id, fault) => thread.call('setFault', id, fault),
     setWishes: (...choice) => thread.call('setWishes', ...choice),
     changeTrackers: (id, added, removed) => thread.call('changeTrackers', id, added, removed),

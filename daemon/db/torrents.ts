@@ -4,6 +4,7 @@ import { NO_LABELS } from '../../shared/labels.js'
 import type { Hashes, InfoHashV1, InfoHashV2, TorrentId } from '../../shared/units.js'
 import type { Desired } from '../../shared/views.js'
 import { type GoalColumns, toGoals } from './goals.js'
+import { type LimitColumns, toLimits } from './limits.js'
 import {
   StoreFault,
   type FileWishRow,
@@ -17,7 +18,7 @@ import {
 import { labelsByTorrent } from './labels.js'
 import type { Sql } from './sql.js'
 
-interface TorrentColumns extends GoalColumns {
+interface TorrentColumns extends GoalColumns, LimitColumns {
   readonly id: TorrentId
   readonly hash_v1: InfoHashV1 | null
   readonly hash_v2: InfoHashV2 | null
@@ -83,7 +84,8 @@ export function listTorrents(sql: Sql, only: TorrentId | null = null): TorrentRo
   for (const row of totalsRows) totals.set(row.torrent_id, row)
   const rows = sql.all(
     `SELECT id, hash_v1, hash_v2, name, dir, volume, private, piece_length, piece_count, total, wanted, done,
-       desired, checked, added_at, completed_at, fault, sequential, first_last, queue_rank, goal_ratio, goal_time, goal_idle, reached
+       desired, checked, added_at, completed_at, fault, sequential, first_last, queue_rank, goal_ratio, goal_time, goal_idle, reached,
+       down_limit, up_limit
        FROM torrent ${only === null ? '' : 'WHERE id = ?'}
        ORDER BY id`,
     ...these(only),
@@ -124,6 +126,7 @@ function toRow(
     rank: row.queue_rank,
     goals: toGoals(row),
     reached: row.reached,
+    limits: toLimits(row),
     seedingMs: totals?.seeding_ms ?? 0,
     downloaded: totals?.downloaded ?? 0,
     uploaded: totals?.uploaded ?? 0,

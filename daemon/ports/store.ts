@@ -1,5 +1,5 @@
 /** What is durable. Every promise resolves after the commit (synchronous=FULL); it rejects with StoreFault. */
-import type { Bytes, FileIndex, Hashes, Millis, TorrentId } from '../../shared/units.js'
+import type { Bytes, FileIndex, Hashes, Millis, Rate, TorrentId } from '../../shared/units.js'
 import type { Desired, SeedGoals } from '../../shared/views.js'
 
 /** The store could not do it: disk full, I/O, locked by a stranger. The intent lives on in memory. */
@@ -105,6 +105,16 @@ export type KnownMetainfo = Pick<
   | 'wishes'
 >
 
+/** How fast payload of one torrent may move, below what all of them may; bytes a second, null: no limit of its own. */
+export interface TorrentLimits {
+  readonly down: Rate | null
+  readonly up: Rate | null
+}
+
+export interface LimitRow extends TorrentLimits {
+  readonly torrent: TorrentId
+}
+
 export interface TorrentRow {
   readonly id: TorrentId
   readonly hashes: Hashes
@@ -130,6 +140,8 @@ export interface TorrentRow {
   readonly goals: SeedGoals | null
   /** The sentence of the goal that paused it; null: none did, or it was resumed or paused since. */
   readonly reached: string | null
+  /** Its own limits; null: it has none. */
+  readonly limits: TorrentLimits | null
   /** Time it has seeded. */
   readonly seedingMs: Millis
   readonly downloaded: Bytes
@@ -274,6 +286,8 @@ export interface Store {
   /** In one transaction. Torrents that are not there are passed over. */
   setRanks(ranks: readonly RankRow[]): Promise<void>
   setGoals(id: TorrentId, goals: SeedGoals | null): Promise<void>
+  /** All of them or none; torrents that are gone are left out. */
+  setLimits(rows: readonly LimitRow[]): Promise<void>
   /** A goal pauses it. */
   setReached(id: TorrentId, sentence: string): Promise<void>
   /** Instead of those they had, all in one transaction. */

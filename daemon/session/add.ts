@@ -277,6 +277,7 @@ function firstRecord(id: TorrentId, row: NewTorrent): TorrentRow {
     rank: null,
     goals: null,
     reached: null,
+    limits: null,
     seedingMs: 0,
     downloaded: 0,
     uploaded: 0,

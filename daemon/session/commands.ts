@@ -111,6 +111,34 @@ export class Commands {
     return { results: picked.map(answer) }
   }
 
+  async limit(params: Params<'torrent.limit'>, caller: Caller): Promise<Result<'torrent.limit'>> {
+    const picked = this.#ports.queries.many(params.ids)
+    const torrents = picked.flatMap((each) => ('torrent' in each ? [each.torrent] : []))
+    const rows = torrents.map((torrent) => {
+      const { down = null, up = null } = torrent.record.limits ?? {}
+      return {
+        torrent: torrent.id,
+        down: params.down === undefined ? down : params.down,
+        up: params.up === undefined ? up : params.up,
+      }
+    })
+    try {
+      await this.#ports.store.setLimits(rows)
+    } catch (error) {
+      if (!(error instanceof StoreFault)) throw error
+      throw rpcError(
+        'storeFailed',
+        `The limits could not be recorded (${error.code}); they stay as they were.`,
+      )
+    }
+    torrents.forEach((torrent, at) => {
+      const { down = null, up = null } = rows[at] ?? {}
+      torrent.limit(down === null && up === null ? null : { down, up })
+      this.#ports.session.journal.note('limited', torrent.id, caller.name, { name: torrent.name, down, up })
+    })
+    return { results: picked.map(answer) }
+  }
+
   async select(params: Params<'torrent.select'>, caller: Caller): Promise<Result<'torrent.select'>> {
     const torrent = this.#ports.queries.one(params.id)
     const { content } = await loaded(torrent)

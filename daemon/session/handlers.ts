@@ -104,6 +104,7 @@ export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers
     'trash.undo': async ({ id }, caller) => ({ torrent: await trash.undo(id ?? null, caller) }),
     'trash.empty': async ({ ids }, caller) => ({ results: await trash.empty(ids, caller) }),
     'torrent.planRemoval': ({ ids }) => planRemovals(queries.many(ids), ports.clock),
+    'torrent.limit': (params, caller) => commands.limit(params, caller),
     'torrent.select': (params, caller) => commands.select(params, caller),
     'torrent.move': (params, caller) => jobs.move(params, caller),
     'job.list': () => now(jobs.list()),

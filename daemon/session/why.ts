@@ -83,6 +83,7 @@ function downloading(facts: TorrentFacts, house: HouseFacts): CauseView[] {
   return [
     ...ofDatabase(house, facts),
     ...ofSources(facts, house),
+    ...ofOwnLimit('down', facts),
     ...ofLimit('down', house),
     ...ofDisk(house, moves),
     ...ofPort(facts, house),
@@ -101,6 +102,7 @@ function ofSources(facts: TorrentFacts, house: HouseFacts): CauseView[] {
 function seeding(facts: TorrentFacts, house: HouseFacts): CauseView[] {
   return [
     ...ofDatabase(house, facts),
+    ...ofOwnLimit('up', facts),
     ...ofLimit('up', house),
     ...ofDisk(house, true),
     ...ofTrackers(facts),
@@ -204,6 +206,14 @@ function ofTrackers({ trackers, swarm }: TorrentFacts): CauseView[] {
       sentence: `${who}${said}; it is asked again by itself.`,
     },
   ]
+}
+
+function ofOwnLimit(direction: 'down' | 'up', { view }: TorrentFacts): CauseView[] {
+  const limit = direction === 'down' ? view.downLimit : view.upLimit
+  const rate = direction === 'down' ? view.downRate : view.upRate
+  if (limit === null || rate < limit * NEAR_LIMIT) return []
+  const sentence = `Its own limit is reached: it may ${direction === 'down' ? 'receive' : 'send'} ${formatRate(limit)}; "torrentinoctl limit ${String(view.id)} --${direction} none" lifts it.`
+  return [{ kind: 'limit', stops: false, sentence }]
 }
 
 function ofLimit(direction: 'down' | 'up', { limits, rates }: HouseFacts): CauseView[] {

@@ -11,6 +11,8 @@ export interface ChokerDriverPorts {
   readonly random: Random
   readonly seeding: () => boolean
   readonly uploadRate: () => Rate
+  /** A limit holds uploads back, and not the line. */
+  readonly limited: () => boolean
   /** How many may be unchoked at once. */
   readonly seat: UnchokeSeat
   /** What waits for a peer that is choked now. */
@@ -94,12 +96,13 @@ export class ChokerDriver {
     const waiting: Peer[] = []
     let taken = 0
     let eager = 0
+    const limited = this.#ports.limited()
     let busy = false
     for (const peer of peers) {
       if (!wants(peer)) continue
       if (!peer.amChoking) {
         taken++
-        if (peer.upload.eager) eager++
+        if (peer.upload.eager && !limited) eager++
         busy ||= peer.upload.unsent > 0
       } else if (!peer.uploadOnly) waiting.push(peer)
     }

@@ -10,7 +10,7 @@ import { RateMeter } from '../base/rate.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import type { Disk, DiskFault, Storage } from '../ports/disk.js'
 import type { Random } from '../ports/random.js'
-import type { Store, TorrentRow } from '../ports/store.js'
+import type { Store, TorrentLimits, TorrentRow } from '../ports/store.js'
 import type { Candidates } from './candidates.js'
 import { MetadataServer } from './metadata-server.js'
 import { ChokerDriver } from './choker-driver.js'
@@ -68,6 +68,7 @@ export interface LivePorts {
   readonly log: Log
   readonly disk: Disk
   readonly slots: SlotShare
+  /** Its own. */
   readonly downLimit: Limiter
   readonly upLimit: Limiter
   readonly unchokes: UnchokeShare
@@ -137,6 +138,7 @@ export class Live {
         random,
         seeding: () => this.content.complete,
         uploadRate: () => this.up.rate(clock.now()),
+        limited: () => ports.upLimit.rate !== null,
         seat: this.#seat,
         dropRequests: (peer) => {
           this.uploader.drop(peer)
@@ -286,6 +288,12 @@ export class Live {
         },
       },
     )
+  }
+
+  /** Other limits of its own, at once. */
+  limit({ down, up }: TorrentLimits): void {
+    this.#ports.downLimit.setRate(down)
+    this.#ports.upLimit.setRate(up)
   }
 
   #makeDownloader(): Downloader {

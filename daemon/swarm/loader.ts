@@ -1,6 +1,7 @@
 /** Reads what the store has of a torrent, and puts together the parts that work on it. */
 import { type Metainfo, parseMetainfo } from '../../shared/torrent/metainfo.js'
-import { swarmKeys } from '../../shared/units.js'
+import { type Rate, swarmKeys } from '../../shared/units.js'
+import { Limiter } from '../base/limiter.js'
 import type { Store } from '../ports/store.js'
 import type { Candidates } from './candidates.js'
 import type { Known } from './known.js'
@@ -67,8 +68,8 @@ export class Loader {
         log: means.log.child({ torrent: row.id }),
         disk: means.disk,
         slots: bulkhead.aroundBusy('disk', means.slots),
-        downLimit: bulkhead.aroundBusy('timer', means.downLimit),
-        upLimit: bulkhead.aroundBusy('timer', means.upLimit),
+        downLimit: bulkhead.aroundBusy('timer', below(means.downLimit, row.limits?.down, means)),
+        upLimit: bulkhead.aroundBusy('timer', below(means.upLimit, row.limits?.up, means)),
         unchokes: means.unchokes,
         store: means.store,
         candidates,
@@ -80,4 +81,9 @@ export class Loader {
       },
     )
   }
+}
+
+/** A torrent's own limit, below that of all torrents; it may be set later. */
+function below(above: Limiter, rate: Rate | null | undefined, { clock }: TorrentMeans): Limiter {
+  return new Limiter({ rate: rate ?? null }, { clock, above })
 }

@@ -8,7 +8,7 @@ import type { Bytes, Hashes, Millis, SwarmKey, TorrentId } from '../../shared/un
 import { swarmKeys } from '../../shared/units.js'
 import type { Desired, PeerView, SeedGoals, TorrentView, TrackerView } from '../../shared/views.js'
 import type { DiskFault } from '../ports/disk.js'
-import type { TorrentRow, TotalsRow, TrackerRow } from '../ports/store.js'
+import type { TorrentLimits, TorrentRow, TotalsRow, TrackerRow } from '../ports/store.js'
 import { isForeign } from './candidates.js'
 import { bareFacts, swarmFacts, type TorrentFacts } from './facts.js'
 import type { Known } from './known.js'
@@ -254,6 +254,13 @@ export class Torrent implements PartsOwner {
   /** Another choice of files, already durable. */
   select(choice: Choice): void {
     this.#parts.running.choose(choice)
+  }
+
+  /** Other limits of its own, already durable. */
+  limit(limits: TorrentLimits | null): void {
+    this.#parts.known.change({ limits })
+    this.#parts.data.live?.limit(limits ?? { down: null, up: null })
+    this.#parts.changed()
   }
 
   /** Calls `use` with the data loaded, loading them for it where needed; null where that failed. */

@@ -63,6 +63,8 @@ export function torrentView(seen: Seen): TorrentView {
     seedingTime: Math.floor(totals.seeding(now) / 1000),
     seedGoals: row.goals ?? USUAL_GOALS,
     goalReached: state.kind === 'paused' ? row.reached : null,
+    downLimit: row.limits?.down ?? null,
+    upLimit: row.limits?.up ?? null,
     addedAt: row.addedAt,
     completedAt: live === null ? row.completedAt : live.recorder.completedAt,
     error: trouble(seen),

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { isLabel, LABEL_LENGTH, MOST_LABELS } from '../labels.js'
+import { LEAST_RATE, MOST_RATE } from '../settings.js'
 import type { TorrentId } from '../units.js'
 import {
   CAUSE_KINDS,
@@ -166,6 +167,8 @@ const torrentFields: Fields<TorrentView> = {
   seedingTime: count,
   seedGoals,
   goalReached: z.string().nullable(),
+  downLimit: count.nullable(),
+  upLimit: count.nullable(),
   addedAt: time,
   completedAt: time.nullable(),
   error: z.string().nullable(),
@@ -180,6 +183,8 @@ export const torrentRow = z
   .partial()
   .extend({ id: torrentId }) as unknown as z.ZodType<TorrentRow>
 
+/** The bounds of the settings limits.down and limits.up. */
+const ownLimit = z.int().min(LEAST_RATE).max(MOST_RATE).nullable()
 const chosenFiles = z.array(fileIndex).min(1).max(200_000)
 const priority = z.enum(['skip', 'low', 'normal', 'high'])
 
@@ -715,6 +720,14 @@ export const contract = {
         .describe('The first and the last piece of each file come before the others.'),
     }),
     z.object({ torrent: torrentView }),
+  ),
+  'torrent.limit': method(
+    'Sets how fast payload of torrents may move, each for itself and below what `limits.down` and `limits.up` let all of them; what is not named stays as it is.',
+    many.extend({
+      down: ownLimit.optional().describe('Bytes a second received; null: no limit of its own.'),
+      up: ownLimit.optional().describe('Bytes a second sent; null: no limit of its own.'),
+    }),
+    results,
   ),
   'torrent.move': method(
     'Brings the files of a torrent to another folder, which is made where it is not there; the answer comes when that has begun, with a job, or without one where they lie there already.',

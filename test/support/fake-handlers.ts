@@ -51,6 +51,8 @@ export function torrentView(id: number, over: Partial<TorrentView> = {}): Torren
     seedingTime: 0,
     seedGoals: { ratio: 'default', time: 'default', idle: 'default' },
     goalReached: null,
+    downLimit: null,
+    upLimit: null,
     addedAt: 1_700_000_000_000,
     completedAt: null,
     error: null,
@@ -337,6 +339,13 @@ export class FakeSession {
       })),
     }),
     'queue.move': async ({ ids }) => ({ results: this.each(ids, (torrent) => torrent) }),
+    'torrent.limit': async ({ ids, down, up }) => ({
+      results: this.each(ids, (torrent) => ({
+        ...torrent,
+        ...(down === undefined ? {} : { downLimit: down }),
+        ...(up === undefined ? {} : { upLimit: up }),
+      })),
+    }),
     'torrent.announce': async ({ ids }) => ({ results: this.each(ids, (torrent) => torrent) }),
     'torrent.verify': async ({ ids }) => ({ results: this.each(ids, (torrent) => torrent) }),
     'torrent.remove': async ({ ids }) => ({

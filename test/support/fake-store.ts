@@ -16,6 +16,7 @@ import {
   type LabelsRow,
   type NewTorrent,
   type PieceOrder,
+  type LimitRow,
   type RankRow,
   type Relocation,
   type Store,
@@ -236,6 +237,15 @@ export class FakeStore implements Store {
     return this.write('setGoals', () => {
       const own = Object.values(goals ?? {}).some((goal) => goal !== 'default')
       this.entry(id).row.goals = own ? goals : null
+    })
+  }
+
+  setLimits(rows: readonly LimitRow[]): Promise<void> {
+    return this.write('setLimits', () => {
+      for (const { torrent, down, up } of rows) {
+        const entry = this.tables.torrents.get(torrent)
+        if (entry !== undefined) entry.row.limits = down === null && up === null ? null : { down, up }
+      }
     })
   }
 
@@ -485,6 +495,7 @@ function newRow(id: TorrentId, torrent: NewTorrent): Entry['row'] {
     rank: null,
     goals: null,
     reached: null,
+    limits: null,
     seedingMs: 0,
     downloaded: 0,
     uploaded: 0,

@@ -32,6 +32,7 @@ function crowd(count: number, looked: () => void): { driver: ChokerDriver; peers
       clock,
       random: new FakeRandom(),
       seeding: () => true,
+      limited: () => false,
       uploadRate: () => 0,
       seat: new UnchokeShare({ limit: () => null }).join(),
       dropRequests: () => undefined,

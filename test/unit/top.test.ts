@@ -43,6 +43,8 @@ function torrent(id: number, change: Partial<TorrentView> = {}): TorrentView {
     seedingTime: 0,
     seedGoals: { ratio: 'default', time: 'default', idle: 'default' },
     goalReached: null,
+    downLimit: null,
+    upLimit: null,
     addedAt: 0,
     completedAt: null,
     error: null,

@@ -41,6 +41,8 @@ const VIEW: TorrentView = {
   seedingTime: 0,
   seedGoals: { ratio: 'default', time: 'default', idle: 'default' },
   goalReached: null,
+  downLimit: null,
+  upLimit: null,
   addedAt: 0,
   completedAt: null,
   error: null,
