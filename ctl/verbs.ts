@@ -11,6 +11,7 @@ import { exportCommand } from './commands/export.js'
 import { filesCommand } from './commands/files.js'
 import { inspectCommand } from './commands/inspect.js'
 import { labelCommand } from './commands/label.js'
+import { limitCommand } from './commands/limit.js'
 import { listCommand } from './commands/list.js'
 import { logCommand } from './commands/log.js'
 import { magnetCommand } from './commands/magnet.js'
@@ -152,6 +153,12 @@ export const GROUPS: readonly Group[] = [
         ['label 3 films keep', 'two labels more'],
         ['label 3 --remove keep', 'one less; --clear takes all'],
         ['label 3,5 --clear', 'none any more; list --label finds them by one'],
+      ),
+      verb(
+        limitCommand,
+        ['limit 3 --up 500K', 'torrent 3 sends no more than that'],
+        ['limit --down 10M --up 2M', 'all torrents together'],
+        ['limit 3 --up none', 'only what limits all'],
       ),
       verb(moveCommand, ['move 3 ~/Films --wait', 'bring its files there, and tell how far it is']),
       verb(verifyCommand, ['verify 3', 'read all of it; what is wrong is downloaded again']),

@@ -366,11 +366,11 @@ export function fromRate(word: string): number | null {
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
 
-/** "48 MiB", "48M" or "50331648", in bytes; null for anything else. Units count in 1024. */
+/** "48 MiB", "1.5M" or "50331648", in whole bytes; null for anything else. Units count in 1024. */
 function fromUnits(word: string, units = true): number | null {
-  const match = /^([0-9]{1,15}) ?(?:([kmg])(?:ib|b)?|b)?$/i.exec(word.trim())
+  const match = /^([0-9]{1,15}(?:\.[0-9]{1,3}(?= ?[kmg]))?) ?(?:([kmg])(?:ib|b)?|b)?$/i.exec(word.trim())
   if (match === null || (!units && !/^[0-9]+$/.test(word.trim()))) return null
-  return Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase()] ?? 1)
+  return Math.round(Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase()] ?? 1))
 }
 
 const TIMES: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }

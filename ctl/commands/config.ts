@@ -27,21 +27,30 @@ export function configCommand(cli: Argv<Globals>): Argv<Globals> {
         })
         .positional('key', { type: 'string', describe: 'For example download.dir' })
         .positional('value', { type: 'string', describe: 'With set: the new value' }),
-    verb(async (context, { action, key, value }) => {
-      const client = await Client.connect(context.home.socket)
-      const settings = client === null ? await ofFile(context) : ofDaemon(client)
-      try {
+    verb((context, { action, key, value }) =>
+      withSettings(context, async (settings, running) => {
         if (action === 'list') return await runList(context, settings)
         if (key === undefined)
           throw new Failure(EXIT.usage, `config ${action} needs a key; config list shows them`)
         if (action === 'get') return await runGet(context, settings, key)
         if (value === undefined) throw new Failure(EXIT.usage, `config set ${escapeText(key)} needs a value`)
-        return await runSet(context, settings, { key, value, running: client !== null })
-      } finally {
-        client?.close()
-      }
-    }),
+        return await runSet(context, settings, { key, value, running })
+      }),
+    ),
   )
+}
+
+/** Calls `use` with the settings of the daemon where one runs, else with those of its file. */
+export async function withSettings(
+  context: Context,
+  use: (settings: Settings, running: boolean) => Promise<ExitStatus>,
+): Promise<ExitStatus> {
+  const client = await Client.connect(context.home.socket)
+  try {
+    return await use(client === null ? await ofFile(context) : ofDaemon(client), client !== null)
+  } finally {
+    client?.close()
+  }
 }
 
 /** Loaded late: it brings the reader of TOML. */

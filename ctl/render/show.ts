@@ -1,6 +1,7 @@
 /** Everything about one torrent. */
 import type { TorrentDetail } from '../../shared/rpc/contract.js'
-import { escapeText, formatDuration, formatPercent } from '../../shared/text.js'
+import { escapeText, formatDuration, formatPercent, formatRate } from '../../shared/text.js'
+import type { Rate } from '../../shared/units.js'
 import type { TorrentView } from '../../shared/views.js'
 import { goalsText } from './goals.js'
 import { goalText, ratioText, stateLook, stateText } from './list.js'
@@ -56,12 +57,21 @@ function figures(torrent: TorrentDetail, style: Style): [string, string][] {
     ['Wasted', bytesText(torrent.wasted, style)],
     ['Peers', torrent.peers === 0 ? 'none' : `${torrent.peers}, ${plural(torrent.seeds, 'seed')} among them`],
     ['Files', chosen + plural(torrent.fileCount, 'file')],
+    ...(torrent.downLimit !== null || torrent.upLimit !== null
+      ? [['Limit', limitText(torrent.downLimit, torrent.upLimit)] as [string, string]]
+      : []),
     ...(order === null ? [] : [['Order', order] as [string, string]]),
     [
       'Size',
       `${bytesText(torrent.totalBytes, style)} in ${torrent.pieceCount} pieces of ${bytesText(torrent.pieceLength, style)}`,
     ],
   ]
+}
+
+/** Limits in words: `down 1.0 MiB/s, up without limit`. */
+export function limitText(down: Rate | null, up: Rate | null): string {
+  const text = (rate: Rate | null): string => (rate === null ? 'without limit' : formatRate(rate))
+  return down === null && up === null ? 'without limit' : `down ${text(down)}, up ${text(up)}`
 }
 
 /** In what order pieces are fetched, or null where it is the usual one. */

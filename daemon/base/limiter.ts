@@ -105,8 +105,8 @@ export class Limiter {
   }
 
   #grant(wanted: Bytes, unit: Bytes): Bytes {
-    // Nobody overtakes those who wait.
-    if (this.#share === null && this.#waiting.size > 0) return 0
+    // Nobody overtakes those who wait, but whose turn it is above: it would lose that one.
+    if (!this.#serves && this.#waiting.size > 0) return 0
     this.#refill()
     if (this.#tokens <= 0) return 0
     // The first unit may be owed in part: a bucket that never holds a whole one would let none through.
@@ -114,6 +114,12 @@ export class Limiter {
     const granted = Math.min(wanted, Math.max(unit, Math.floor(most / unit) * unit))
     this.#tokens -= granted
     return granted
+  }
+
+  /** Somebody has a turn, here or above. */
+  get #serves(): boolean {
+    const above = this.#above
+    return this.#share !== null || (above !== null && above.#serves)
   }
 
   #refill(): void {

@@ -133,6 +133,8 @@ describe('--json of every verb is as the contract says', () => {
     ['resume', '1', '--now'],
     ['queue'],
     ['seed', '1', '2', '--ratio', '1.5', '--idle', 'none'],
+    ['limit', '1', '2', '--down', '1M', '--up', 'none'],
+    ['limit', '--down', '10 MiB/s'],
     ['verify', '1'],
     ['announce', '1', '2'],
     ['move', '1', '/elsewhere'],
@@ -241,6 +243,12 @@ describe('exit status', () => {
       [['seed', '1', '--time', '-3d'], /"-3d" is no time; write 30m, 12h, 7d, none or default/],
       [['seed', '1', '--none', '--default'], /--none or --default, not both/],
       [['seed', '1', '--none', '--ratio', '2'], /--none and --default stand alone/],
+      [
+        ['limit', '1', '--down', 'lots'],
+        /--down must be "none" or a rate from 1 KiB\/s to 1024 GiB\/s, .*, not "lots"/,
+      ],
+      [['limit', '--up', '10'], /--up must be "none" or a rate from 1 KiB\/s/],
+      [['limit', '1', '--up'], /--up needs a value/],
       [['select', '1'], /nothing was chosen; write 1,3-5, a pattern like "\*\.mkv", or all/],
       [['select', '1', '--priority', 'low'], /--priority needs files: /],
       [['select', '1', '1', '--priority', 'hihg'], /--priority takes .*, not "hihg"; did you mean high\?/],
@@ -482,6 +490,18 @@ describe('for people', () => {
     expect(await list({})).toBe(false)
     expect(await list({ FORCE_COLOR: '1' })).toBe(true)
     expect(await list({ FORCE_COLOR: '1', NO_COLOR: '1' })).toBe(false)
+  })
+
+  it('limit tells what is in force, of torrents and of all together', async () => {
+    const session = new FakeSession()
+    session.put(torrentView(1, { name: 'one' }))
+    session.put(torrentView(2, { name: 'two', upLimit: 2048 }))
+    const { say } = await around(session)
+    expect((await say('limit', '1', '2', '--down', '1.5M')).out).toBe(
+      '1 one: down 1.5 MiB/s, up without limit\n2 two: down 1.5 MiB/s, up 2 KiB/s\n',
+    )
+    expect((await say('limit', '1', '--down', 'none', '--up', 'none')).out).toBe('1 one: without limit\n')
+    expect((await say('limit')).out).toMatch(/^all torrents together: /)
   })
 
   it('trackers --scrape shows what is known, and names those that did not tell', async () => {

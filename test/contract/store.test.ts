@@ -228,6 +228,7 @@ describe.each([
         rank: null,
         goals: null,
         reached: null,
+        limits: null,
         seedingMs: 0,
         downloaded: 0,
         uploaded: 0,
@@ -385,6 +386,24 @@ describe.each([
     expect((await store.torrents())[0]?.goals).toBeNull()
     expect(await codeOf(store.setGoals(NOBODY, null))).toBe('NOT_FOUND')
     expect(await codeOf(store.setReached(NOBODY, 'x'))).toBe('NOT_FOUND')
+  })
+
+  it('keeps the limits of torrents, all of a call at once', async () => {
+    const [one, two] = [await store.add(newTorrent(1)), await store.add(newTorrent(2))]
+    const limits = async (): Promise<unknown> => (await store.torrents()).map((row) => row.limits)
+    expect(await limits()).toEqual([null, null])
+    await store.setLimits([
+      { torrent: one, down: 1024, up: null },
+      { torrent: NOBODY, down: 1, up: 1 },
+      { torrent: two, down: null, up: 2 ** 40 },
+    ])
+    store = await subject.reopen(store)
+    expect(await limits()).toEqual([
+      { down: 1024, up: null },
+      { down: null, up: 2 ** 40 },
+    ])
+    await store.setLimits([{ torrent: one, down: null, up: null }])
+    expect(await limits()).toEqual([null, { down: null, up: 2 ** 40 }])
   })
 
   it('replaces the wishes and keeps only what differs', async () => {

@@ -89,6 +89,13 @@ export const VERB_JSON: Readonly<Record<string, VerbJson | null>> = {
     note: 'With ids the results of queue.move, see [rpc.md](rpc.md).',
   },
   seed: { schema: contract['torrent.seed'].result },
+  limit: {
+    schema: z.union([
+      contract['torrent.limit'].result,
+      z.object({ down: z.int().nullable(), up: z.int().nullable() }),
+    ]),
+    note: 'The second without ids: bytes a second of all torrents together, null where there is no limit.',
+  },
   select: { schema: torrentView },
   move: {
     schema: z.union([jobView, z.object({ torrent: torrentView, job: z.null() })]),

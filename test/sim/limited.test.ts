@@ -1,5 +1,6 @@
 /** A download with a limit: metered where blocks are asked for, and given back what does not come. */
 import { describe, expect, it } from 'vitest'
+import { Limiter } from '../../daemon/base/limiter.js'
 import { DownloadKit, KiB, MiB } from '../support/download-kit.js'
 
 function payload(kits: readonly DownloadKit[], millis: number): number {
@@ -35,6 +36,34 @@ describe('a limited download', () => {
     const part = (two.received - before) / came
     expect(part).toBeGreaterThan(0.35)
     expect(part).toBeLessThan(0.65)
+  })
+
+  it.each([MiB, 10 * MiB, 100 * MiB])('of its own %d B/s is kept within three in a hundred', (own) => {
+    const house = new DownloadKit({ total: 4096 * MiB, pieceLength: MiB })
+    const limiter = new Limiter({ rate: own }, { clock: house.clock, above: house.limiter })
+    const kit = new DownloadKit({ total: 4096 * MiB, pieceLength: MiB, beside: house, limiter })
+    for (const rate of [150, 20, 5]) kit.join({ rate: rate * MiB, trip: 30 })
+    kit.clock.advance(3000)
+    expect(Math.abs(payload([kit], 10_000) / (10 * own) - 1)).toBeLessThan(0.03)
+  })
+
+  it('leaves to the others what its own limit does not let it have', () => {
+    const free = new DownloadKit({ total: 1024 * MiB, pieceLength: MiB, limit: 8 * MiB })
+    const slow = [1, 2].map((own) => {
+      const limiter = new Limiter({ rate: own * MiB }, { clock: free.clock, above: free.limiter })
+      return new DownloadKit({ total: 1024 * MiB, pieceLength: MiB, beside: free, limiter })
+    })
+    const kits = [free, ...slow]
+    for (const kit of kits) for (const rate of [10, 20]) kit.join({ rate: rate * MiB, trip: 30 })
+    free.clock.advance(3000)
+    const before = kits.map(({ received }) => received)
+    const all = payload(kits, 10_000)
+    const parts = kits.map(({ received }, at) => (received - (before[at] ?? 0)) / (10 * MiB))
+    expect(Math.abs(all / (80 * MiB) - 1)).toBeLessThan(0.03)
+    expect(parts[1]).toBeGreaterThan(0.9)
+    expect(parts[1]).toBeLessThan(1.03)
+    expect(parts[2]).toBeGreaterThan(1.7)
+    expect(parts[2]).toBeLessThan(2.06)
   })
 
   it('loses nothing by peers that choke, leave or fall silent', () => {

@@ -195,6 +195,8 @@ export interface DownloadKitInit {
   readonly seed?: number
   /** B/s of payload asked for, or null. */
   readonly limit?: number | null
+  /** In place of a limiter of its own. */
+  readonly limiter?: Limiter
   /** Of another kit, which shares clock, slab and limit with this one. */
   readonly beside?: DownloadKit
 }
@@ -226,7 +228,8 @@ export class DownloadKit {
     this.clock = beside?.clock ?? new FakeClock()
     this.slab = beside?.slab ?? new CountedSlab(init.slots ?? 128, this.clock)
     this.share = beside?.share ?? new SlotShare(this.slab)
-    this.limiter = beside?.limiter ?? new Limiter({ rate: init.limit ?? null }, { clock: this.clock })
+    this.limiter =
+      init.limiter ?? beside?.limiter ?? new Limiter({ rate: init.limit ?? null }, { clock: this.clock })
     const files = [{ path: 'all', length: init.total, pad: false }]
     this.layout = new Layout(files, init.pieceLength)
     const recorded = new Bitfield(this.layout.pieceCount)

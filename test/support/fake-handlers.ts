@@ -158,6 +158,17 @@ export class FakeSession {
         summary: 'Port for peers',
       },
     ],
+    ...(['down', 'up'] as const).map((direction): [string, SettingView] => [
+      `limits.${direction}`,
+      {
+        key: `limits.${direction}`,
+        value: 0,
+        default: 0,
+        source: 'default',
+        applies: 'now',
+        summary: 'Payload of all torrents',
+      },
+    ]),
   ])
   /** The reason that `torrent.pause` gives for not being durable, or null. */
   storeFault: string | null = null
@@ -340,11 +351,14 @@ export class FakeSession {
     }),
     'queue.move': async ({ ids }) => ({ results: this.each(ids, (torrent) => torrent) }),
     'torrent.limit': async ({ ids, down, up }) => ({
-      results: this.each(ids, (torrent) => ({
-        ...torrent,
-        ...(down === undefined ? {} : { downLimit: down }),
-        ...(up === undefined ? {} : { upLimit: up }),
-      })),
+      results: this.each(ids, (torrent) => {
+        const { downLimit, upLimit } = torrent
+        const limited = { ...torrent, downLimit: down ?? downLimit, upLimit: up ?? upLimit }
+        if (down === null) limited.downLimit = null
+        if (up === null) limited.upLimit = null
+        this.put(limited)
+        return limited
+      }),
     }),
     'torrent.announce': async ({ ids }) => ({ results: this.each(ids, (torrent) => torrent) }),
     'torrent.verify': async ({ ids }) => ({ results: this.each(ids, (torrent) => torrent) }),

@@ -104,7 +104,7 @@ buffer = "64 MiB"
     ['[limits]\ndown = "fast"', 'limits.down must be'],
     ['[limits]\ndown = "1 MiB/h"', 'limits.down must be'],
     ['[limits]\ndown = -1', 'limits.down must be'],
-    ['[limits]\ndown = "0.5 MiB/s"', 'limits.down must be'],
+    ['[limits]\ndown = "1024.5/s"', 'limits.down must be'],
     ['[peers]\nmax = 0', 'peers.max'],
   ])('refuses %j in one sentence, with its line', (text, message) => {
     const error = errorOf(text)
@@ -155,6 +155,7 @@ describe('a word from a command line', () => {
   })
 
   it.each([
+    ['1.5 MiB/s', 1_572_864],
     ['10MiB/s', 10_485_760],
     ['10 MiB/s', 10_485_760],
     ['512 k', 524_288],

@@ -124,6 +124,7 @@ describe('beside it', () => {
 
   it.each([
     ['the database', {}, { database: 'It is full.' }, 'database'],
+    ['its own limit', { view: { ...going.view, downLimit: 110 } }, {}, 'limit'],
     ['a limit', {}, { limits: { down: 100, up: null }, rates: { down: 90, up: 0 } }, 'limit'],
     ['a slow disk', {}, { disk: { oldest: 1500, slowest: 0 } }, 'slowDisk'],
     ['a port that could not be had', {}, { listen: { port: 1, error: 'Taken.' } }, 'unreachable'],
