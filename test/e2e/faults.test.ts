@@ -118,7 +118,9 @@ describe('the folder', () => {
     for (const dir of [locked, join(locked, 'below')]) {
       const error = await refusal(daemon.call('torrent.add', { metainfo, dir }))
       expect(error).toMatchObject({ code: 1022, data: { dir, reason: 'EACCES' } })
-      expect(error.message).toBe(`There is no permission to write to ${dir}; choose another folder with --dir.`)
+      expect(error.message).toBe(
+        `There is no permission to write to ${dir}; choose another folder with --dir.`,
+      )
     }
     await othersGoOn(daemon)
   })
