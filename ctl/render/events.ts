@@ -8,8 +8,10 @@ import {
   truncateCells,
   truncateMiddle,
 } from '../../shared/text.js'
+import type { Rate } from '../../shared/units.js'
 import type { SeedGoal } from '../../shared/views.js'
 import { goalsText } from './goals.js'
+import { limitText } from './show.js'
 import { formatTime, type Look, paint, plural, type Style } from './style.js'
 
 const LOOKS: Readonly<Partial<Record<string, Look>>> = {
@@ -100,6 +102,8 @@ function eventText({ kind, data }: EventView): string {
       return `${plural(count('pieces'), 'piece')} read again`
     case 'selected':
       return `${plural(count('files'), 'file')} chosen`
+    case 'limited':
+      return limitText(rateOf(data['down']), rateOf(data['up']))
     case 'trackers':
       return `trackers: ${String(count('added'))} added, ${String(count('removed'))} removed`
     case 'completed':
@@ -123,6 +127,10 @@ function eventText({ kind, data }: EventView): string {
     default:
       return JSON.stringify(data)
   }
+}
+
+function rateOf(value: unknown): Rate | null {
+  return typeof value === 'number' ? value : null
 }
 
 /** What is no goal of today's is as the settings say. */

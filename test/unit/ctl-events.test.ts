@@ -38,6 +38,7 @@ const EVENTS = [
   event('moveFailed', { name, reason: 'The disk is full.' }, 'torrentinoctl'),
   event('removed', { name, data: false }, 'torrentinoctl'),
   event('removed', { name, data: true }, 'torrentinoctl'),
+  event('limited', { name, down: 1_048_576, up: null }, 'torrentinoctl'),
   { ...event('restarted', { why: 'later' }), torrent: null },
 ]
 
@@ -65,7 +66,8 @@ describe('events', () => {
           11  11-14 22:13:31  moveFailed     3  torrentinoctl  deb…iso: The disk is f…
           12  11-14 22:13:32  removed        3  torrentinoctl  deb…iso: its files stay
           13  11-14 22:13:33  removed        3  torrentinoctl  deb…iso: with its files
-          14  11-14 22:13:34  restarted      -  -              {"why":"later"}
+          14  11-14 22:13:34  limited        3  torrentinoctl  deb…iso: down 1 MiB/s,…
+          15  11-14 22:13:35  restarted      -  -              {"why":"later"}
       "
     `)
   })
@@ -86,7 +88,8 @@ describe('events', () => {
           11  2023-11-14 22:13:31Z  moveFailed     3  torrentinoctl  debian-12.9.0-amd64-netinst.iso: The disk is full.
           12  2023-11-14 22:13:32Z  removed        3  torrentinoctl  debian-12.9.0-amd64-netinst.iso: its files stay
           13  2023-11-14 22:13:33Z  removed        3  torrentinoctl  debian-12.9.0-amd64-netinst.iso: with its files
-          14  2023-11-14 22:13:34Z  restarted      -  -              {"why":"later"}
+          14  2023-11-14 22:13:34Z  limited        3  torrentinoctl  debian-12.9.…-netinst.iso: down 1 MiB/s, up without limit
+          15  2023-11-14 22:13:35Z  restarted      -  -              {"why":"later"}
       "
     `)
   })
@@ -107,7 +110,8 @@ describe('events', () => {
           11  2023-11-14 22:13:31Z  moveFailed     3  torrentinoctl  debian-12.9.0-amd64-netinst.iso: The disk is full.
           12  2023-11-14 22:13:32Z  removed        3  torrentinoctl  debian-12.9.0-amd64-netinst.iso: its files stay
           13  2023-11-14 22:13:33Z  removed        3  torrentinoctl  debian-12.9.0-amd64-netinst.iso: with its files
-          14  2023-11-14 22:13:34Z  restarted      -  -              {"why":"later"}
+          14  2023-11-14 22:13:34Z  limited        3  torrentinoctl  debian-12.9.0-amd64-netinst.iso: down 1 MiB/s, up without limit
+          15  2023-11-14 22:13:35Z  restarted      -  -              {"why":"later"}
       "
     `)
   })
