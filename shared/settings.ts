@@ -36,6 +36,7 @@ export interface Settings {
   readonly 'dht.enabled': boolean
   readonly 'dht.port': number
   readonly 'dht.bootstrap': string
+  readonly 'dht.readOnly': boolean
   readonly 'lsd.enabled': boolean
   readonly 'pex.enabled': boolean
 }
@@ -204,6 +205,12 @@ export const SETTINGS: { readonly [K in SettingKey]: Setting<Settings[K]> } = {
     applies: 'now',
     valid: (list) => list.length <= 2048 && (list === '' || list.split(',').every(isHostPort)),
     needs: 'HOST:PORT,HOST:PORT,..., an IPv6 address in brackets',
+  }),
+  'dht.readOnly': flag({
+    default: false,
+    summary:
+      'Whether our DHT node asks others and answers none (BEP 43), for lines that are paid for by the byte; peers are found all the same.',
+    applies: 'now',
   }),
   'lsd.enabled': flag({
     default: true,

@@ -32,8 +32,11 @@ function familyLine(family: DhtFamilyView): string {
 export function renderLookup(found: Result<'dht.lookup'>): string {
   const peers = found.peers.map((peer) => `${escapeText(peer)}\n`).join('')
   const searches = found.searches.map(
-    ({ family, asked, answered, hops }) =>
-      `IPv${family}: ${answered} of ${plural(asked, 'question')} answered, ${plural(hops, 'hop')}`,
+    ({ family, asked, answered, hops, seeds, leechers }) =>
+      `IPv${family}: ${answered} of ${plural(asked, 'question')} answered, ${plural(hops, 'hop')}` +
+      (seeds === null || leechers === null
+        ? ''
+        : `, about ${plural(seeds, 'seed')} and ${plural(leechers, 'leecher')}`),
   )
   const note = searches.length === 0 ? 'no answer yet' : searches.join('; ')
   return `${peers}${plural(found.peers.length, 'peer')} in ${(found.took / 1000).toFixed(1)} s (${note}).\n`

@@ -16,6 +16,7 @@ import { type Question, writeError, writeQuestion } from '../codec/krpc-writer.j
 import type { Cancel, Clock } from '../ports/clock.js'
 import type { Random } from '../ports/random.js'
 import { answerTo } from './answers.js'
+import type { SwarmCounts } from './filter.js'
 import { Family, type FamilyStatus, type SavedFamily } from './family.js'
 import { classOfEndpoint, familyOf, isNear, randomIdNear } from './id.js'
 import type { LookupResult } from './lookup.js'
@@ -82,10 +83,19 @@ export interface Found {
   readonly done?: (result: SearchResult) => void
 }
 
+export interface PeersOfInit {
+  /** We announce ourselves there too. */
+  readonly announce?: { readonly port: number; readonly seed: boolean }
+  /** How many there are is asked (BEP 33). */
+  readonly scrape?: boolean
+}
+
 export interface SearchResult extends LookupResult {
   readonly family: 4 | 6
   /** Nodes that took our announce. */
   readonly announcedTo: number
+  /** How many the swarm has (BEP 33); null where that was not asked, or no node told. */
+  readonly counts: SwarmCounts | null
   readonly last: boolean
 }
 
@@ -168,7 +178,7 @@ export class Dht {
    * Searches for peers of a swarm in every family, and announces us there where `announce` is given: its port is that
    * of our peers' socket. After the returned Cancel nothing is told.
    */
-  peersOf(hash: NodeId, found: Found, announce?: { readonly port: number; readonly seed: boolean }): Cancel {
+  peersOf(hash: NodeId, found: Found, { announce, scrape = false }: PeersOfInit = {}): Cancel {
     const now = this.#ports.clock.now()
     // What others announced to us we know without asking.
     const own = this.#families.flatMap(({ peers }) => peers.some(hash, MOST_OWN, false, now))
@@ -179,12 +189,13 @@ export class Dht {
         method: 'get_peers',
         target: hash,
         ...(announce === undefined ? {} : { announce }),
+        scrape,
         peers: (peers) => {
           found.peers(peers)
         },
-        done: (result, announcedTo) => {
+        done: (result, announcedTo, counts) => {
           left--
-          found.done?.({ ...result, family: family.family, announcedTo, last: left === 0 })
+          found.done?.({ ...result, family: family.family, announcedTo, counts, last: left === 0 })
         },
       }),
     )

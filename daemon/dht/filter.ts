@@ -21,6 +21,32 @@ export function uniteFilters(into: Buffer, more: Uint8Array): void {
   for (let i = 0; i < BYTES; i++) into[i] = (into[i] ?? 0) | (more[i] ?? 0)
 }
 
+/** What several nodes say of one swarm, together. */
+export class Census {
+  readonly #seeds = Buffer.alloc(BYTES)
+  readonly #peers = Buffer.alloc(BYTES)
+  /** Nodes that told. */
+  #told = 0
+
+  add({ seeds, peers }: { readonly seeds: Uint8Array; readonly peers: Uint8Array }): void {
+    uniteFilters(this.#seeds, seeds)
+    uniteFilters(this.#peers, peers)
+    this.#told++
+  }
+
+  /** About how many are there; null where no node told. */
+  get counts(): SwarmCounts | null {
+    const about = (filter: Uint8Array): number => Math.round(countOf(filter))
+    return this.#told === 0 ? null : { seeds: about(this.#seeds), leechers: about(this.#peers) }
+  }
+}
+
+/** Peers of a swarm as its nodes count them; above 6000 too few. */
+export interface SwarmCounts {
+  readonly seeds: number
+  readonly leechers: number
+}
+
 /** How many addresses are probably in it; useless above 6000. */
 export function countOf(filter: Uint8Array): number {
   let zeros = 0

@@ -4,6 +4,7 @@ import type { Contact, Endpoint, KrpcAnswer, NodeId } from '../codec/krpc.js'
 import type { Question } from '../codec/krpc-writer.js'
 import type { Cancel } from '../ports/clock.js'
 import type { Family } from './family.js'
+import { Census, type SwarmCounts } from './filter.js'
 import { type Candidate, Lookup, type LookupResult } from './lookup.js'
 import type { Outcome } from './questions.js'
 import { K } from './table.js'
@@ -18,8 +19,11 @@ export interface SearchInit {
   readonly from?: readonly Contact[]
   readonly doors?: readonly Endpoint[]
   readonly announce?: { readonly port: number; readonly seed: boolean }
+  /** The nodes are asked how many there are (BEP 33). */
+  readonly scrape?: boolean
   readonly peers?: (peers: readonly Endpoint[]) => void
-  readonly done: (result: LookupResult, announcedTo: number) => void
+  /** `counts`: what the nearest nodes say, where they were asked and one told. */
+  readonly done: (result: LookupResult, announcedTo: number, counts: SwarmCounts | null) => void
 }
 
 export interface SearchPorts {
@@ -28,7 +32,7 @@ export interface SearchPorts {
   readonly ask: (
     family: Family,
     to: { readonly id: NodeId | null; readonly at: Endpoint },
-    question: Pick<Question, 'method' | 'target' | 'announce' | 'least'>,
+    question: Pick<Question, 'method' | 'target' | 'announce' | 'least' | 'scrape'>,
     outcome: Outcome,
   ) => void
   readonly usable: (family: Family, contacts: readonly Contact[], teller: Endpoint) => Contact[]
@@ -40,6 +44,8 @@ interface Search {
   readonly init: SearchInit
   /** Null while it waits. */
   lookup: Lookup | null
+  /** Who told how many there are; of nobody where that was not asked. */
+  readonly told: Map<Candidate, NonNullable<KrpcAnswer['filters']>>
 }
 
 export class Searches {
@@ -57,7 +63,7 @@ export class Searches {
   }
 
   add(family: Family, init: SearchInit): Cancel {
-    const search: Search = { family, init, lookup: null }
+    const search: Search = { family, init, lookup: null, told: new Map() }
     this.#waiting.push(search)
     return () => {
       search.lookup?.cancel()
@@ -105,10 +111,11 @@ export class Searches {
       {
         ask: (candidate, long) => {
           const least = long ? { least: LONG_QUESTION } : {}
+          const scrape = init.scrape === true ? { scrape: true } : {}
           this.#ports.ask(
             family,
             candidate,
-            { method: init.method, target, ...least },
+            { method: init.method, target, ...least, ...scrape },
             {
               late: () => {
                 lookup.late(candidate)
@@ -117,6 +124,8 @@ export class Searches {
                 lookup.failed(candidate)
               },
               answered: (answer) => {
+                if (init.scrape === true && answer.filters !== null)
+                  search.told.set(candidate, answer.filters)
                 lookup.answered(candidate, this.#cleared(family, answer, candidate.at))
               },
             },
@@ -172,12 +181,13 @@ export class Searches {
   #end(search: Search, result: LookupResult): void {
     const { family, init } = search
     const takers = init.announce === undefined ? [] : result.nearest.filter(({ token }) => token !== null)
+    const counts = countsOf(search, result)
     let left = takers.length
     let taken = 0
     const over = (): void => {
-      if (--left === 0) init.done(result, taken)
+      if (--left === 0) init.done(result, taken, counts)
     }
-    if (takers.length === 0) return init.done(result, 0)
+    if (takers.length === 0) return init.done(result, 0, counts)
     for (const taker of takers) this.#announce(family, init, taker, { taken: () => taken++, over })
   }
 
@@ -204,4 +214,14 @@ export class Searches {
       },
     )
   }
+}
+
+/** Only the nearest count: their word is what the swarm announced to, and others cannot add to it. */
+function countsOf({ told }: Search, { nearest }: LookupResult): SwarmCounts | null {
+  const census = new Census()
+  for (const candidate of nearest) {
+    const filters = told.get(candidate)
+    if (filters !== undefined) census.add(filters)
+  }
+  return census.counts
 }

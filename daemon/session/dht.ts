@@ -8,7 +8,7 @@ import type { IpAddress } from '../base/ip.js'
 import { ipFromBytes } from '../base/ip.js'
 import type { Log } from '../base/log.js'
 import type { Endpoint } from '../codec/krpc.js'
-import { Dht, type SearchResult } from '../dht/dht.js'
+import { Dht, type Found, type SearchResult } from '../dht/dht.js'
 import { addressOf, endpointOf, idHex, idOfKey } from '../dht/id.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import type { Random } from '../ports/random.js'
@@ -108,7 +108,7 @@ export class DhtRoom {
   #resolveFailures = 0
   #savedAt: Millis = 0
   /** What is in force: a change of it closes and opens. */
-  #inForce = { enabled: false, port: 0, bootstrap: '' }
+  #inForce = { enabled: false, port: 0, bootstrap: '', readOnly: false }
   /** Opening and closing take their turns. */
   #turn: Promise<void> = Promise.resolve()
 
@@ -211,7 +211,7 @@ export class DhtRoom {
         resolve({ peers, took: clock.now() - begun, searches: searches.map(searchView) })
       }
       const timer = clock.after(LONGEST_LOOKUP, end)
-      const cancel = dht.peersOf(idOfKey(key), {
+      const listener: Found = {
         peers: (found) => {
           peers.push(...found.map((peer) => formatAddress(addressOf(peer))))
         },
@@ -220,7 +220,8 @@ export class DhtRoom {
           // Later: it may be over before `cancel` is there.
           if (result.last) clock.after(0, end)
         },
-      })
+      }
+      const cancel = dht.peersOf(idOfKey(key), listener, { scrape: true })
     })
   }
 
@@ -232,18 +233,20 @@ export class DhtRoom {
       enabled: settings['dht.enabled'],
       port: settings['dht.port'] || this.#ports.listenPort(),
       bootstrap: settings['dht.bootstrap'],
+      readOnly: settings['dht.readOnly'],
     }
     const old = this.#inForce
     this.#inForce = wanted
-    if (wanted.enabled !== old.enabled || (wanted.enabled && wanted.port !== old.port)) {
+    const other = wanted.port !== old.port || wanted.readOnly !== old.readOnly
+    if (wanted.enabled !== old.enabled || (wanted.enabled && other)) {
       await this.#close()
-      if (wanted.enabled) await this.#open(wanted.port)
+      if (wanted.enabled) await this.#open(wanted)
     }
     if (wanted.enabled && wanted.bootstrap !== '') this.#resolve()
     else this.#dht?.setDoors([])
   }
 
-  async #open(port: number): Promise<void> {
+  async #open({ port, readOnly }: { readonly port: number; readonly readOnly: boolean }): Promise<void> {
     const { clock, random, store, network, log } = this.#ports
     const saved = readSaved(await store.getMeta(META_KEY).catch(() => null))
     const receive = (packet: Buffer, from: PeerAddress): void => this.#dht?.receive(packet, endpointOf(from))
@@ -256,7 +259,7 @@ export class DhtRoom {
       return
     }
     this.#dht = new Dht(
-      { version: DHT_VERSION, families: sockets.families, saved },
+      { version: DHT_VERSION, families: sockets.families, saved, readOnly },
       { clock, random, send: (packet, to) => sockets.send(packet, addressOf(to)) },
     )
     this.#dht.start()
@@ -390,7 +393,7 @@ export class DhtRoom {
         },
       },
       // Whoever cannot be reached has nothing to announce.
-      port > 0 ? { port, seed: member.asks.isSeed() } : undefined,
+      port > 0 ? { announce: { port, seed: member.asks.isSeed() } } : {},
     )
     // While we know nobody it is over at once.
     if (!over) member.search = search
@@ -398,12 +401,14 @@ export class DhtRoom {
 }
 
 function searchView(result: SearchResult): Result<'dht.lookup'>['searches'][number] {
-  const { family, asked, answered, hops } = result
+  const { family, asked, answered, hops, counts } = result
   return {
     family,
     asked,
     answered,
     hops,
+    seeds: counts?.seeds ?? null,
+    leechers: counts?.leechers ?? null,
     nearest: result.nearest.map(({ id, at }) => ({ id: idHex(id), address: formatAddress(addressOf(at)) })),
   }
 }

@@ -612,6 +612,8 @@ export const contract = {
           asked: count,
           answered: count,
           hops: count,
+          seeds: count.nullable().describe('About so many, as the nodes count; null where none told.'),
+          leechers: count.nullable().describe('About so many, as the nodes count; null where none told.'),
           nearest: z.array(z.object({ id: z.string(), address: z.string() })),
         }),
       ),

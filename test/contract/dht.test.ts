@@ -78,7 +78,7 @@ function lookup(dht: Dht, announce?: { port: number; seed: boolean }): Promise<s
     const finish = (): void => {
       resolve(found.map((at) => `${addressOf(at).host}:${String(addressOf(at).port)}`))
     }
-    dht.peersOf(idOfKey(HASH as SwarmKey), done, announce)
+    dht.peersOf(idOfKey(HASH as SwarmKey), done, announce === undefined ? {} : { announce })
   })
 }
 

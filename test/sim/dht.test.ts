@@ -179,7 +179,7 @@ describe('a network at rest', () => {
     seeder.dht.peersOf(
       hash,
       { peers: () => undefined, done: (result) => (taken = result.announcedTo) },
-      { port: 51_413, seed: true },
+      { announce: { port: 51_413, seed: true } },
     )
     await net.clock.run(net.clock.now() + 10_000)
     expect(taken).toBe(8)

@@ -325,7 +325,7 @@ export class FakeSession {
     'dht.lookup': async () => ({
       peers: ['192.0.2.7:51413'],
       took: 612,
-      searches: [{ family: 4, asked: 31, answered: 28, hops: 4, nearest: [] }],
+      searches: [{ family: 4, asked: 31, answered: 28, hops: 4, seeds: 12, leechers: null, nearest: [] }],
     }),
     'torrent.pause': async ({ ids }) => this.intent(ids, { desired: 'paused', state: 'paused' }),
     'torrent.resume': async ({ ids, now }) =>

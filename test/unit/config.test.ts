@@ -215,6 +215,7 @@ describe('what holds', () => {
       'dht.port': 0,
       'dht.bootstrap':
         'router.bittorrent.com:6881,dht.transmissionbt.com:6881,dht.libtorrent.org:25401,router.utorrent.com:6881',
+      'dht.readOnly': false,
       'lsd.enabled': true,
     })
     expect(views.every((view) => view.source === 'default' && view.value === view.default)).toBe(true)

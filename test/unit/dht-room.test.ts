@@ -27,6 +27,7 @@ class World {
     'dht.enabled': true,
     'dht.port': 0,
     'dht.bootstrap': DOOR,
+    'dht.readOnly': false,
   }
   /** What was sent and read by nobody yet. */
   sent: { readonly message: Krpc; readonly to: PeerAddress }[] = []
@@ -210,6 +211,26 @@ describe('settings', () => {
     await world.room.apply()
     expect([world.open, world.room.gate.port(), world.clock.pending]).toEqual([0, 0, 0])
     expect(() => world.room.lookup(KEY)).toThrow(/The DHT is off/)
+  })
+
+  it('make it a node that only asks, at once (BEP 43)', async () => {
+    const world = await started()
+    world.answer(PEER)
+    const asked = async (): Promise<unknown> => {
+      const looking = world.room.lookup(KEY)
+      const [first] = world.sent
+      world.answer(PEER)
+      world.clock.advance(0)
+      await looking
+      return first?.message.kind === 'query' && first.message.readOnly
+    }
+    expect(await asked()).toBe(false)
+    world.settings['dht.readOnly'] = true
+    await world.room.apply()
+    world.answer(PEER)
+    expect(await asked()).toBe(true)
+    await world.room.apply()
+    expect(world.opened).toEqual([6881, 6881])
   })
 
   it('a lookup tells who is there, and announces nothing', async () => {

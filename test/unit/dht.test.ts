@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { type Endpoint, type Krpc, type KrpcAnswer, type NodeId, readKrpc } from '../../daemon/codec/krpc.js'
 import { type Question, writeQuestion, writeReply } from '../../daemon/codec/krpc-writer.js'
 import { Dht, type DhtInit } from '../../daemon/dht/dht.js'
+import { filterOf, type SwarmCounts } from '../../daemon/dht/filter.js'
 import { hostOf, idForHost, idFrom, isLawful, randomIdNear } from '../../daemon/dht/id.js'
 import { FakeClock } from '../support/fake-clock.js'
 import { FakeRandom } from '../support/fake-random.js'
@@ -172,6 +173,53 @@ it('a search begins with the peers that others announced to us', () => {
   const found: Endpoint[] = []
   stage.dht.peersOf(HASH, { peers: (peers) => found.push(...peers) })
   expect(found).toEqual([SOMEBODY])
+})
+
+describe('a search that counts (BEP 33)', () => {
+  const filters = (seeds: readonly number[], peers: readonly number[]): { seeds: Buffer; peers: Buffer } => {
+    const hosts = (last: readonly number[]): string[] =>
+      last.map((each) => hostOf(at(50, 0, each >> 8, each & 255)))
+    return { seeds: filterOf(hosts(seeds)), peers: filterOf(hosts(peers)) }
+  }
+  const from = (first: number, count: number): number[] => Array.from({ length: count }, (_, n) => first + n)
+
+  /** What it counts where these nodes answer so; null: without a filter. */
+  function counted(
+    told: readonly (ReturnType<typeof filters> | null)[],
+    scrape: boolean,
+  ): SwarmCounts | null {
+    const stage = new Stage()
+    const nodes = told.map((_, n) => at(20 + n, 1, 1, 1))
+    for (const node of nodes) stage.befriend(node)
+    stage.sent.length = 0
+    let counts: SwarmCounts | null = { seeds: -1, leechers: -1 }
+    stage.dht.peersOf(
+      HASH,
+      { peers: () => undefined, done: (result) => void (counts = result.counts) },
+      { scrape },
+    )
+    for (const { message, to } of stage.sent.splice(0)) {
+      if (message.kind !== 'query' || message.method !== 'get_peers') continue
+      expect(message.scrape).toBe(scrape)
+      const id = idForHost(hostOf(to), 7, new FakeRandom(1))
+      const filter = told[nodes.indexOf(to)] ?? null
+      const reply = { transaction: message.transaction, id, version: '', ip: SOMEBODY, most: 1024, nodes: [] }
+      stage.dht.receive(writeReply({ ...reply, ...(filter === null ? {} : { filters: filter }) })!, to)
+    }
+    return counts
+  }
+
+  it('takes the addresses that several nodes know of once', () => {
+    const told = [filters(from(0, 30), from(300, 80)), filters(from(10, 30), from(300, 80)), null]
+    const counts = counted(told, true)
+    expect(Math.abs((counts?.seeds ?? 0) - 40)).toBeLessThan(4)
+    expect(Math.abs((counts?.leechers ?? 0) - 80)).toBeLessThan(6)
+  })
+
+  it('knows nothing where no node tells, and asks for nothing where that is not wanted', () => {
+    expect(counted([null, null, null], true)).toBeNull()
+    expect(counted([filters([1], []), null, null], false)).toBeNull()
+  })
 })
 
 describe('a forged source', () => {
