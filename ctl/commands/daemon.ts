@@ -1,4 +1,5 @@
 /** `daemon start|stop|status|run`. */
+import { readFileSync } from 'node:fs'
 import type { Argv } from 'yargs'
 import { Client } from '../client.js'
 import { type Context, type Globals, verb } from '../context.js'
@@ -82,10 +83,17 @@ export async function hasEnded(client: Client, pid: number): Promise<boolean> {
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
-    return true
+    return !isZombie(pid)
   } catch {
     return false
   }
+}
+
+/** It has ended, and its parent does not ask how: so it is in a container whose first process asks after nobody. */
+function isZombie(pid: number): boolean {
+  if (process.platform !== 'linux') return false
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) === 'Z'
 }
 
 async function runStatus(context: Context): Promise<ExitStatus> {
