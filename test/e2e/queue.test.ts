@@ -108,6 +108,8 @@ it('ends seeding at its goal, says so, and remembers goal and time through kill 
   const kept = await again.seeds(id)
   expect(kept.seedGoals).toEqual({ ratio: 1, time: 'default', idle: 604_800 })
 
+  // Whole seconds are told.
+  await delay(1200)
   const leech = await stage.daemon('leech')
   await leech.call('torrent.add', { ...added, dir: stage.folder('down') })
   await leech.seeds(1)
@@ -120,7 +122,8 @@ it('ends seeding at its goal, says so, and remembers goal and time through kill 
 
   const last = await stage.daemon('seed')
   await delay(300)
-  expect(await last.torrent(id)).toMatchObject({ state: 'paused', goalReached: 'ratio 1.00' })
+  const { seedingTime } = paused
+  expect(await last.torrent(id)).toMatchObject({ state: 'paused', goalReached: 'ratio 1.00', seedingTime })
   // Who resumes it means that it seeds on.
   await last.call('torrent.resume', { ids: [id] })
   await last.seeds(id)
