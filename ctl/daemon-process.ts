@@ -18,12 +18,18 @@ const POLL = 50
 /** dist/daemon/bin.js, seen from dist/ctl/torrentinoctl.js. */
 export const DAEMON_ENTRY = fileURLToPath(new URL('../daemon/bin.js', import.meta.url))
 
-function daemonArguments(context: Context): string[] {
-  return [DAEMON_ENTRY, ...(context.named === null ? [] : ['--home', context.named])]
+/** A home given as an argument would put the socket there, and not where TORRENTINO_SOCKET says. */
+function isArgument({ named, home }: Context): boolean {
+  return named !== null && !home.groupSocket
 }
 
-function daemonEnvironment(): NodeJS.ProcessEnv {
-  return { ...daemonVariables(process.platform), ...process.env }
+function daemonArguments(context: Context): string[] {
+  return [DAEMON_ENTRY, ...(isArgument(context) ? ['--home', context.named ?? ''] : [])]
+}
+
+function daemonEnvironment(context: Context): NodeJS.ProcessEnv {
+  const home = isArgument(context) || context.named === null ? {} : { TORRENTINO_HOME: context.named }
+  return { ...daemonVariables(process.platform), ...process.env, ...home }
 }
 
 /** Starts a daemon that outlives us, and waits until it answers. */
@@ -39,7 +45,7 @@ export async function startDaemon(context: Context): Promise<Client> {
   const child = spawn(process.execPath, daemonArguments(context), {
     cwd: '/',
     detached: true,
-    env: daemonEnvironment(),
+    env: daemonEnvironment(context),
     stdio: ['ignore', output, output],
   })
   closeSync(output)
@@ -76,7 +82,7 @@ export async function waitForDaemon(
 export function runDaemon(context: Context): Promise<ExitStatus> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, daemonArguments(context), {
-      env: daemonEnvironment(),
+      env: daemonEnvironment(context),
       stdio: 'inherit',
     })
     const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const

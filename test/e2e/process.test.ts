@@ -1,7 +1,9 @@
 /** The process: one of them a home, gone when it is told to, and soon. */
+import { execFile } from 'node:child_process'
 import { existsSync, statSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { makeHome, spawnDaemon } from '../support/daemon.js'
 import { httpTracker } from '../support/fake-tracker.js'
@@ -10,6 +12,8 @@ import { slowSeeder } from '../support/slow-seeder.js'
 import { metainfoOf, useStage } from '../support/stage.js'
 
 const stage = useStage()
+const run = promisify(execFile)
+const CTL = resolve(import.meta.dirname, '../../dist/ctl/torrentinoctl.js')
 const MIB = 1024 * 1024
 
 describe('one daemon a home', () => {
@@ -34,6 +38,18 @@ describe('one daemon a home', () => {
     expect(statSync(socket).mode & 0o777).toBe(0o600)
     await second.stop()
     expect(existsSync(socket)).toBe(false)
+  })
+
+  it('is started on the socket that both of them are told in the environment', async () => {
+    const home = makeHome(join(stage.dir, 'home'))
+    const socket = join(stage.folder('run'), 'group.sock')
+    const own = { PATH: process.env['PATH'], HOME: stage.dir, TORRENTINO_NET: 'loopback' }
+    const env = { ...own, TORRENTINO_HOME: home, TORRENTINO_SOCKET: socket }
+    const ctl = async (...words: string[]): Promise<string> =>
+      (await run(process.execPath, [CTL, 'daemon', ...words], { env, timeout: 60_000 })).stdout
+    expect(await ctl('start')).toMatch(/^torrentinod runs, process \d+\n$/)
+    expect([existsSync(socket), existsSync(join(home, 'torrentino.sock'))]).toEqual([true, false])
+    expect(await ctl('stop')).toBe('torrentinod has stopped\n')
   })
 
   it('lets one of two that start together win', async () => {
