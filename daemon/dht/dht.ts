@@ -21,6 +21,7 @@ import { Family, type FamilyStatus, type SavedFamily } from './family.js'
 import { classOfEndpoint, familyOf, isNear, randomIdNear } from './id.js'
 import type { LookupResult } from './lookup.js'
 import { Outgoing } from './outgoing.js'
+import { Pace } from './pace.js'
 import { type Outcome, Questions } from './questions.js'
 import { LONG_QUESTION, Searches } from './searches.js'
 import { type Allowance, Sources } from './sources.js'
@@ -99,6 +100,12 @@ export interface SearchResult extends LookupResult {
   readonly last: boolean
 }
 
+interface Addressee {
+  readonly id: NodeId | null
+  readonly at: Endpoint
+}
+type Asking = Omit<Question, 'transaction' | 'id' | 'version' | 'readOnly'>
+
 export class Dht {
   readonly #init: DhtInit
   readonly #ports: DhtPorts
@@ -107,6 +114,7 @@ export class Dht {
   readonly #sources: Sources
   readonly #questions: Questions
   readonly #outgoing: Outgoing
+  readonly #pace = new Pace()
   readonly #searches: Searches
   readonly counts: DhtCounts = { received: 0, strange: 0, ignored: 0, answered: 0, asked: 0 }
   /** Pings of newcomers on their way. */
@@ -152,6 +160,7 @@ export class Dht {
     this.#timer = null
     this.#searches.clear()
     this.#questions.clear()
+    this.#pace.clear()
   }
 
   /** Where to begin while we know nobody: routers. Replaces those given before; tried at once where needed. */
@@ -298,13 +307,15 @@ export class Dht {
     this.#ports.send(packet, to)
   }
 
-  /** Sends a question; what its answer says of the node is noted here. `id`: null where it is not known. */
-  #ask(
-    family: Family,
-    to: { readonly id: NodeId | null; readonly at: Endpoint },
-    question: Omit<Question, 'transaction' | 'id' | 'version' | 'readOnly'>,
-    outcome: Outcome,
-  ): void {
+  /** Sends a question, as soon as there may be one there. `id`: null where it is not known. */
+  #ask(family: Family, to: Addressee, question: Asking, outcome: Outcome): void {
+    this.#pace.ask(to.at, this.#ports.clock.now(), () => {
+      this.#put(family, to, question, outcome)
+    })
+  }
+
+  /** Sends a question now; what its answer says of the node is noted here. */
+  #put(family: Family, to: Addressee, question: Asking, outcome: Outcome): void {
     const transaction = this.#questions.add(to.at, {
       late: () => {
         outcome.late()
@@ -376,12 +387,14 @@ export class Dht {
       if (family.bootAt <= now && !family.booting) this.#boot(family)
     }
     if (now >= this.#checkedAt + BETWEEN_CHECKS) this.#check(now)
+    this.#pace.run(now)
     this.#searches.run(now)
     this.#arm()
   }
 
   #arm(): void {
-    let at = Math.min(this.#questions.dueAt(), this.#searches.dueAt(this.#ports.clock.now()))
+    const searches = this.#searches.dueAt(this.#ports.clock.now())
+    let at = Math.min(this.#questions.dueAt(), this.#pace.dueAt, searches)
     for (const family of this.#families) {
       if (!family.booting) at = Math.min(at, family.bootAt)
       at = Math.min(at, Math.max(family.table.dueAt, this.#checkedAt + BETWEEN_CHECKS))

@@ -19,7 +19,7 @@ export interface SearchInit {
   readonly from?: readonly Contact[]
   readonly doors?: readonly Endpoint[]
   readonly announce?: { readonly port: number; readonly seed: boolean }
-  /** The nodes are asked how many there are (BEP 33). */
+  /** In the end the nearest are asked how many there are (BEP 33): libtorrent tells that in place of peers. */
   readonly scrape?: boolean
   readonly peers?: (peers: readonly Endpoint[]) => void
   /** `counts`: what the nearest nodes say, where they were asked and one told. */
@@ -44,8 +44,6 @@ interface Search {
   readonly init: SearchInit
   /** Null while it waits. */
   lookup: Lookup | null
-  /** Who told how many there are; of nobody where that was not asked. */
-  readonly told: Map<Candidate, NonNullable<KrpcAnswer['filters']>>
 }
 
 export class Searches {
@@ -63,7 +61,7 @@ export class Searches {
   }
 
   add(family: Family, init: SearchInit): Cancel {
-    const search: Search = { family, init, lookup: null, told: new Map() }
+    const search: Search = { family, init, lookup: null }
     this.#waiting.push(search)
     return () => {
       search.lookup?.cancel()
@@ -111,11 +109,10 @@ export class Searches {
       {
         ask: (candidate, long) => {
           const least = long ? { least: LONG_QUESTION } : {}
-          const scrape = init.scrape === true ? { scrape: true } : {}
           this.#ports.ask(
             family,
             candidate,
-            { method: init.method, target, ...least, ...scrape },
+            { method: init.method, target, ...least },
             {
               late: () => {
                 lookup.late(candidate)
@@ -124,8 +121,6 @@ export class Searches {
                 lookup.failed(candidate)
               },
               answered: (answer) => {
-                if (init.scrape === true && answer.filters !== null)
-                  search.told.set(candidate, answer.filters)
                 lookup.answered(candidate, this.#cleared(family, answer, candidate.at))
               },
             },
@@ -177,18 +172,28 @@ export class Searches {
     return answer.nodes.length < K && answer.version === this.#ports.version
   }
 
-  /** Announces us to the nearest that gave a token, or ends at once. */
+  /** Announces us to the nearest that gave a token, and asks the nearest to count, or ends at once. */
   #end(search: Search, result: LookupResult): void {
     const { family, init } = search
     const takers = init.announce === undefined ? [] : result.nearest.filter(({ token }) => token !== null)
-    const counts = countsOf(search, result)
-    let left = takers.length
+    const tellers = init.scrape === true ? result.nearest : []
+    // Only the nearest count: their word is what the swarm announced to, and others cannot add to it.
+    const census = new Census()
+    let left = takers.length + tellers.length
     let taken = 0
     const over = (): void => {
-      if (--left === 0) init.done(result, taken, counts)
+      if (--left <= 0) init.done(result, taken, census.counts)
     }
-    if (takers.length === 0) return init.done(result, 0, counts)
+    if (left === 0) return over()
     for (const taker of takers) this.#announce(family, init, taker, { taken: () => taken++, over })
+    for (const teller of tellers) {
+      const answered = ({ filters }: KrpcAnswer): void => {
+        if (filters !== null) census.add(filters)
+        over()
+      }
+      const question = { method: init.method, target: init.target, scrape: true } as const
+      this.#ports.ask(family, teller, question, { late: () => undefined, failed: over, answered })
+    }
   }
 
   #announce(
@@ -214,14 +219,4 @@ export class Searches {
       },
     )
   }
-}
-
-/** Only the nearest count: their word is what the swarm announced to, and others cannot add to it. */
-function countsOf({ told }: Search, { nearest }: LookupResult): SwarmCounts | null {
-  const census = new Census()
-  for (const candidate of nearest) {
-    const filters = told.get(candidate)
-    if (filters !== undefined) census.add(filters)
-  }
-  return census.counts
 }

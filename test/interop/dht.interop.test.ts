@@ -87,8 +87,8 @@ describe.skipIf(without !== '')(titled('the DHT alone', without), () => {
     async (name) => {
       const torrent = make(`their-${name}`)
       const seed = clientOf(name)
-      await seed.add(torrent, { dir: torrent.dir, uploadLimit: 400_000 })
-      await poll({ what: `the lookup finds ${name}`, timeout: 60_000 }, async () => {
+      await seed.add(torrent, { dir: torrent.dir, uploadLimit: 1_000_000 })
+      await poll({ what: `the lookup finds ${name}`, timeout: 60_000, every: 1000 }, async () => {
         const found = JSON.parse(await ours.run('dht', 'lookup', torrent.infoHash, '--json')) as {
           peers: string[]
         }

@@ -237,7 +237,8 @@ describe('settings', () => {
     const world = await started()
     world.answer(PEER)
     const looking = world.room.lookup(KEY)
-    expect(world.answer(PEER)).toEqual(['get_peers'])
+    // Once for peers, once for how many they are.
+    expect(world.answer(PEER)).toEqual(['get_peers', 'get_peers'])
     world.clock.advance(0)
     expect(await looking).toMatchObject({ peers: ['127.0.0.5:99'], searches: [{ family: 4, answered: 1 }] })
   })

@@ -183,42 +183,54 @@ describe('a search that counts (BEP 33)', () => {
   }
   const from = (first: number, count: number): number[] => Array.from({ length: count }, (_, n) => first + n)
 
-  /** What it counts where these nodes answer so; null: without a filter. */
+  /** What it counts and finds where these nodes answer so, null: without a filter. All know SOMEBODY. */
   function counted(
     told: readonly (ReturnType<typeof filters> | null)[],
     scrape: boolean,
-  ): SwarmCounts | null {
+  ): { counts: SwarmCounts | null; peers: Endpoint[] } {
     const stage = new Stage()
     const nodes = told.map((_, n) => at(20 + n, 1, 1, 1))
     for (const node of nodes) stage.befriend(node)
     stage.sent.length = 0
     let counts: SwarmCounts | null = { seeds: -1, leechers: -1 }
+    const peers: Endpoint[] = []
     stage.dht.peersOf(
       HASH,
-      { peers: () => undefined, done: (result) => void (counts = result.counts) },
+      { peers: (some) => void peers.push(...some), done: (result) => void (counts = result.counts) },
       { scrape },
     )
-    for (const { message, to } of stage.sent.splice(0)) {
-      if (message.kind !== 'query' || message.method !== 'get_peers') continue
-      expect(message.scrape).toBe(scrape)
-      const id = idForHost(hostOf(to), 7, new FakeRandom(1))
-      const filter = told[nodes.indexOf(to)] ?? null
-      const reply = { transaction: message.transaction, id, version: '', ip: SOMEBODY, most: 1024, nodes: [] }
-      stage.dht.receive(writeReply({ ...reply, ...(filter === null ? {} : { filters: filter }) })!, to)
+    for (let sent = stage.sent.splice(0); sent.length > 0; sent = stage.sent.splice(0)) {
+      for (const { message, to } of sent) {
+        if (message.kind !== 'query' || message.method !== 'get_peers') continue
+        const id = idForHost(hostOf(to), 7, new FakeRandom(1))
+        const filter = message.scrape ? (told[nodes.indexOf(to)] ?? null) : null
+        const reply = {
+          transaction: message.transaction,
+          id,
+          version: '',
+          ip: SOMEBODY,
+          most: 1024,
+          nodes: [],
+        }
+        // As libtorrent does: who asks for counts gets no peers.
+        const rest = message.scrape ? (filter === null ? {} : { filters: filter }) : { values: [SOMEBODY] }
+        stage.dht.receive(writeReply({ ...reply, ...rest })!, to)
+      }
     }
-    return counts
+    return { counts, peers }
   }
 
   it('takes the addresses that several nodes know of once', () => {
     const told = [filters(from(0, 30), from(300, 80)), filters(from(10, 30), from(300, 80)), null]
-    const counts = counted(told, true)
+    const { counts, peers } = counted(told, true)
+    expect(peers).toEqual([SOMEBODY])
     expect(Math.abs((counts?.seeds ?? 0) - 40)).toBeLessThan(4)
     expect(Math.abs((counts?.leechers ?? 0) - 80)).toBeLessThan(6)
   })
 
   it('knows nothing where no node tells, and asks for nothing where that is not wanted', () => {
-    expect(counted([null, null, null], true)).toBeNull()
-    expect(counted([filters([1], []), null, null], false)).toBeNull()
+    expect(counted([null, null, null], true).counts).toBeNull()
+    expect(counted([filters([1], []), null, null], false).counts).toBeNull()
   })
 })
 
@@ -370,5 +382,30 @@ describe('a node of its own', () => {
     expect(over).toBe(false)
     stage.answerAll(SOMEBODY)
     expect(stage.sent.at(-1)?.message).toMatchObject({ kind: 'query', method: 'get_peers', target: HASH })
+  })
+})
+
+describe('a node that asks one other for much', () => {
+  it('asks everything at last, and never so often that it is taken for a flood', () => {
+    const stage = new Stage()
+    stage.befriend(SOMEBODY)
+    stage.sent.length = 0
+    const asked: number[] = []
+    let done = 0
+    for (let i = 0; i < 100; i++) {
+      stage.dht.peersOf(idFrom(random.bytes(20)), {
+        peers: () => undefined,
+        done: () => done++,
+      })
+    }
+    for (let i = 0; i < 800; i++) {
+      asked.push(...stage.sent.filter(({ message }) => message.kind === 'query').map(() => stage.clock.now()))
+      stage.answerAll(at(9, 9, 9, 9))
+      stage.clock.advance(100)
+    }
+    expect(done).toBe(100)
+    const most = asked.map((from) => asked.filter((time) => time >= from && time < from + 10_000).length)
+    expect(Math.max(...most)).toBeLessThanOrEqual(45)
+    expect(Math.max(...most)).toBeGreaterThan(30)
   })
 })
