@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** Both need ports, processes and the machine's time to themselves. */
+/** Needs ports, processes and the machine's time to itself. */
 const alone = { maxWorkers: 1, fileParallelism: false }
 
 export default defineConfig({
@@ -43,7 +43,8 @@ export default defineConfig({
                 name: 'interop',
                 include: ['test/interop/**/*.test.ts'],
                 sequence: { groupOrder: 2 },
-                ...alone,
+                // Each file has a network of its own and waits for other programs most of the time.
+                maxWorkers: 2,
               },
             },
           ]),
