@@ -74,23 +74,24 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
   const { values } = settings
   log.setLevel(values['log.level'])
   // The lock first: a second daemon touches nothing of the first one's.
-  const store = await openStore({
-    file: home.database,
-    lockFile: home.lock,
-    downloadDir: values['download.dir'],
-    workerUrl: worker('./db/thread.js'),
-    lookout: {
-      memory: watch.shared.memory,
-      every: lookEvery(process.env['TORRENTINO_LOOK_EVERY']),
-      log: join(home.logs, 'torrentinod.log'),
+  const every = lookEvery(process.env['TORRENTINO_LOOK_EVERY'])
+  const store = await openStore(
+    {
+      file: home.database,
+      lockFile: home.lock,
+      downloadDir: values['download.dir'],
+      workerUrl: worker('./db/thread.js'),
+      lookout: { memory: watch.shared.memory, every, log: join(home.logs, 'torrentinod.log') },
+      lookEvery: every,
+      onBug,
+      onWork: () => watch.enter('store'),
+      onDamaged: ({ message: error }) => {
+        log.error({ error }, 'the database is damaged: the daemon ends and recovers at its next start')
+        init.onDamaged()
+      },
     },
-    onBug,
-    onWork: () => watch.enter('store'),
-    onDamaged: ({ message: error }) => {
-      log.error({ error }, 'the database is damaged: the daemon ends and recovers at its next start')
-      init.onDamaged()
-    },
-  })
+    { clock },
+  )
   watch.lookout(() => store.wake())
   log.open(join(home.logs, 'torrentinod.log'))
   if (store.notice !== null) log.warn({ at: new Date(store.notice.at).toISOString() }, store.notice.sentence)

@@ -14,6 +14,8 @@ export class Health {
   #damaged = false
   /** The bytes kept for a full volume are there. */
   #reserve = true
+  /** The thread hangs in a call. */
+  #silent = false
   /** Why there is no backup of today; null: there is, or it is not yet time. */
   #backup: string | null = null
   #listener: () => void = () => undefined
@@ -37,6 +39,12 @@ export class Health {
     this.#reserve = reserve
     this.#backup = backup
     if (!reserve) this.#listener()
+  }
+
+  /** The thread does not answer, or does again. */
+  silence(silent: boolean): void {
+    this.#silent = silent
+    if (silent) this.#listener()
   }
 
   /** True when this is the first damage that was met. */
@@ -65,6 +73,7 @@ export class Health {
   problem(): string | null {
     if (this.#damaged)
       return 'The database is damaged: torrentinod ends, and a backup comes back at its next start.'
+    if (this.#silent) return sentenceOf('SILENT', this.#file)
     if (this.#code !== null) return sentenceOf(this.#code, this.#file)
     return this.#reserve
       ? null
@@ -81,6 +90,8 @@ function sentenceOf(code: string, file: string): string {
       return `The volume of ${dirname(file)} is full: make room for the database; ${until}`
     case 'SQLITE_BUSY':
       return `Another program holds ${file}: end it; ${until}`
+    case 'SILENT':
+      return `The disk of ${dirname(file)} does not answer: look after it; ${until}`
     case 'SQLITE_READONLY':
       return `${file} cannot be written: its volume or the file is read-only; ${until}`
     default:

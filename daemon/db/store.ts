@@ -1,7 +1,9 @@
 /** The store as the main thread sees it: each call is a message to the thread, each answer settles one promise. */
 import { Worker } from 'node:worker_threads'
 import { NO_LABELS } from '../../shared/labels.js'
+import type { Millis } from '../../shared/units.js'
 import { type BackupMade, type Database, type Notice, StoreFault, type Store } from '../ports/store.js'
+import type { Clock } from '../ports/clock.js'
 import { Health } from './health.js'
 import { isWrite } from './handlers.js'
 import type {
@@ -14,6 +16,7 @@ import type {
   ThreadInit,
   ToThread,
 } from './protocol.js'
+import { LOOK_EVERY, Silence } from './silence.js'
 
 export interface StoreInit extends Omit<ThreadInit, 'restore' | 'lookout'> {
   /** The main loop that the thread looks after from the first `wake` on. */
@@ -26,6 +29,12 @@ export interface StoreInit extends Omit<ThreadInit, 'restore' | 'lookout'> {
   readonly onDamaged: (fault: StoreFault) => void
   /** The thread has answered: work begins on the main thread. */
   readonly onWork?: () => void
+  /** Milliseconds between two looks whether the thread answers; LOOK_EVERY without it. */
+  readonly lookEvery?: Millis
+}
+
+export interface StorePorts {
+  readonly clock: Clock
 }
 
 export interface OpenedStore extends Store, Database {
@@ -40,9 +49,9 @@ export interface OpenedStore extends Store, Database {
  * (another daemon has it), HELD (another program has), NEWER (a later version wrote it), UNSAFE (no WAL there), or the
  * system's or SQLite's code.
  */
-export function openStore(init: StoreInit): Promise<OpenedStore> {
+export function openStore(init: StoreInit, ports: StorePorts): Promise<OpenedStore> {
   return new Promise((resolve, reject) => {
-    const thread = startThread(init, null)
+    const thread = startThread(init, null, ports.clock)
     thread.onOpened = (facts, notice) => {
       resolve(storeOver(thread, facts, notice))
     }
@@ -56,27 +65,29 @@ export function restoreStore(
   from: string,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const thread = startThread({ ...init, onBug: reject, onDamaged: reject }, from)
+    const thread = startThread({ ...init, onBug: reject, onDamaged: reject }, from, null)
     thread.onStored = resolve
     thread.onRefused = reject
   })
 }
 
-function startThread(init: StoreInit, restore: string | null): Thread {
+function startThread(init: StoreInit, restore: string | null, clock: Clock | null): Thread {
   const { file, lockFile, downloadDir, workerUrl } = init
   const workerData: ThreadInit = { file, lockFile, downloadDir, restore, lookout: init.lookout ?? null }
   const worker = new Worker(workerUrl, { workerData, name: 'store' })
-  return new Thread({ ...init, worker })
+  return new Thread({ ...init, worker }, clock)
 }
 
 interface Pending {
   /** A write: its outcome tells how the database is. */
   readonly write: boolean
+  /** It is answered in its turn. */
+  readonly prompt: boolean
   readonly resolve: (value: unknown) => void
   readonly reject: (fault: StoreFault) => void
 }
 
-interface ThreadHandle extends Pick<StoreInit, 'file' | 'onBug' | 'onDamaged' | 'onWork'> {
+interface ThreadHandle extends Pick<StoreInit, 'file' | 'onBug' | 'onDamaged' | 'onWork' | 'lookEvery'> {
   readonly worker: Worker
 }
 
@@ -86,6 +97,8 @@ class Thread {
   /** Called at most once, and only before `onOpened`. */
   onRefused: (fault: StoreFault) => void = () => undefined
   readonly health: Health
+  /** Whether it answers; null where nothing is asked. */
+  readonly silence: Silence | null
   private readonly worker: Worker
   private readonly onBug: (error: Error) => void
   private readonly onDamaged: (fault: StoreFault) => void
@@ -101,11 +114,12 @@ class Thread {
   private saidBye = false
   private readonly exit: Promise<void>
 
-  constructor(init: ThreadHandle) {
+  constructor(init: ThreadHandle, clock: Clock | null) {
     this.worker = init.worker
     this.onBug = init.onBug
     this.onDamaged = init.onDamaged
     this.health = new Health(init.file)
+    this.silence = clock === null ? null : this.listenFor(init.lookEvery ?? LOOK_EVERY, clock)
     this.worker.on('message', (message: FromThread) => {
       init.onWork?.()
       this.receive(message)
@@ -121,10 +135,16 @@ class Thread {
     })
   }
 
+  private listenFor(every: Millis, clock: Clock): Silence {
+    const tell = (silent: boolean) => (): void => {
+      this.health.silence(silent)
+    }
+    return new Silence({ every }, { clock, began: tell(true), ended: tell(false) })
+  }
+
   call<M extends Method>(method: M, ...args: Args<M>): Promise<Answer<M>> {
-    return this.ask(isWrite(method), (id) => ({ kind: 'call', request: { id, method, args } })) as Promise<
-      Answer<M>
-    >
+    const message = (id: number): ToThread => ({ kind: 'call', request: { id, method, args } })
+    return this.ask(isWrite(method), message, true) as Promise<Answer<M>>
   }
 
   backup(path: string | null): Promise<BackupMade> {
@@ -132,8 +152,10 @@ class Thread {
   }
 
   async probe(): Promise<boolean> {
+    // Its next answer tells.
+    if (this.silence?.silent === true) return false
     if (this.health.failing) await this.call('setMeta', 'probe', 'tried')
-    else await this.ask(false, (id) => ({ kind: 'restock', id }))
+    else await this.ask(false, (id) => ({ kind: 'restock', id }), true)
     return this.health.problem() === null
   }
 
@@ -145,11 +167,16 @@ class Thread {
     return this.ask(false, (id) => ({ kind: 'restore', id, path })) as Promise<void>
   }
 
-  private ask(write: boolean, message: (id: number) => ToThread): Promise<unknown> {
+  /** `prompt`: it is answered in its turn, and does not wait for a file that a person named. */
+  private ask(write: boolean, message: (id: number) => ToThread, prompt = false): Promise<unknown> {
     if (this.ended !== null) return Promise.reject(this.ended)
+    // What waits is done once it answers; more would only heap up.
+    if (this.silence?.silent === true)
+      return Promise.reject(new StoreFault('SILENT', 'the disk of the database does not answer'))
     const id = (this.calls += 1)
+    if (prompt) this.silence?.asked()
     return new Promise((resolve, reject) => {
-      this.pending.set(id, { write, resolve, reject })
+      this.pending.set(id, { write, prompt, resolve, reject })
       this.post(message(id))
     })
   }
@@ -207,6 +234,7 @@ class Thread {
   private settle(id: number, fault: StoreFault | null): Pending | undefined {
     const pending = this.pending.get(id)
     this.pending.delete(id)
+    if (pending?.prompt === true) this.silence?.answered()
     if (this.health.outcome(pending?.write === true, fault) && fault !== null) this.onDamaged(fault)
     return pending
   }
@@ -235,6 +263,7 @@ function storeOver(thread: Thread, facts: OpenFacts, notice: Notice | null): Ope
       thread.wake()
     },
     problem: () => thread.health.problem(),
+    silent: () => thread.silence?.silent === true,
     unsaved: () => thread.health.unsaved(),
     watch: (listener) => {
       thread.health.watch(listener)

@@ -35,6 +35,8 @@ export interface BackupMade {
 export interface Database {
   /** One sentence while it cannot be written as it should be, else null. */
   problem(): string | null
+  /** It does not answer: calls that wait may wait for ever, and new ones are refused (SILENT). */
+  silent(): boolean
   /** One sentence while the daily backup fails, else null. */
   unsaved(): string | null
   /** Of the last recovery or restore, however old. */

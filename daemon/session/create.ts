@@ -166,8 +166,9 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
     },
   )
   session.durability.probe = () => ports.database.probe()
+  session.durability.silent = () => ports.database.silent()
   ports.database.watch(() => {
-    session.durability.begin()
+    session.durability.begin(ports.database.problem())
   })
   const queries = new Queries({ session, store })
   const { disk, crashPoint = () => undefined } = ports

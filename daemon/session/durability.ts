@@ -5,6 +5,7 @@ import type { Log } from '../base/log.js'
 import type { Cancel, Clock } from '../ports/clock.js'
 import { type Store, StoreFault } from '../ports/store.js'
 import { faultSentence } from '../swarm/lifecycle.js'
+import { unlessSilent } from './within.js'
 
 const FIRST_RETRY: Millis = 5000
 const MOST_RETRY: Millis = 20_000
@@ -24,8 +25,12 @@ export class Durability {
   /** Until the try after the next. */
   #delay: Millis = FIRST_RETRY
   #ended = false
+  /** The last trouble that was logged; null: there was none since all was well. */
+  #told: string | null = null
   /** Tries what else may be in trouble; answers whether all is well. */
   probe: () => Promise<boolean> = () => Promise.resolve(true)
+  /** The database does not answer: nobody waits for it. */
+  silent: () => boolean = () => false
 
   constructor(ports: DurabilityPorts) {
     this.#ports = ports
@@ -42,8 +47,10 @@ export class Durability {
     return reason
   }
 
-  /** Something could not be recorded: tried again until it can, ever less often. */
-  begin(): void {
+  /** Something could not be recorded: tried again until it can, ever less often. `why` is logged where it is news. */
+  begin(why: string | null = null): void {
+    if (why !== null && why !== this.#told) this.#ports.log.warn({}, why)
+    this.#told = why ?? this.#told
     if (this.#timer !== null || this.#ended) return
     this.#timer = this.#ports.clock.after(this.#delay, () => {
       this.#timer = null
@@ -67,6 +74,7 @@ export class Durability {
       return
     }
     this.#delay = FIRST_RETRY
+    this.#told = null
     this.#ports.log.info({}, 'the database can be written again')
   }
 
@@ -81,8 +89,10 @@ export class Durability {
   async #record(ids: readonly TorrentId[], desired: Desired): Promise<string | null> {
     if (ids.length === 0) return null
     try {
-      await this.#ports.store.setDesired(ids, desired)
-      return null
+      const { clock, store } = this.#ports
+      // One that does not answer may record it all the same, in its turn: later tries come behind it.
+      const recorded = await unlessSilent(clock, this.silent, store.setDesired(ids, desired))
+      return recorded === null ? faultSentence({ kind: 'store', code: 'SILENT' }) : null
     } catch (error) {
       if (!(error instanceof StoreFault)) throw error
       return faultSentence({ kind: 'store', code: error.code })

@@ -1,6 +1,7 @@
 /** The session as the transports see it: one entry per method of the contract. */
 import { CONTRACT_VERSION } from '../../shared/rpc/contract-version.js'
-import type { Handlers } from '../../shared/rpc/contract.js'
+import type { Caller, Handlers } from '../../shared/rpc/contract.js'
+import { rpcError } from '../../shared/rpc/errors.js'
 import { EXTENT_SIZE, type Rate, type SwarmKey } from '../../shared/units.js'
 import type { DaemonView, StateKind, TorrentView } from '../../shared/views.js'
 import type { Latency } from '../base/latency.js'
@@ -23,6 +24,10 @@ import type { LiveSettings } from './settings.js'
 import type { Trash } from './trash.js'
 import type { TrackerEdits } from './tracker-edits.js'
 import type { HouseFacts } from './why.js'
+import { unlessSilent } from './within.js'
+
+const SILENT =
+  'The database does not answer: look after its disk; what was asked may still be done when it answers.'
 
 export interface HandlerInit {
   readonly version: string
@@ -56,7 +61,22 @@ export interface HandlerPorts {
   readonly shutdown: () => void
 }
 
+/** Who asks while the database does not answer is told so in bounded time. */
 export function createHandlers(init: HandlerInit, ports: HandlerPorts): Handlers {
+  const { clock, database } = ports
+  const silent = (): boolean => database.silent()
+  const bounded =
+    (handler: (params: never, caller: Caller) => Promise<unknown>) =>
+    async (params: never, caller: Caller): Promise<unknown> => {
+      const answer = await unlessSilent(clock, silent, handler(params, caller))
+      if (answer === null) throw rpcError('storeFailed', SILENT)
+      return answer.value
+    }
+  const entries = Object.entries(handlersOf(init, ports)).map(([name, handler]) => [name, bounded(handler)])
+  return Object.fromEntries(entries) as Handlers
+}
+
+function handlersOf(init: HandlerInit, ports: HandlerPorts): Handlers {
   const { session, adder, commands, jobs, trash, queries, settings } = ports
   const startedAt = ports.clock.now()
   return {

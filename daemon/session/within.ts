@@ -18,6 +18,22 @@ export function within<T>(clock: Clock, limit: Millis, asked: Promise<T>): Promi
   })
 }
 
+/** How often who waits looks whether the database answers at all. */
+const LOOKS: Millis = 1000
+
+/** Null once it is known that the database does not answer; what comes later is dropped. */
+export async function unlessSilent<T>(
+  clock: Clock,
+  silent: () => boolean,
+  asked: Promise<T>,
+): Promise<{ readonly value: T } | null> {
+  const answer = asked.then((value) => ({ value }))
+  for (;;) {
+    const here = await within(clock, LOOKS, answer)
+    if (here !== null || silent()) return here
+  }
+}
+
 /** For a person who waits for that folder; `instead` says how to take another one. */
 export function silent(dir: string, instead: string): RpcError {
   const sentence = `${dir} does not answer; see whether its volume is well, or ${instead}.`

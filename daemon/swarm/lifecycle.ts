@@ -89,6 +89,7 @@ function trashHint(trash: Bytes): string {
 function storeSentence(code: string): string {
   if (/^(SQLITE_FULL|ENOSPC|EDQUOT)$/.test(code)) return 'The volume of the database is full: make room on it'
   if (code === 'SQLITE_BUSY') return 'Another program holds the database: end it'
+  if (code === 'SILENT') return 'The database does not answer: look after its disk'
   return `The database cannot be written (${code})`
 }
 

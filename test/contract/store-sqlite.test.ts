@@ -23,6 +23,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openStore, type OpenedStore } from '../../daemon/db/store.js'
 import { MIGRATIONS } from '../../daemon/db/migrations.js'
 import { StoreFault } from '../../daemon/ports/store.js'
+import { FakeClock } from '../support/fake-clock.js'
 import { newTorrent } from '../support/store-rows.js'
 
 const WORKER = new URL('../../dist/daemon/db/thread.js', import.meta.url)
@@ -53,29 +54,35 @@ afterEach(async () => {
 })
 
 async function open(dir: string = home): Promise<OpenedStore> {
-  const store = await openStore({
-    file: join(dir, 'torrentino.db'),
-    lockFile: join(dir, 'lock'),
-    workerUrl: WORKER,
-    downloadDir: '/data',
-    onBug: (error) => bugs.push(error),
-    onDamaged: (fault) => damaged.push(fault),
-  })
+  const store = await openStore(
+    {
+      file: join(dir, 'torrentino.db'),
+      lockFile: join(dir, 'lock'),
+      workerUrl: WORKER,
+      downloadDir: '/data',
+      onBug: (error) => bugs.push(error),
+      onDamaged: (fault) => damaged.push(fault),
+    },
+    { clock: new FakeClock() },
+  )
   stores.push(store)
   return store
 }
 
 /** A store over a thread of this source. */
-function openOver(source: string, dead: Error[]): Promise<OpenedStore> {
+function openOver(source: string, dead: Error[], clock = new FakeClock()): Promise<OpenedStore> {
   const workerUrl = new URL(`data:text/javascript,${encodeURIComponent(source)}`)
-  return openStore({
-    file: 'none',
-    lockFile: 'none',
-    downloadDir: '/data',
-    workerUrl,
-    onBug: (error) => dead.push(error),
-    onDamaged: (fault) => dead.push(fault),
-  })
+  return openStore(
+    {
+      file: '/home/torrentino.db',
+      lockFile: 'none',
+      downloadDir: '/data',
+      workerUrl,
+      onBug: (error) => dead.push(error),
+      onDamaged: (fault) => dead.push(fault),
+    },
+    { clock },
+  )
 }
 
 async function faultOf(promise: Promise<unknown>): Promise<StoreFault> {
@@ -367,6 +374,42 @@ describe('errors', () => {
       await store.close()
       expect(dead).toHaveLength(1)
     }
+  })
+
+  it('that does not answer is told of; what waits is done when it does, and nothing more is asked', async () => {
+    const clock = new FakeClock()
+    // Holds every call until it is woken.
+    const store = await openOver(
+      `import { parentPort } from 'node:worker_threads'
+       const held = []
+       parentPort.on('message', (message) => {
+         if (message.kind === 'call') held.push(message.request)
+         if (message.kind === 'wake')
+           for (const { id, method } of held.splice(0)) parentPort.postMessage({ kind: 'answer', id, value: method })
+         if (message.kind !== 'close') return
+         parentPort.postMessage({ kind: 'closed' })
+         parentPort.close()
+       })
+       parentPort.postMessage({ kind: 'opened', facts: {} })`,
+      bugs,
+      clock,
+    )
+    stores.push(store)
+    const told: (string | null)[] = []
+    store.watch(() => told.push(store.problem()))
+    const waiting = store.setMeta('a', 'b')
+    clock.advance(19_999)
+    expect([store.silent(), store.problem()]).toEqual([false, null])
+    clock.advance(1)
+    const sentence =
+      'The disk of /home does not answer: look after it; nothing is recorded until then, and it goes on by itself.'
+    expect([store.silent(), store.problem(), told]).toEqual([true, sentence, [sentence]])
+    expect((await faultOf(store.setMeta('c', 'd'))).code).toBe('SILENT')
+    expect((await faultOf(store.backup(null))).code).toBe('SILENT')
+    expect(await store.probe()).toBe(false)
+    store.wake()
+    await expect(waiting).resolves.toBe('setMeta')
+    expect([store.silent(), store.problem()]).toEqual([false, null])
   })
 
   it('tells of a call that only a bug can have made, and lives on', async () => {

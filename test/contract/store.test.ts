@@ -13,6 +13,7 @@ import {
   type TrashRow,
 } from '../../daemon/ports/store.js'
 import type { InfoHashV1, InfoHashV2, TorrentId } from '../../shared/units.js'
+import { FakeClock } from '../support/fake-clock.js'
 import { FakeStore } from '../support/fake-store.js'
 import { newTorrent } from '../support/store-rows.js'
 
@@ -40,14 +41,17 @@ function realSubject(): Subject {
   const dir = mkdtempSync(join(tmpdir(), 'store-'))
   const bugs: Error[] = []
   const open = () =>
-    openStore({
-      file: join(dir, 'state', 'torrentino.db'),
-      lockFile: join(dir, 'state', 'lock'),
-      workerUrl: WORKER,
-      downloadDir: '/data',
-      onBug: (error) => bugs.push(error),
-      onDamaged: (fault) => bugs.push(fault),
-    })
+    openStore(
+      {
+        file: join(dir, 'state', 'torrentino.db'),
+        lockFile: join(dir, 'state', 'lock'),
+        workerUrl: WORKER,
+        downloadDir: '/data',
+        onBug: (error) => bugs.push(error),
+        onDamaged: (fault) => bugs.push(fault),
+      },
+      { clock: new FakeClock() },
+    )
   const opened: Store[] = []
   const keep = async () => {
     const store = await open()

@@ -21,7 +21,7 @@ import { expectContent, makeTorrent } from '../support/make-torrent.js'
 import { canMount, seenBy, withVolume } from '../support/own-mounts.js'
 import { slowSeeder } from '../support/slow-seeder.js'
 import { metainfoOf, type Stage, stageFor } from '../support/stage.js'
-import { canTrace } from '../support/strace.js'
+import { canTrace, hold as holdCalls } from '../support/strace.js'
 
 const MIB = 1024 * 1024
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -220,6 +220,55 @@ describe('a foreign program that holds the database', { concurrent: true }, () =
       `The database ${first.home}/torrentino.db: another program holds ${first.home}/torrentino.db: end it (a shell of sqlite3, a backup program) and start torrentinod again\n`,
     )
     stranger.close()
+    const again = await stage.daemon('home')
+    expect((await again.call('torrent.list', {})).torrents).toHaveLength(1)
+  }, 60_000)
+})
+
+describe.skipIf(!canTrace)('a disk that does not answer under the database', { concurrent: true }, () => {
+  it('holds up no answer and no pause; it is told of, and what waited is recorded when it answers', async (context) => {
+    const stage = stageFor(context)
+    const daemon = await stage.daemon('home', { env: { TORRENTINO_LOOK_EVERY: '500' } })
+    await seeding(stage, daemon, 'one.bin')
+    const letGo = await holdCalls(daemon.pid, join(daemon.home, 'torrentino.db-wal'), 'fsync')
+    stage.after(letGo)
+    expect(await daemon.call('torrent.pause', { ids: [1] })).toMatchObject({
+      durable: false,
+      reason:
+        'The database does not answer: look after its disk; what is done now is not recorded until it can be.',
+    })
+    expect(await problemOf(daemon)).toBe(
+      `The disk of ${daemon.home} does not answer: look after it; nothing is recorded until then, and it goes on by itself.`,
+    )
+    expect((await refusal(daemon.call('torrent.label', { ids: [1], add: ['x'] }))).message).toMatch(
+      /^The labels could not be recorded \(SILENT\)/,
+    )
+    expect((await daemon.call('torrent.list', {})).torrents).toMatchObject([{ id: 1, desired: 'paused' }])
+    await letGo()
+    await eventually(
+      () => problemOf(daemon),
+      (problem) => problem === null,
+    )
+    const log = (): string => readFileSync(join(daemon.home, 'logs/torrentinod.log'), 'utf8')
+    await eventually(log, (text) => text.includes('the database can be written again'))
+    expect(log()).toContain('does not answer: look after it')
+    await daemon.kill9()
+    const again = await stage.daemon('home')
+    expect(await again.torrent(1)).toMatchObject({ desired: 'paused', labels: [] })
+  }, 120_000)
+
+  it('does not keep the daemon from its end', async (context) => {
+    const stage = stageFor(context)
+    const daemon = await stage.daemon('home')
+    await seeding(stage, daemon, 'one.bin')
+    const letGo = await holdCalls(daemon.pid, join(daemon.home, 'torrentino.db-wal'), 'fsync')
+    stage.after(letGo)
+    void daemon.call('torrent.pause', { ids: [1] }).catch(() => undefined)
+    process.kill(daemon.pid, 'SIGTERM')
+    // It has killed itself by then; what traces it lets it die only now.
+    await delay(6000)
+    await letGo()
+    expect(await daemon.ended).toEqual({ code: null, signal: 'SIGKILL' })
     const again = await stage.daemon('home')
     expect((await again.call('torrent.list', {})).torrents).toHaveLength(1)
   }, 60_000)

@@ -2,19 +2,23 @@
 // Prints `open`, or `refused CODE`; when writing, prints n once the n-th commit was answered.
 import { join } from 'node:path'
 import { openStore } from '../../dist/daemon/db/store.js'
+import { systemClock } from '../../dist/daemon/io/clock.js'
 
 const [home, mode] = process.argv.slice(2)
 const say = (line) => process.stdout.write(`${line}\n`)
 
 try {
-  const store = await openStore({
-    file: join(home, 'torrentino.db'),
-    lockFile: join(home, 'lock'),
-    workerUrl: new URL('../../dist/daemon/db/thread.js', import.meta.url),
-    downloadDir: '/data',
-    onDamaged: (fault) => say(`damaged ${fault.code}`),
-    onBug: (error) => say(`bug ${error.message}`),
-  })
+  const store = await openStore(
+    {
+      file: join(home, 'torrentino.db'),
+      lockFile: join(home, 'lock'),
+      workerUrl: new URL('../../dist/daemon/db/thread.js', import.meta.url),
+      downloadDir: '/data',
+      onDamaged: (fault) => say(`damaged ${fault.code}`),
+      onBug: (error) => say(`bug ${error.message}`),
+    },
+    { clock: systemClock() },
+  )
   say('open')
   if (mode === 'write')
     for (let n = 1; n <= 100_000; n += 1) {

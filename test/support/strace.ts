@@ -51,6 +51,24 @@ export async function attach(pid: number, file: string, calls: string): Promise<
   }
 }
 
+/** From now on these calls on this path take a minute to begin; the result lets all of them go. */
+export async function hold(pid: number, path: string, calls: string): Promise<() => Promise<void>> {
+  const what = ['-P', path, '-e', `trace=${calls}`, '-e', `inject=${calls}:delay_enter=60000000`]
+  const args = ['-f', '-o', '/dev/null', ...what, '-e', 'signal=none', '-p', String(pid)]
+  const child = spawn('strace', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const ended = new Promise<void>((done) => {
+    child.on('close', () => {
+      done()
+    })
+  })
+  await attached(child)
+  return async () => {
+    // Not asked: it waits for what it holds.
+    child.kill('SIGKILL')
+    await ended
+  }
+}
+
 function attached(child: ChildProcess): Promise<void> {
   let said = ''
   return new Promise((done, failed) => {

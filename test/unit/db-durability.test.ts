@@ -60,6 +60,33 @@ describe('an intent while the database is full', () => {
     expect(clock.pending).toBe(0)
   })
 
+  it('does not wait for a database that does not answer, and is recorded behind what waits there', async () => {
+    const { clock, store, durability, ids, desired, pass } = await bench()
+    const held: (() => void)[] = []
+    const record = store.setDesired.bind(store)
+    store.setDesired = (...ask) =>
+      new Promise((resolve) => held.push(() => void record(...ask).then(resolve)))
+    let silent = false
+    durability.silent = () => silent
+    durability.probe = () => Promise.resolve(!silent)
+    const reason = durability.intend(ids, 'paused')
+    await pass(1000)
+    expect(clock.pending).toBe(1)
+    silent = true
+    await pass(1000)
+    expect(await reason).toBe(
+      'The database does not answer: look after its disk; what is done now is not recorded until it can be.',
+    )
+    silent = false
+    store.setDesired = record
+    for (const go of held) go()
+    await durability.intend(ids.slice(0, 1), 'running')
+    expect(await desired()).toEqual(['running', 'paused'])
+    for (let second = 0; second < 30; second += 1) await pass(1000)
+    expect(await desired()).toEqual(['running', 'paused'])
+    expect(clock.pending).toBe(0)
+  })
+
   it('asks whether other trouble is over until it is', async () => {
     const { clock, durability, pass } = await bench()
     const answers = [false, true]
@@ -70,6 +97,19 @@ describe('an intent while the database is full', () => {
     await pass(10_000)
     expect([clock.pending, answers.length]).toEqual([0, 0])
   })
+})
+
+it('logs trouble where it is news, and that it is over', async () => {
+  const clock = new FakeClock()
+  const log = new FakeLog()
+  const durability = new Durability({ clock, store: new FakeStore(), log })
+  const lines = (): string[] => log.lines.map(({ message }) => message)
+  for (const why of ['Full.', 'Full.', null, 'Held.', 'Held.']) durability.begin(why)
+  expect(lines()).toEqual(['Full.', 'Held.'])
+  clock.advance(5000)
+  await turn()
+  durability.begin('Held.')
+  expect(lines()).toEqual(['Full.', 'Held.', 'the database can be written again', 'Held.'])
 })
 
 describe('the sentence', () => {
