@@ -54,8 +54,11 @@ export function showEach<M extends Method, T>(
     const ids = refs === 'all' ? await everyId(client) : refs
     if (ids.length === 0 && !context.json && template === null) context.out('There are no torrents.\n')
     const statuses: ExitStatus[] = []
-    for (const id of ids)
+    for (const id of ids) {
+      const blank = statuses.length > 0 && !context.json && template === null
+      if (blank) context.out('\n')
       statuses.push(await showOne({ context, client, template, named: ids.length > 1 }, init, id))
+    }
     return combined(statuses)
   })
 }
@@ -84,7 +87,6 @@ async function showOne<M extends Method, T>(
     else {
       if (named) context.out(`${paint(`Torrent ${escapeText(String(id))}`, 'bold', context.style)}\n`)
       context.out(init.render(value, context.style))
-      if (named) context.out('\n')
     }
     return EXIT.ok
   } catch (error) {

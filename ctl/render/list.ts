@@ -1,7 +1,7 @@
 /** Torrents in a table; what keeps one from working is told below it. */
 import { escapeText, formatDuration, formatPercent } from '../../shared/text.js'
 import type { StateKind, TorrentView } from '../../shared/views.js'
-import { bytesText, type Look, paint, plural, rateText, type Style } from './style.js'
+import { bytesText, foldSentence, type Look, paint, plural, rateText, type Style } from './style.js'
 import { type Column, renderTable } from './table.js'
 
 const STATE_WORDS: Readonly<Record<StateKind, string>> = {
@@ -69,12 +69,14 @@ const COLUMNS: readonly Column<TorrentView>[] = [
 
 export function renderList(torrents: readonly TorrentView[], style: Style): string {
   if (torrents.length === 0) return 'No torrents yet. Add one: torrentinoctl add FILE\n'
+  const note = ({ id }: TorrentView, text: string, look: Look): string =>
+    paint(foldSentence(`${id}: ${text}`, '   ', style), look, style)
   const faults = torrents
     .filter((torrent) => torrent.error !== null)
-    .map((torrent) => paint(`${torrent.id}: ${escapeText(torrent.error ?? '')}`, 'red', style) + '\n')
+    .map((torrent) => note(torrent, escapeText(torrent.error ?? ''), 'red'))
   const ended = torrents
     .filter((torrent) => torrent.goalReached !== null)
-    .map((torrent) => paint(`${torrent.id}: ${goalText(torrent)}`, 'dim', style) + '\n')
+    .map((torrent) => note(torrent, goalText(torrent), 'dim'))
   return renderTable(torrents, COLUMNS, style) + [...faults, ...ended].join('')
 }
 

@@ -1,7 +1,7 @@
 /** What a removal would delete and what it would leave. */
 import { escapeText } from '../../shared/text.js'
 import type { RemovalPlanView } from '../../shared/views.js'
-import { bytesText, paint, plural, type Style } from './style.js'
+import { bytesText, foldSentence, plural, type Style } from './style.js'
 import { type Column, renderTable } from './table.js'
 
 interface Row {
@@ -24,13 +24,17 @@ const COLUMNS: readonly Column<Row>[] = [
 
 /** `data` false: the files are not asked for, and nothing goes. */
 export function renderPlan(plan: RemovalPlanView, data: boolean, style: Style): string {
-  const title = `${plan.id} ${paint(escapeText(plan.name), 'bold', style)}`
+  const title = `${plan.id} ${escapeText(plan.name)}`
   const dir = escapeText(plan.dir)
-  if (!data) return `${title}: would be forgotten; its files stay in ${dir}\n`
+  if (!data) return foldSentence(`${title}: would be forgotten; its files stay in ${dir}`, '  ', style)
   const gone = `${plural(plan.files.length, 'file')}, ${bytesText(plan.bytes, style)}`
   const rest = plan.freedBytes === plan.bytes ? '' : ` (${bytesText(plan.freedBytes, style)} come free)`
   const more = plan.moreStays > 0 ? `and ${plan.moreStays} more that stay\n` : ''
-  const head = `${title}: would be forgotten, and ${gone} deleted from ${dir}${rest}\n`
+  const head = foldSentence(
+    `${title}: would be forgotten, and ${gone} deleted from ${dir}${rest}`,
+    '  ',
+    style,
+  )
   const rows = rowsOf(plan)
   return head + (rows.length === 0 ? '' : renderTable(rows, COLUMNS, style)) + more
 }

@@ -36,16 +36,26 @@ export function plural(count: number, noun: string): string {
 
 /** Lines of at most `cells`, cut at spaces; a word that is wider loses its middle. */
 export function wrap(text: string, cells: number): string[] {
+  return fold(text, cells).map((line) => truncateMiddle(line, cells))
+}
+
+/** A sentence in lines of the terminal's width, all but the first behind `indent`; a word that is wider stays whole. */
+export function foldSentence(text: string, indent: string, style: Style): string {
+  return fold(text, style.columns - indent.length).join(`\n${indent}`) + '\n'
+}
+
+/** Lines cut at spaces, each within `cells` but for words that are wider. */
+function fold(text: string, cells: number): string[] {
   const lines: string[] = []
   let line = ''
   for (const word of text.split(' ')) {
     const longer = line === '' ? word : `${line} ${word}`
     if (line !== '' && cellWidth(longer) > cells) {
-      lines.push(truncateMiddle(line, cells))
+      lines.push(line)
       line = word
     } else line = longer
   }
-  return [...lines, truncateMiddle(line, cells)]
+  return [...lines, line]
 }
 
 /** `2023-11-14 22:13:20Z`. */

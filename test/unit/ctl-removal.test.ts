@@ -30,7 +30,8 @@ const HARMFUL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2
 describe('the plan of a removal', () => {
   it('names what goes, what stays, and what comes free, at 80 columns', () => {
     expect(renderPlan(PLAN, true, at(80))).toMatchInlineSnapshot(`
-      "3 show: would be forgotten, and 2 files, 3.7 GiB deleted from /data/torrents (3.7 GiB come free)
+      "3 show: would be forgotten, and 2 files, 3.7 GiB deleted from /data/torrents
+        (3.7 GiB come free)
       PLAN    FILE                                              SIZE  NOTE
       delete  show/Season 01/A very …e, in full (2160p).mkv  3.7 GiB
       delete  show/two.mkv.part                              1.9 MiB  has another name

@@ -147,7 +147,8 @@ describe('list', () => {
         2  Some Very Long…verything.mkv  seeding          100%  1 GiB        -       -
        13  映画のサウンド…ク 🎬 完全版   checking 42.0%  25.0%  1 GiB        -       -
       104  full-disk                     blocked         25.0%  1 GiB        -       -
-      104: no space left in /data/torrents: 3.2 GiB are missing; it goes on by itself when there is room
+      104: no space left in /data/torrents: 3.2 GiB are missing; it goes on by
+         itself when there is room
       "
     `)
   })
