@@ -111,10 +111,9 @@ function knownKey(text: string, path: readonly string[]): SettingKey {
 const LONGEST_NAME = 60
 
 function unknownKey(key: string, place?: Place): ConfigError {
-  return new ConfigError(
-    `There is no setting ${JSON.stringify(key.slice(0, LONGEST_NAME))}: did you mean ${nearestKey(key)}?`,
-    place,
-  )
+  const near = nearestKey(key)
+  const help = near === null ? '; torrentinoctl config list shows all.' : `: did you mean ${near}?`
+  return new ConfigError(`There is no setting ${JSON.stringify(key.slice(0, LONGEST_NAME))}${help}`, place)
 }
 
 function unwrap<T>(key: SettingKey, checked: Checked<T>, place?: Place): T {

@@ -231,14 +231,16 @@ export function isSettingKey(key: string): key is SettingKey {
   return Object.hasOwn(SETTINGS, key)
 }
 
-/** The key that was probably meant: the one with the fewest letters to change, its table left out or not. */
-export function nearestKey(key: string): SettingKey {
+/** The key that was probably meant: the one with the fewest letters to change, its table or its name alone; or null. */
+export function nearestKey(key: string): SettingKey | null {
   const wrong = key.toLowerCase().slice(0, 64)
   const far = (known: SettingKey) => {
     const word = known.toLowerCase()
-    return Math.min(distance(word, wrong), 1 + distance(word.slice(word.indexOf('.') + 1), wrong))
+    const [table = '', rest = ''] = word.split('.')
+    return Math.min(distance(word, wrong), 1 + distance(rest, wrong), 1 + distance(table, wrong))
   }
-  return SETTING_KEYS.reduce((best, other) => (far(other) < far(best) ? other : best))
+  const nearest = SETTING_KEYS.reduce((best, other) => (far(other) < far(best) ? other : best))
+  return far(nearest) <= Math.max(2, wrong.length / 2) ? nearest : null
 }
 
 /** "router.example.net:6881", "192.0.2.1:6881", "[2001:db8::1]:6881". */

@@ -80,7 +80,8 @@ buffer = "64 MiB"
     const error = errorOf(text)
     expect([error.line, error.column]).toEqual([line, column])
     expect(error.message).toContain(JSON.stringify(key))
-    expect(error.message).toContain(`did you mean ${nearest}`)
+    const help = nearest === '' ? '; torrentinoctl config list shows all.' : `: did you mean ${nearest}?`
+    expect(error.message).toContain(help)
   })
 
   it.each([
