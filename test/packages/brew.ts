@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { VERSION } from '../../shared/version.js'
 import { daemonVariables } from '../../shared/environment.js'
+import { served, type Told } from './brew-service.js'
 import { localTap } from './brew-tap.js'
 import { nodeInto } from './runtime.js'
 
@@ -19,7 +20,7 @@ const ROOT = resolve(import.meta.dirname, '../..')
 interface Report {
   readonly version: string
   readonly keg: string
-  readonly services: Readonly<Record<'macos' | 'linux', Readonly<Record<string, unknown>>>>
+  readonly services: Readonly<Record<'macos' | 'linux', Told>>
   /** Seconds. */
   readonly built: number
   readonly proven: number
@@ -45,6 +46,8 @@ async function main(folder: string): Promise<void> {
   const report = installed(formula, prefix)
   programs(prefix, report)
   services(prefix, report)
+  const seen = await served(report.services.macos, join(prefix, 'bin/torrentinoctl'), join(folder, 'user'))
+  for (const what of seen) check(true, what)
   const size = spawnSync('du', ['-sm', report.keg], { encoding: 'utf8' }).stdout.split('\t')[0] ?? '?'
   console.log(
     `brew: installed in ${String(report.built)} s (${size} MB), its test took ${String(report.proven)} s`,

@@ -20,12 +20,17 @@ export function addressOf(homepage: string, version: string): string {
 /** No quote, backslash or hash sign: Ruby would read on in them. */
 const ADDRESS = /^(?:https:\/\/|file:\/\/\/)[\w.~%/:@+-]+$/
 
-/** The template with its three words replaced. Throws where it has others, or a value would break the Ruby around it. */
-export function filledFormula(template: string, { homepage, url, sha256 }: Release): string {
+/** Throws where one would break the Ruby around it, or Homebrew would find no version in it. */
+export function checkAddresses(homepage: string, url: string): void {
   for (const address of [homepage, url])
     if (!ADDRESS.test(address)) throw new CannotFill(`"${address}" is no https:// or file:// address.`)
   if (!/\/torrentino-\d+\.\d+\.\d+\.tgz$/.test(url))
     throw new CannotFill(`"${url}" does not end in torrentino-VERSION.tgz.`)
+}
+
+/** The template with its three words replaced. Throws where it has others, or a value would break the Ruby around it. */
+export function filledFormula(template: string, { homepage, url, sha256 }: Release): string {
+  checkAddresses(homepage, url)
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw new CannotFill(`"${sha256}" is no SHA-256.`)
   const values: Readonly<Record<string, string>> = { HOMEPAGE: homepage, URL: url, SHA256: sha256 }
   const found = [...template.matchAll(/@([A-Z0-9]+)@/g)].map(([, name = '']) => name)

@@ -1,10 +1,11 @@
 /**
- * `npm run release -- 1.2.3`: the version goes into package.json, package-lock.json and shared/version.ts, the changelog
- * gets its date, and release/1.2.3 gets the npm package and SHA256SUMS. Commits, tags and publishes nothing: it prints
- * the lines for that. With `--dry-run` all of it is done in a copy that is then removed.
+ * `npm run release -- 1.2.3 --at https://github.com/OWNER/torrentino`: the version goes into package.json,
+ * package-lock.json and shared/version.ts, the changelog gets its date, and release/1.2.3 gets the npm package, the Debian
+ * packages, SHA256SUMS and Homebrew's tap, whose formula names the package at that address; all of it is read back and
+ * checked. Commits, tags, uploads nothing: it prints the lines for that. Without `--at` there is no tap. With
+ * `--dry-run` all of it is done in a copy that is then removed.
  */
 import { spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import {
   mkdirSync,
   mkdtempSync,
@@ -16,70 +17,98 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { sha256Of, writeTap } from './brew-tap.js'
+import { debVersion } from './deb-tree.js'
+import { addressOf, CannotFill, checkAddresses } from './formula.js'
 import { CannotRelease, constantWith, dated, manifestWith, mayFollow, sums } from './versions.js'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
-function main(args: readonly string[]): void {
-  const [version, ...more] = args.filter((arg) => arg !== '--dry-run')
-  if (version === undefined || more.length > 0)
-    throw new CannotRelease('Give one version: npm run release -- 1.2.3 [--dry-run].')
+interface Wanted {
+  readonly version: string
+  /** Where the repository is, or null: then there is no tap. */
+  readonly at: string | null
+  readonly dryRun: boolean
+}
+
+/** Processors that there is a Debian package for. */
+const ARCHES = ['amd64', 'arm64']
+
+function main(args: string[]): void {
+  const wanted = wantedOf(args)
   if (run(ROOT, 'git', 'status', '--porcelain') !== '')
     throw new CannotRelease('The tree is not clean: commit what is there first.')
-  if (!args.includes('--dry-run')) return release(ROOT, version)
+  if (spawnSync('dpkg-deb', ['--version']).status !== 0)
+    throw new CannotRelease('dpkg-deb is not here: make the release on Debian or with dpkg installed.')
+  if (!wanted.dryRun) return release(ROOT, wanted)
   const folder = mkdtempSync(join(tmpdir(), 'tor-release-'))
   try {
     const copy = join(folder, 'copy')
     run(folder, 'git', 'clone', '--quiet', ROOT, copy)
     symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'))
-    release(copy, version)
+    release(copy, wanted)
     console.log('That was a dry run: nothing here has changed.')
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-function release(root: string, version: string): void {
-  change(root, version, new Date().toISOString().slice(0, 10))
+function wantedOf(args: string[]): Wanted {
+  const options = { 'at': { type: 'string' }, 'dry-run': { type: 'boolean' } } as const
+  const usage = 'Give one version: npm run release -- 1.2.3 [--at https://github.com/OWNER/torrentino] [--dry-run].'
+  try {
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
+    const [version, ...more] = positionals
+    if (version === undefined || more.length > 0) throw new CannotRelease(usage)
+    return { version, at: values.at ?? null, dryRun: values['dry-run'] ?? false }
+  } catch (error) {
+    throw error instanceof CannotRelease ? error : new CannotRelease(usage)
+  }
+}
+
+function release(root: string, { version, at }: Wanted): void {
+  const date = new Date().toISOString().slice(0, 10)
+  // An address that cannot be is refused before anything changes.
+  const url = at === null ? null : addressOf(at, version)
+  if (at !== null && url !== null) checkAddresses(at, url)
+  change(root, version, date)
   run(root, 'npm', 'run', '--silent', 'build')
   run(root, 'npm', 'run', '--silent', 'docs')
   const out = join(root, 'release', version)
   rmSync(out, { recursive: true, force: true })
   mkdirSync(out, { recursive: true })
   run(root, 'npm', 'pack', '--silent', '--ignore-scripts', '--pack-destination', out)
-  const files = readdirSync(out).map((name) => [name, sha256(join(out, name))] as const)
+  // Processes of their own: they read the version that stands there now, and package the copy where it is one.
+  const epoch = `SOURCE_DATE_EPOCH=${String(Date.parse(date) / 1000)}`
+  for (const arch of ARCHES)
+    run(root, 'env', epoch, 'node_modules/.bin/tsx', 'test/packages/deb.ts', '--arch', arch, '--out', out)
+  const files = readdirSync(out).map((name) => [name, sha256Of(join(out, name))] as const)
   writeFileSync(join(out, 'SHA256SUMS'), sums(files))
-  console.log(run(root, 'git', 'diff', '--stat', '--', '.', ':!node_modules'))
-  console.log(`release/${version}:\n${sums(files)}`)
-  console.log(`Then: npm test && git commit -am 'release: ${version}' && git tag v${version}`)
+  if (at !== null && url !== null) {
+    /** What people will get says what it should: from the files as they lie there. */
+function readBack(out: string, version: string, date: string): void {
+  run(out, 'sha256sum', '--check', '--strict', '--quiet', 'SHA256SUMS')
+  const tgz = `torrentino-${version}.tgz`
+  const inside = (name: string): string => run(out, 'tar', '-xzOf', tgz, `package/${name}`)
+  const { version: packed } = JSON.parse(inside('package.json')) as { version: string }
+  const debs = ARCHES.map((arch) => {
+    const file = `torrentino_${debVersion(version)}_${arch}.deb`
+    return run(out, 'dpkg-deb', '--show', '--showformat', '${Version} ${Architecture}', file)
+  })
+  const wrong = [
+    [packed === version, `${tgz} says ${packed}`],
+    [inside('dist/shared/version.js').includes(`'${version}'`), `the programs in ${tgz} say another version`],
+    [inside('CHANGELOG.md').includes(`## [${version}] - ${date}`), `the changelog in ${tgz} has no such date`],
+    [debs.join() === ARCHES.map((arch) => `${debVersion(version)} ${arch}`).join(), `the .debs say ${debs.join()}`],
+  ].flatMap(([holds, what]) => (holds === true ? [] : [what]))
+  if (wrong.length > 0) throw new CannotRelease(`This is no release: ${wrong.join('; ')}.`)
 }
-
-/** All are computed before one is written: a refusal changes nothing. */
-function change(root: string, version: string, date: string): void {
-  const read = (name: string): string => readFileSync(join(root, name), 'utf8')
-  const { version: present } = JSON.parse(read('package.json')) as { version: string }
-  mayFollow(present, version)
-  const changed = [
-    ['CHANGELOG.md', dated(read('CHANGELOG.md'), version, date)],
-    ['package.json', manifestWith(read('package.json'), present, version)],
-    ['package-lock.json', manifestWith(read('package-lock.json'), present, version)],
-    ['shared/version.ts', constantWith(read('shared/version.ts'), present, version)],
-  ] as const
-  for (const [name, text] of changed) writeFileSync(join(root, name), text)
-}
-
-function run(cwd: string, program: string, ...args: string[]): string {
-  const { status, stdout, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8' })
-  if (status !== 0) throw new CannotRelease(`${program} ${args.join(' ')} failed:\n${stdout}${stderr}`)
-  return stdout.trimEnd()
-}
-
-const sha256 = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex')
 
 try {
   main(process.argv.slice(2))
 } catch (error) {
-  if (!(error instanceof CannotRelease)) throw error
+  if (!(error instanceof CannotRelease || error instanceof CannotFill)) throw error
   console.error(error.message)
   process.exitCode = 1
 }
