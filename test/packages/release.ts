@@ -55,8 +55,9 @@ function main(args: string[]): void {
 }
 
 function wantedOf(args: string[]): Wanted {
-  const options = { 'at': { type: 'string' }, 'dry-run': { type: 'boolean' } } as const
-  const usage = 'Give one version: npm run release -- 1.2.3 [--at https://github.com/OWNER/torrentino] [--dry-run].'
+  const options = { at: { type: 'string' }, 'dry-run': { type: 'boolean' } } as const
+  const usage =
+    'Give one version: npm run release -- 1.2.3 [--at https://github.com/OWNER/torrentino] [--dry-run].'
   try {
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
     const [version, ...more] = positionals
@@ -70,23 +71,64 @@ function wantedOf(args: string[]): Wanted {
 function release(root: string, { version, at }: Wanted): void {
   const date = new Date().toISOString().slice(0, 10)
   // An address that cannot be is refused before anything changes.
-  const url = at === null ? null : addressOf(at, version)
-  if (at !== null && url !== null) checkAddresses(at, url)
+  if (at !== null) checkAddresses(at, addressOf(at, version))
   change(root, version, date)
   run(root, 'npm', 'run', '--silent', 'build')
   run(root, 'npm', 'run', '--silent', 'docs')
   const out = join(root, 'release', version)
+  const epoch = `SOURCE_DATE_EPOCH=${String(Date.parse(date) / 1000)}`
+  packages(root, out, epoch)
+  if (at !== null) tap(out, version, at)
+  readBack(out, version, date)
+  console.log(run(root, 'git', 'diff', '--stat', '--', '.', ':!node_modules'))
+  console.log(`release/${version}:\n${readFileSync(join(out, 'SHA256SUMS'), 'utf8')}`)
+  console.log(
+    at === null
+      ? 'No tap for Homebrew: give --at, the address of the repository.'
+      : 'And homebrew-torrentino.',
+  )
+  console.log(`Then: npm test && git commit -am 'release: ${version}' && git tag v${version}`)
+  console.log(`The same .deb again: ${epoch} npm run build:deb`)
+}
+
+function packages(root: string, out: string, epoch: string): void {
   rmSync(out, { recursive: true, force: true })
   mkdirSync(out, { recursive: true })
   run(root, 'npm', 'pack', '--silent', '--ignore-scripts', '--pack-destination', out)
   // Processes of their own: they read the version that stands there now, and package the copy where it is one.
-  const epoch = `SOURCE_DATE_EPOCH=${String(Date.parse(date) / 1000)}`
   for (const arch of ARCHES)
     run(root, 'env', epoch, 'node_modules/.bin/tsx', 'test/packages/deb.ts', '--arch', arch, '--out', out)
   const files = readdirSync(out).map((name) => [name, sha256Of(join(out, name))] as const)
   writeFileSync(join(out, 'SHA256SUMS'), sums(files))
-  if (at !== null && url !== null) {
-    /** What people will get says what it should: from the files as they lie there. */
+}
+
+function tap(out: string, version: string, homepage: string): void {
+  const url = addressOf(homepage, version)
+  const sha256 = sha256Of(join(out, `torrentino-${version}.tgz`))
+  writeTap(join(out, 'homebrew-torrentino'), { homepage, url, sha256 })
+}
+
+/** All are computed before one is written: a refusal changes nothing. */
+function change(root: string, version: string, date: string): void {
+  const read = (name: string): string => readFileSync(join(root, name), 'utf8')
+  const { version: present } = JSON.parse(read('package.json')) as { version: string }
+  mayFollow(present, version)
+  const changed = [
+    ['CHANGELOG.md', dated(read('CHANGELOG.md'), version, date)],
+    ['package.json', manifestWith(read('package.json'), present, version)],
+    ['package-lock.json', manifestWith(read('package-lock.json'), present, version)],
+    ['shared/version.ts', constantWith(read('shared/version.ts'), present, version)],
+  ] as const
+  for (const [name, text] of changed) writeFileSync(join(root, name), text)
+}
+
+function run(cwd: string, program: string, ...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd, encoding: 'utf8' })
+  if (status !== 0) throw new CannotRelease(`${program} ${args.join(' ')} failed:\n${stdout}${stderr}`)
+  return stdout.trimEnd()
+}
+
+/** What people will get says what it should: from the files as they lie there. */
 function readBack(out: string, version: string, date: string): void {
   run(out, 'sha256sum', '--check', '--strict', '--quiet', 'SHA256SUMS')
   const tgz = `torrentino-${version}.tgz`
@@ -99,8 +141,14 @@ function readBack(out: string, version: string, date: string): void {
   const wrong = [
     [packed === version, `${tgz} says ${packed}`],
     [inside('dist/shared/version.js').includes(`'${version}'`), `the programs in ${tgz} say another version`],
-    [inside('CHANGELOG.md').includes(`## [${version}] - ${date}`), `the changelog in ${tgz} has no such date`],
-    [debs.join() === ARCHES.map((arch) => `${debVersion(version)} ${arch}`).join(), `the .debs say ${debs.join()}`],
+    [
+      inside('CHANGELOG.md').includes(`## [${version}] - ${date}`),
+      `the changelog in ${tgz} has no such date`,
+    ],
+    [
+      debs.join() === ARCHES.map((arch) => `${debVersion(version)} ${arch}`).join(),
+      `the .debs say ${debs.join()}`,
+    ],
   ].flatMap(([holds, what]) => (holds === true ? [] : [what]))
   if (wrong.length > 0) throw new CannotRelease(`This is no release: ${wrong.join('; ')}.`)
 }
