@@ -17,20 +17,22 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { sha256Of, writeTap } from './brew-tap.js'
 import { debVersion } from './deb-tree.js'
-import { addressOf, CannotFill, checkAddresses } from './formula.js'
-import { CannotRelease, constantWith, dated, manifestWith, mayFollow, sums } from './versions.js'
+import { addressOf, CannotFill } from './formula.js'
+import {
+  CannotRelease,
+  constantWith,
+  dated,
+  guideWith,
+  manifestWith,
+  mayFollow,
+  sums,
+  type Wanted,
+  wantedOf,
+} from './versions.js'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-
-interface Wanted {
-  readonly version: string
-  /** Where the repository is, or null: then there is no tap. */
-  readonly at: string | null
-  readonly dryRun: boolean
-}
 
 /** Processors that there is a Debian package for. */
 const ARCHES = ['amd64', 'arm64']
@@ -54,24 +56,8 @@ function main(args: string[]): void {
   }
 }
 
-function wantedOf(args: string[]): Wanted {
-  const options = { at: { type: 'string' }, 'dry-run': { type: 'boolean' } } as const
-  const usage =
-    'Give one version: npm run release -- 1.2.3 [--at https://github.com/OWNER/torrentino] [--dry-run].'
-  try {
-    const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
-    const [version, ...more] = positionals
-    if (version === undefined || more.length > 0) throw new CannotRelease(usage)
-    return { version, at: values.at ?? null, dryRun: values['dry-run'] ?? false }
-  } catch (error) {
-    throw error instanceof CannotRelease ? error : new CannotRelease(usage)
-  }
-}
-
 function release(root: string, { version, at }: Wanted): void {
   const date = new Date().toISOString().slice(0, 10)
-  // An address that cannot be is refused before anything changes.
-  if (at !== null) checkAddresses(at, addressOf(at, version))
   change(root, version, date)
   run(root, 'npm', 'run', '--silent', 'build')
   run(root, 'npm', 'run', '--silent', 'docs')
@@ -80,6 +66,7 @@ function release(root: string, { version, at }: Wanted): void {
   packages(root, out, epoch)
   if (at !== null) tap(out, version, at)
   readBack(out, version, date)
+  if (at !== null) readTap(out, version)
   console.log(run(root, 'git', 'diff', '--stat', '--', '.', ':!node_modules'))
   console.log(`release/${version}:\n${readFileSync(join(out, 'SHA256SUMS'), 'utf8')}`)
   console.log(
@@ -117,6 +104,7 @@ function change(root: string, version: string, date: string): void {
     ['CHANGELOG.md', dated(read('CHANGELOG.md'), version, date)],
     ['package.json', manifestWith(read('package.json'), present, version)],
     ['package-lock.json', manifestWith(read('package-lock.json'), present, version)],
+    ['docs/install.md', guideWith(read('docs/install.md'), present, version)],
     ['shared/version.ts', constantWith(read('shared/version.ts'), present, version)],
   ] as const
   for (const [name, text] of changed) writeFileSync(join(root, name), text)
@@ -151,6 +139,14 @@ function readBack(out: string, version: string, date: string): void {
     ],
   ].flatMap(([holds, what]) => (holds === true ? [] : [what]))
   if (wrong.length > 0) throw new CannotRelease(`This is no release: ${wrong.join('; ')}.`)
+}
+
+/** The checksum in the formula is the one that is published beside it. */
+function readTap(out: string, version: string): void {
+  const formula = readFileSync(join(out, 'homebrew-torrentino/Formula/torrentino.rb'), 'utf8')
+  const [, sha256 = ''] = /^ {2}sha256 "(.*)"$/m.exec(formula) ?? []
+  if (!readFileSync(join(out, 'SHA256SUMS'), 'utf8').includes(`${sha256}  torrentino-${version}.tgz\n`))
+    throw new CannotRelease(`This is no release: the formula says ${sha256}.`)
 }
 
 try {

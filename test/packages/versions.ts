@@ -1,7 +1,40 @@
 /** What a release changes in the files that name the version. Pure: text in, text out, one sentence where it cannot be. */
 
+import { parseArgs } from 'node:util'
+import { addressOf, checkAddresses } from './formula.js'
+
 /** Told to the person as it stands. */
 export class CannotRelease extends Error {}
+
+export interface Wanted {
+  readonly version: string
+  /** Where the repository is, or null: then there is no tap. */
+  readonly at: string | null
+  readonly dryRun: boolean
+}
+
+const USAGE =
+  'Give one version: npm run release -- 1.2.3 [--at https://github.com/OWNER/torrentino] [--dry-run].'
+
+/** What is asked for. An address that cannot be is refused here, before anything changes. */
+export function wantedOf(args: readonly string[]): Wanted {
+  const { values, positionals } = parsed(args)
+  const [version, ...more] = positionals
+  if (version === undefined || more.length > 0) throw new CannotRelease(USAGE)
+  numbersOf(version)
+  const at = values.at ?? null
+  if (at !== null) checkAddresses(at, addressOf(at, version))
+  return { version, at, dryRun: values['dry-run'] ?? false }
+}
+
+function parsed(args: readonly string[]) {
+  const options = { at: { type: 'string' }, 'dry-run': { type: 'boolean' } } as const
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true })
+  } catch {
+    throw new CannotRelease(USAGE)
+  }
+}
 
 /** Three numbers without leading zeros (Semantic Versioning 2.0.0, item 2); what comes before a release is not made here. */
 function numbersOf(version: string): readonly [number, number, number] {
@@ -51,6 +84,13 @@ export function constantWith(text: string, present: string, next: string): strin
   const before = `export const VERSION = '${present}'`
   if (!text.includes(before)) throw new CannotRelease(`shared/version.ts does not say ${present}.`)
   return text.replace(before, `export const VERSION = '${next}'`)
+}
+
+/** docs/install.md with another version in the names of the Debian packages. */
+export function guideWith(text: string, present: string, next: string): string {
+  const name = `torrentino_${present}-`
+  if (!text.includes(name)) throw new CannotRelease(`docs/install.md does not name ${name}1.`)
+  return text.replaceAll(name, `torrentino_${next}-`)
 }
 
 /** The lines that `sha256sum -c` reads, by name. */

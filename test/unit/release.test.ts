@@ -3,10 +3,38 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { VERSION } from '../../shared/version.js'
-import { constantWith, dated, manifestWith, mayFollow, sums } from '../packages/versions.js'
+import {
+  constantWith,
+  dated,
+  guideWith,
+  manifestWith,
+  mayFollow,
+  sums,
+  wantedOf,
+} from '../packages/versions.js'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const read = (name: string): string => readFileSync(join(ROOT, name), 'utf8')
+
+describe('what is asked for', () => {
+  const at = 'https://example.org/ann/torrentino'
+
+  it('is a version, with or without an address, for real or in a copy', () => {
+    expect(wantedOf(['1.2.3'])).toEqual({ version: '1.2.3', at: null, dryRun: false })
+    expect(wantedOf(['--dry-run', '1.2.3', '--at', at])).toEqual({ version: '1.2.3', at, dryRun: true })
+  })
+
+  it.each([
+    [[], 'Give one version'],
+    [['1.2.3', '1.2.4'], 'Give one version'],
+    [['1.2.3', '--force'], 'Give one version'],
+    [['1.2.3', '--at'], 'Give one version'],
+    [['1.2'], 'is no version'],
+    [['1.2.3', '--at', 'ann/torrentino'], 'is no https:// or file:// address'],
+  ])('%j is refused before anything changes', (args, sentence) => {
+    expect(() => wantedOf(args)).toThrow(sentence)
+  })
+})
 
 describe('versions', () => {
   it.each(['0.1.0', '0.1.1', '0.2.0', '0.10.0', '1.0.0'])('%s may follow 0.1.0', (next) => {
@@ -76,6 +104,10 @@ describe('the files of this checkout', () => {
       expect(text.replaceAll(next, version)).toBe(read(name))
     }
     const constant = constantWith(read('shared/version.ts'), version, next)
+    const guide = guideWith(read('docs/install.md'), version, next)
+    expect(guide).toContain(`sudo apt-get install ./torrentino_${next}-1_$(dpkg --print-architecture).deb`)
+    expect(guide.replaceAll(next, version)).toBe(read('docs/install.md'))
+    expect(() => guideWith('', version, next)).toThrow('does not name torrentino_')
     expect(constant).toContain(`VERSION = '${next}'`)
     expect(() => manifestWith('{}', version, next)).toThrow('is not where it should be')
     expect(() => constantWith('', version, next)).toThrow('does not say')
