@@ -22,20 +22,22 @@ export function writeTap(folder: string, release: Release): string {
   return formula
 }
 
-/** The package, and the tap whose formula has its address on this machine. dist/ must be built. */
-export async function localTap(out: string): Promise<{ formula: string; archive: string; tap: string }> {
+/** The package, and the tap whose formula has its address on this machine: a git repository. dist/ must be built. */
+export async function localTap(out: string): Promise<{ formula: string; tap: string }> {
   mkdirSync(out, { recursive: true })
   const { file } = await pack(out)
   const tap = join(out, 'homebrew-torrentino')
   const [homepage, url] = [ROOT, file].map((path) => pathToFileURL(path).href) as [string, string]
-  return { formula: writeTap(tap, { homepage, url, sha256: sha256Of(file) }), archive: file, tap }
+  const formula = writeTap(tap, { homepage, url, sha256: sha256Of(file) })
+  commit(tap)
+  return { formula, tap }
 }
 
 export const sha256Of = (file: string): string =>
   createHash('sha256').update(readFileSync(file)).digest('hex')
 
 /** `brew tap` clones. */
-function committed(tap: string): void {
+function commit(tap: string): void {
   const author = ['-c', 'user.name=Torrentino', '-c', 'user.email=torrentino@localhost']
   for (const words of [
     ['init', '--quiet', '--initial-branch=main'],
@@ -49,6 +51,5 @@ function committed(tap: string): void {
 
 if (process.argv[1] === import.meta.filename) {
   const { tap } = await localTap(join(ROOT, 'release'))
-  committed(tap)
   console.log(tap)
 }

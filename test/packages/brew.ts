@@ -1,6 +1,6 @@
 /**
  * `npm run test:brew`: the formula of the tap, with `install` and `test do` really run. There is no Homebrew here:
- * test/packages/brew.rb stands in for it and loads the formula file itself, the npm package comes from `npm pack`, Node
+ * test/packages/brew.sh and brew.rb stand in for it, the commands are those of docs/install.md, the npm package comes from `npm pack`, Node
  * 24 with its headers from npm, as packaging/debian/runtime.json pins it, and better-sqlite3 is compiled. Says each step,
  * leaves nothing behind; the last line is `N passed, N failed`. Ends with 1 where one fails, with 77 where it cannot run.
  */
@@ -12,6 +12,7 @@ import { VERSION } from '../../shared/version.js'
 import { daemonVariables } from '../../shared/environment.js'
 import { served, type Told } from './brew-service.js'
 import { localTap } from './brew-tap.js'
+import { commandsOf } from './guide.js'
 import { nodeInto } from './runtime.js'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -43,7 +44,7 @@ async function main(folder: string): Promise<void> {
     'ruby -wc',
     syntax.stderr,
   )
-  const report = installed(formula, prefix)
+  const report = installed(folder, prefix)
   programs(prefix, report)
   services(prefix, report)
   const seen = await served(report.services.macos, join(prefix, 'bin/torrentinoctl'), join(folder, 'user'))
@@ -66,12 +67,23 @@ function node(prefix: string): void {
   check(said.startsWith('v24.'), `a Node of its own: ${said.trim()}`)
 }
 
-/** `install`, then `test do`: the stand-in says what went wrong. */
-function installed(formula: string, prefix: string): Report {
-  const words = [join(ROOT, 'test/packages/brew.rb'), formula, prefix]
-  const ran = spawnSync('ruby', words, { encoding: 'utf8', timeout: 900_000, maxBuffer: 2 ** 26 })
+/** As docs/install.md says; the stand-in runs `install` and `test do`, and says what went wrong. */
+function installed(checkout: string, prefix: string): Report {
+  mkdirSync(join(checkout, 'bin'))
+  symlinkSync(join(ROOT, 'test/packages/brew.sh'), join(checkout, 'bin/brew'))
+  const env = {
+    ...process.env,
+    PATH: `${join(checkout, 'bin')}:${process.env['PATH'] ?? ''}`,
+    HOMEBREW_PREFIX: prefix,
+    HOMEBREW_FORMULA: join(ROOT, 'test/packages/brew.rb'),
+  }
+  const options = { cwd: checkout, env, encoding: 'utf8', timeout: 900_000, maxBuffer: 2 ** 26 } as const
+  const [install, forGood] = commandsOf('macOS')
+  const ran = spawnSync('sh', ['-c', install], options)
   process.stdout.write(ran.stdout.replace(/^\{.*\n$/m, ''))
-  check(ran.status === 0, 'the formula installs, and its test passes', ran.stderr.slice(-5000))
+  check(ran.status === 0, `${install}: installed, and its test passes`, ran.stderr.slice(-5000))
+  const begun = spawnSync('sh', ['-c', forGood], options)
+  check(begun.status === 0 && readFileSync(join(prefix, 'started'), 'utf8') === 'torrentino\n', forGood)
   return JSON.parse(ran.stdout.trimEnd().split('\n').at(-1) ?? '') as Report
 }
 

@@ -1,6 +1,6 @@
 /**
  * The part of `npm run test:packages` that runs in namespaces of its own (network, mounts, processes): what it mounts
- * and starts is gone with it. Arguments: the root, the command that installs, the name of the older package.
+ * and starts is gone with it. Arguments: the root, the two commands of docs/install.md, the name of the older package.
  */
 import { spawnSync } from 'node:child_process'
 import { chownSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { VERSION } from '../../shared/version.js'
 import { bringAcross } from '../support/packed.js'
 
-const [root = '', install = '', older = ''] = process.argv.slice(2)
+const [root = '', install = '', forGood = '', older = ''] = process.argv.slice(2)
 /** Seen under this path from inside and from outside: sockets, torrents and downloads are named alike. */
 const SHARED = '/tmp/tor-deb-homes'
 const STATE = '/var/lib/torrentino'
@@ -123,10 +123,10 @@ function machine(): void {
 }
 
 function serviceHere(): void {
-  const { status, out } = inside('torrentinoctl service install --linger')
+  const { status, out } = inside(forGood)
   check(
     status !== 0 && /systemd/.test(out) && out.trim().split('\n').length === 1,
-    'without systemd: one sentence',
+    `without systemd, "${forGood}" is one sentence`,
     out,
   )
   for (const unit of ['system', 'user'])

@@ -11,6 +11,7 @@ import { basename, join, resolve } from 'node:path'
 import { VERSION } from '../../shared/version.js'
 import { buildDeb } from './deb.js'
 import { debVersion } from './deb-tree.js'
+import { commandsOf } from './guide.js'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
@@ -33,7 +34,7 @@ function main(folder: string): void {
   writeFileSync(join(root, 'usr/bin/sudo'), '#!/bin/sh\nexec "$@"\n', { mode: 0o755 })
   // There is no network inside, and systemd, which the package recommends, does not run there.
   writeFileSync(join(root, 'etc/apt/apt.conf.d/99here'), 'APT::Install-Recommends "false";\n')
-  const inside = [join(ROOT, 'test/packages/debian-inside.ts'), root, install(), basename(older)]
+  const inside = [join(ROOT, 'test/packages/debian-inside.ts'), root, ...typed(), basename(older)]
   const tsx = join(ROOT, 'node_modules/.bin/tsx')
   const flags = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc']
   // Certificates of this machine, say, which are not there.
@@ -42,13 +43,12 @@ function main(folder: string): void {
   check(run.status === 0, 'all of it inside')
 }
 
-/** The line of docs/install.md that installs the package. */
-function install(): string {
-  const text = readFileSync(join(ROOT, 'docs/install.md'), 'utf8')
-  const [line] = /^sudo apt-get install \.\/torrentino_.*$/m.exec(text) ?? []
+/** The two lines of docs/install.md, the first one with the version that is built here. */
+function typed(): readonly [string, string] {
+  const lines = commandsOf('Debian')
   const named = `torrentino_${debVersion(VERSION)}_$(dpkg --print-architecture).deb`
-  check(line === `sudo apt-get install ./${named}`, `docs/install.md installs ./${named}`)
-  return line ?? ''
+  check(lines[0] === `sudo apt-get install ./${named}`, `docs/install.md installs ./${named}`)
+  return lines
 }
 
 function bootstrap(root: string): void {

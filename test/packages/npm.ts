@@ -5,9 +5,12 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { VERSION } from '../../shared/version.js'
 import { bringAcross, judge, pack } from '../support/packed.js'
+import { commandsOf } from './guide.js'
+
+const ROOT = resolve(import.meta.dirname, '../..')
 
 async function main(folder: string): Promise<void> {
   const { file, names } = await pack(folder)
@@ -22,8 +25,7 @@ async function main(folder: string): Promise<void> {
   )
 
   const prefix = join(folder, 'prefix')
-  const install = spawnSync('npm', ['install', '-g', '--prefix', prefix, file], { stdio: 'inherit' })
-  check(install.status === 0, 'npm install -g into an empty prefix')
+  install(prefix, file)
   for (const page of ['man1/torrentinoctl.1', 'man8/torrentinod.8'])
     check(existsSync(join(prefix, 'share/man', page)), `share/man/${page}`)
 
@@ -40,6 +42,18 @@ async function main(folder: string): Promise<void> {
   const left =
     existsSync(join(prefix, 'bin/torrentinoctl')) || existsSync(join(prefix, 'lib/node_modules/torrentino'))
   check(remove.status === 0 && !left, 'npm uninstall -g leaves no program behind')
+}
+
+/** With the words of docs/install.md, in this checkout, where `npm ci` has been. */
+function install(prefix: string, file: string): void {
+  const [line] = commandsOf('Plain npm')
+  check(line.startsWith('npm ci && '), line)
+  const left = join(ROOT, basename(file))
+  const before = existsSync(left)
+  const env = { ...process.env, npm_config_prefix: prefix }
+  const ran = spawnSync('sh', ['-c', line.replace('npm ci && ', '')], { cwd: ROOT, env, stdio: 'inherit' })
+  if (!before) rmSync(left, { force: true })
+  check(ran.status === 0, 'and it installs into an empty prefix')
 }
 
 function check(holds: boolean, what: string): void {

