@@ -50,7 +50,13 @@ function bash(verbs: readonly ShownVerb[]): string {
     const more = argumentOf(verb, (words) => `words='${words}'`)
     return `    ${names(verb)}) options='${optionsOf(verb).map(dashed).join(' ')}'; ${more} ;;\n`
   })
-  return `# bash completion of torrentinoctl: source <(torrentinoctl completion bash)
+  // Without mapfile: the bash that comes with macOS is 3.2.
+  return `# bash completion of torrentinoctl: eval "$(torrentinoctl completion bash)"
+_torrentinoctl_offer() {
+  local line
+  COMPREPLY=()
+  while IFS= read -r line; do COMPREPLY+=("$line"); done
+}
 _torrentinoctl() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} verb= options= words= ids= files= i
   for ((i = 1; i < COMP_CWORD; i++)); do
@@ -61,18 +67,18 @@ _torrentinoctl() {
     esac
   done
   case $prev in
-    ${FILE_OPTIONS.map((name) => `--${name}`).join('|')}) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    ${FILE_OPTIONS.map((name) => `--${name}`).join('|')}) _torrentinoctl_offer < <(compgen -f -- "$cur"); return ;;
   esac
   case $verb:$prev in
-${valueCases(verbs, (choices) => `mapfile -t COMPREPLY < <(compgen -W '${choices}' -- "$cur"); return`)}  esac
+${valueCases(verbs, (choices) => `_torrentinoctl_offer < <(compgen -W '${choices}' -- "$cur"); return`)}  esac
   case $verb in
     '') words='${every(verbs)}'; options='${globalOptions().map(dashed).join(' ')}'; files=1 ;;
 ${cases.join('')}  esac
   case $cur in
-    -*) mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur"); return ;;
+    -*) _torrentinoctl_offer < <(compgen -W "$options" -- "$cur"); return ;;
   esac
   [ -z "$ids" ] || words="all $(torrentinoctl list --template '{{id}}' 2>/dev/null)"
-  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur"; [ -z "$files" ] || compgen -f -- "$cur")
+  _torrentinoctl_offer < <(compgen -W "$words" -- "$cur"; [ -z "$files" ] || compgen -f -- "$cur")
 }
 complete -o filenames -F _torrentinoctl torrentinoctl
 `

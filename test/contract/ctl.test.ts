@@ -753,7 +753,9 @@ describe('completion', () => {
     await writeFile(join(bin, 'torrentinoctl'), `#!/bin/sh\nexec ${process.execPath} ${ctl} "$@"\n`, {
       mode: 0o755,
     })
-    const script = `source <(torrentinoctl completion bash)
+    // The bash of macOS is 3.2: it has none of these two, and sources nothing out of <(...).
+    const script = `enable -n mapfile readarray
+eval "$(torrentinoctl completion bash)"
 COMP_WORDS=(torrentinoctl "$@"); COMP_CWORD=$#
 _torrentinoctl; printf '%s\\n' "\${COMPREPLY[@]}"`
     const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}` }
