@@ -3,7 +3,7 @@ import type { TorrentId } from '../../shared/units.js'
 import { StoreFault, type JobRow, type NewJob, type Relocation } from '../ports/store.js'
 import { putFile } from './records.js'
 import type { Sql } from './sql.js'
-import { pieceCount } from './torrents.js'
+import { pieceCount, setDesired } from './torrents.js'
 
 interface JobColumns {
   readonly id: number
@@ -32,8 +32,9 @@ function readArgs(text: string): JobRow['args'] {
 }
 
 /** AUTOINCREMENT: the number of a job names its temporary files, and is never that of another. */
-export function addJob(sql: Sql, { torrent, kind, step, args, caller }: NewJob): number {
+export function addJob(sql: Sql, { torrent, kind, step, args, caller, desired }: NewJob): number {
   pieceCount(sql, torrent)
+  if (desired !== undefined) setDesired(sql, [torrent], desired)
   return sql.run(
     'INSERT INTO job (torrent_id, kind, step, args, caller) VALUES (?, ?, ?, ?, ?)',
     torrent,

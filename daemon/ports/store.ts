@@ -212,9 +212,11 @@ export interface NewJob {
   readonly step: string
   readonly args: Readonly<Record<string, unknown>>
   readonly caller: string
+  /** What its torrent is to be from then on, in the same transaction; not there: what it is. */
+  readonly desired?: Desired
 }
 
-export interface JobRow extends NewJob {
+export interface JobRow extends Omit<NewJob, 'desired'> {
   readonly id: number
 }
 

@@ -21,6 +21,8 @@ export interface JobPorts {
   readonly crashPoint: CrashPoint
 }
 
+export type Waits = 'volume' | 'store'
+
 export interface Job {
   readonly id: number
   readonly torrent: TorrentId
@@ -29,6 +31,8 @@ export interface Job {
   /** Settles when it is over. */
   ended(): Promise<void>
   readonly over: boolean
+  /** What it waits for where it waits: a volume that is away, or the database that refused. */
+  readonly waitsFor: Waits | null
   view(): JobView
   /** Takes it back where that can be; else a sentence. Settles when all is as it was. */
   cancel(): Promise<string | null>
@@ -40,6 +44,8 @@ export interface Job {
 export class Standing {
   state: JobView['state'] = 'running'
   error: string | null = null
+  /** Where it waits. */
+  waitsFor: Waits | null = null
   /** Of the whole; in bytes, or in files where nothing is copied. */
   done = 0
   total = 0
@@ -73,15 +79,17 @@ export class Standing {
     this.#quiet()
     this.state = state
     this.error = error
+    this.waitsFor = null
     this.#tell()
     for (const ended of this.#ending.splice(0)) ended()
   }
 
   /** Tries again later. */
-  wait(error: string, clock: Clock, again: () => void): void {
+  wait(waitsFor: Waits, error: string, clock: Clock, again: () => void): void {
     this.#quiet()
     this.state = 'waiting'
     this.error = error
+    this.waitsFor = waitsFor
     this.#tell()
     this.#retry = clock.after(LOOK_AGAIN, () => {
       this.#retry = null
@@ -98,6 +106,7 @@ export class Standing {
     this.#quiet()
     this.state = 'running'
     this.error = null
+    this.waitsFor = null
   }
 
   /** The daemon stops. */

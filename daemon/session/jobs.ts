@@ -111,11 +111,9 @@ export class Jobs {
     }
     await this.clear(torrent.id)
     const hadData = torrent.view().doneBytes > 0
-    const { store } = this.#ports
-    // What a kill in the middle goes on with. The two calls share a commit.
-    const desired = store.setDesired([torrent.id], 'removedWithData')
+    // What a kill in the middle goes on with. In one: a wish alone would be acted on by the next start.
     const row = { torrent: torrent.id, kind: 'remove', step: 'clear', args: { hadData }, caller: caller.name }
-    const [id] = await Promise.all([store.addJob(row), desired])
+    const id = await this.#ports.store.addJob({ ...row, desired: 'removedWithData' })
     this.#ports.crashPoint('remove.stored')
     return this.#outcome(this.#startRemoval({ id, torrent, step: 'clear', hadData, caller: caller.name }))
   }

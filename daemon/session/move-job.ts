@@ -14,7 +14,7 @@ import type { Metainfo } from '../../shared/torrent/metainfo.js'
 import type { Carried, DiskFault, FileFound, MoveStep, Mover } from '../ports/disk.js'
 import { type FileStatRow, StoreFault } from '../ports/store.js'
 import type { Torrent } from '../swarm/torrent.js'
-import { type Job, type JobPorts, Standing } from './job.js'
+import { type Job, type JobPorts, Standing, type Waits } from './job.js'
 import { failure, uncleaned, waiting } from './move-sentences.js'
 
 type Step = MoveStep | 'clean' | `undo-${MoveStep}`
@@ -88,6 +88,9 @@ export class MoveJob implements Job {
   get over(): boolean {
     return this.#standing.over
   }
+  get waitsFor(): Waits | null {
+    return this.#standing.waitsFor
+  }
 
   view(): JobView {
     const { state, progress, error } = this.#standing
@@ -109,7 +112,8 @@ export class MoveJob implements Job {
     this.#cancelled = true
     this.#mover.cancel()
     await this.settled()
-    return this.#standing.state === 'done' ? 'The files have been moved already.' : null
+    if (this.#standing.state === 'done') return 'The files have been moved already.'
+    return this.over || this.#isUndoing ? null : 'That could not be recorded; the move still waits.'
   }
 
   /** Where it waits. */
@@ -145,16 +149,13 @@ export class MoveJob implements Job {
       else await this.#wait(waiting(away))
     } catch (error) {
       if (!(error instanceof StoreFault)) throw error
-      // What is stored decides at the next start; both places are whole as far as it says.
+      // Both places are whole as far as the stored step says: it goes on from there.
       this.#ports.log.error(
         { job: this.id, step: this.#step, error: error.message },
         'a move cannot be recorded',
       )
-      await this.#letGo()
-      this.#standing.end(
-        'failed',
-        `The database cannot be written (${error.code}); the move goes on at the next start.`,
-      )
+      this.#cancelled = false
+      await this.#wait(`The database cannot be written (${error.code}); the move goes on by itself.`, 'store')
     } finally {
       if (this.#standing.state !== 'running') await this.#mover.close()
     }
@@ -300,7 +301,7 @@ export class MoveJob implements Job {
   }
 
   /** The torrent goes on meanwhile. */
-  async #wait(sentence: string): Promise<void> {
+  async #wait(sentence: string, waitsFor: Waits = 'volume'): Promise<void> {
     await this.#letGo()
     await this.#mover.close()
     if (this.#stopping) {
@@ -309,7 +310,7 @@ export class MoveJob implements Job {
     }
     // What was copied may be old by then.
     this.#args = { ...this.#args, copied: 0 }
-    this.#standing.wait(sentence, this.#ports.clock, () => {
+    this.#standing.wait(waitsFor, sentence, this.#ports.clock, () => {
       this.#mover = this.#open()
       void this.#again()
     })
@@ -347,6 +348,10 @@ export class MoveJob implements Job {
     return new Promise((resolve) => {
       this.#init.torrent.settle(this.#step === 'clean' ? { dir, volume } : null, resolve)
     })
+  }
+
+  get #isUndoing(): boolean {
+    return this.#step.startsWith('undo-')
   }
 
   async #journal(step: Step): Promise<void> {

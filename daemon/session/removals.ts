@@ -43,6 +43,8 @@ type Refusal = { readonly code: number; readonly message: string } | null
 const AT_ONCE = 8
 /** One that takes so long has a slow volume, or a dead one, or a slow tracker: the next ones begin beside it. */
 const SLOW: Millis = 2000
+/** One that the database refused is tried again after this. */
+const AGAIN: Millis = 5000
 
 export class Removals {
   readonly #ports: RemovalPorts
@@ -73,7 +75,7 @@ export class Removals {
   async finish(torrent: Torrent): Promise<void> {
     await this.#inTurn(torrent, async () => {
       await this.#stopped(torrent)
-      await this.#drop(torrent)
+      await this.#drop(torrent, () => undefined)
     })
   }
 
@@ -168,9 +170,10 @@ export class Removals {
     await this.#stopped(torrent)
     // Asked for while it stopped.
     if (this.#wantFiles.has(id)) return jobs.remove(torrent, caller)
-    const refused = await this.#drop(torrent)
-    if (refused === null) session.journal.note('removed', id, caller.name, { name, data: false })
-    return refused
+    await this.#drop(torrent, () => {
+      session.journal.note('removed', id, caller.name, { name, data: false })
+    })
+    return null
   }
 
   #stopped(torrent: Torrent): Promise<void> {
@@ -179,17 +182,21 @@ export class Removals {
     })
   }
 
-  /** Null, or a sentence: the torrent is still there, paused. */
-  async #drop(torrent: Torrent): Promise<string | null> {
-    const { store, session } = this.#ports
+  /** Where the database refuses, the torrent says so, and it is tried again by itself. */
+  async #drop(torrent: Torrent, dropped: () => void): Promise<void> {
+    const { store, session, clock, jobs } = this.#ports
     try {
       await store.remove(torrent.id)
     } catch (error) {
       if (!(error instanceof StoreFault)) throw error
-      torrent.keep()
-      return `The database refused (${error.code}); the removal goes on at the next start.`
+      torrent.awaitRemoval('store')
+      clock.after(AGAIN, () => {
+        const isOurs = session.get(torrent.id) === torrent && jobs.of(torrent.id) === undefined
+        if (isOurs) void this.#inTurn(torrent, () => this.#drop(torrent, dropped))
+      })
+      return
     }
     session.forget(torrent)
-    return null
+    dropped()
   }
 }

@@ -9,7 +9,7 @@ import { faultSentence } from '../swarm/lifecycle.js'
 import type { Live } from '../swarm/live.js'
 import type { Torrent } from '../swarm/torrent.js'
 import { trashPlaceOf } from './trash-place.js'
-import { type Job, type JobPorts, Standing } from './job.js'
+import { type Job, type JobPorts, Standing, type Waits } from './job.js'
 
 interface RemoveJobInit {
   readonly id: number
@@ -41,6 +41,9 @@ export class RemoveJob implements Job {
 
   get over(): boolean {
     return this.#standing.over
+  }
+  get waitsFor(): Waits | null {
+    return this.#standing.waitsFor
   }
   /** Why it failed, or null. */
   get error(): string | null {
@@ -109,11 +112,7 @@ export class RemoveJob implements Job {
       await this.#act()
     } catch (error) {
       if (!(error instanceof StoreFault)) throw error
-      this.#init.torrent.keep()
-      this.#standing.end(
-        'failed',
-        `The database refused (${error.code}); the removal goes on at the next start.`,
-      )
+      this.#wait('store')
     }
     // The daemon stops and took it all down before.
     if (this.#stopping && !this.#standing.over) this.#standing.leave()
@@ -171,12 +170,12 @@ export class RemoveJob implements Job {
     return found.every(({ name }) => name === 'missing')
   }
 
-  #wait(): void {
+  #wait(waits: Waits = 'volume'): void {
     const { torrent } = this.#init
     if (this.#stopping) return
-    torrent.awaitRemoval('volume')
-    const sentence = faultSentence({ kind: 'removal', dir: torrent.dir, waits: 'volume' })
-    this.#standing.wait(sentence, this.#ports.clock, () => void this.#run())
+    torrent.awaitRemoval(waits)
+    const sentence = faultSentence({ kind: 'removal', dir: torrent.dir, waits })
+    this.#standing.wait(waits, sentence, this.#ports.clock, () => void this.#run())
   }
 
   /** Something cannot be deleted: the torrent stays, paused. */

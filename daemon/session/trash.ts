@@ -47,6 +47,8 @@ export interface Disposal {
 
 /** What cannot be deleted when it is due is tried again. */
 const AGAIN: Millis = 3_600_000
+/** What the database refused in the middle is gone on with after this. */
+const GOES_ON: Millis = 5000
 /** A timer takes no more: 24.8 days. */
 const LONGEST: Millis = 2_147_483_647
 const MARK = 'trash.mark'
@@ -136,14 +138,27 @@ export class Trash {
   async put(torrent: Torrent, ask: Disposal): Promise<string | null> {
     await this.#ports.jobs.clear(torrent.id)
     if (this.#ports.session.get(torrent.id) !== torrent) return null
-    return this.#put(torrent, this.#rowOf(torrent, ask), ask)
+    // Its files may be on their way: the folder it names is no folder of its own then.
+    if (this.#rows.has(torrent.id)) return underWay(torrent.name)
+    try {
+      return await this.#put(torrent, this.#rowOf(torrent, ask), ask)
+    } catch (error) {
+      if (!(error instanceof StoreFault) || this.#rows.get(torrent.id)?.phase !== 'going') throw error
+      this.#goOnLater(torrent.id)
+      const fault = faultSentence({ kind: 'store', code: error.code })
+      return `${torrent.name} is on its way into the trash, and goes on by itself: ${fault}`
+    }
   }
 
   async #put(torrent: Torrent, row: TrashedRow, ask: Disposal): Promise<string | null> {
     if (!row.data || torrent.lacksMetadata) return this.#putRow(torrent, { ...row, data: false }, ask)
-    const place = await this.#makePlace(row)
-    if (typeof place === 'string') return place
+    // Before the folder is made: nobody would know of it.
     await this.#set({ ...row, phase: 'going' })
+    const place = await this.#makePlace(row)
+    if (typeof place === 'string') {
+      await this.#takeBack(torrent, row)
+      return place
+    }
     this.#ports.crashPoint('trash.stored')
     return this.#carry(torrent, row, place, ask)
   }
@@ -214,7 +229,7 @@ export class Trash {
       await this.#takeBack(torrent, row)
       return `${row.name} was not removed: ${error ?? 'its files could not be moved.'}`
     } else if (state === 'waiting') {
-      torrent.awaitRemoval('volume')
+      torrent.awaitRemoval(job.waitsFor ?? 'volume')
       this.#alone(row.torrent, () => job.ended().then(() => this.#away(torrent, row, job)))
     }
     return null
@@ -276,8 +291,10 @@ export class Trash {
       await this.#returned(torrent, row, caller)
       return torrent
     } catch (error) {
-      if (this.#rows.get(row.torrent)?.phase !== 'back') session.forget(torrent)
+      const isBack = this.#rows.get(row.torrent)?.phase === 'back'
+      if (!isBack) session.forget(torrent)
       if (!(error instanceof StoreFault)) throw error
+      if (isBack) this.#goOnLater(row.torrent)
       throw rpcError(
         'storeFailed',
         `${row.name} stays in the trash: ${faultSentence({ kind: 'store', code: error.code })}`,
@@ -315,10 +332,11 @@ export class Trash {
 
   async #returned(torrent: Torrent, row: TrashedRow, caller: Caller): Promise<void> {
     this.#ports.crashPoint('undo.moved')
+    // While the row tells of the folder: after it nobody would.
+    await this.#dropPlace(row)
     await this.#end(row)
     torrent.keep()
     if (isToRun(row.desired)) torrent.start(wishOf(row))
-    await this.#dropPlace(row)
     const { name, data, dir } = row
     this.#ports.session.journal.note('restored', row.torrent, caller.name, { name, data, dir })
     this.#arm()
@@ -361,8 +379,23 @@ export class Trash {
       throw rpcError('storeFailed', `${name} stays in the trash: ${fault}`)
     } finally {
       this.#busy.delete(id)
+      // It waits for the database, and goes on by itself.
+      if (this.#ports.jobs.of(id) !== undefined) this.#alone(id, () => this.#deleted(row))
       this.#arm()
     }
+  }
+
+  /** The job under way comes to its end: all is gone, or a person gave it up and it stays in the trash. */
+  async #deleted(row: TrashedRow): Promise<void> {
+    const { jobs, session } = this.#ports
+    await jobs.of(row.torrent)?.ended()
+    const torrent = session.get(row.torrent)
+    if (torrent === undefined) {
+      this.#rows.delete(row.torrent)
+      return
+    }
+    session.forget(torrent)
+    await this.#set(row)
   }
 
   async #deleteRow({ torrent, name }: TrashedRow, caller: Caller): Promise<null> {
@@ -382,11 +415,18 @@ export class Trash {
       return `${row.name} stays in the trash: ${row.dir} is not there, or does not answer; bring its volume back first.`
     const torrent = session.register({ ...record, desired: 'paused' }, undefined, false)
     torrent.retire(() => undefined)
-    const refused = await jobs.remove(torrent, caller)
+    const refused = await jobs.remove(torrent, caller).catch((error: unknown) => {
+      session.forget(torrent)
+      throw error
+    })
     if (session.get(row.torrent) !== torrent) return null
+    if (refused === null && jobs.of(row.torrent)?.waitsFor === 'store')
+      return `${row.name} is being deleted and waits for the database, which refused; it goes on by itself.`
     await jobs.clear(row.torrent)
     session.forget(torrent)
     await this.#set(row)
+    // The next start would find a removal of nobody.
+    for (const job of await store.jobs()) if (job.torrent === row.torrent) await store.endJob(job.id)
     return refused ?? `${row.name} stays in the trash: the volume of ${row.dir} is away.`
   }
 
@@ -435,12 +475,8 @@ export class Trash {
   async #goOn(torrent: Torrent, row: TrashedRow): Promise<unknown> {
     const { jobs, session } = this.#ports
     const job = jobs.of(row.torrent)
-    if (row.phase === 'there') {
-      // It was being deleted.
-      await job?.ended()
-      if (session.get(row.torrent) === undefined) this.#rows.delete(row.torrent)
-      return
-    }
+    // It was being deleted.
+    if (row.phase === 'there') return this.#deleted(row)
     await job?.ended()
     const isIn = trashPlaceOf(torrent) !== null
     if (row.phase === 'back')
@@ -462,12 +498,22 @@ export class Trash {
     }
   }
 
+  /** The database refused in the middle. */
+  #goOnLater(id: TorrentId): void {
+    this.#ports.clock.after(GOES_ON, () => {
+      const [row, torrent] = [this.#rows.get(id), this.#ports.session.get(id)]
+      if (this.#stopped || row === undefined || torrent === undefined) return
+      if (row.phase !== 'there' && !this.#busy.has(id)) this.#alone(id, () => this.#goOn(torrent, row))
+    })
+  }
+
   /** What nobody waits for. */
   #alone(id: TorrentId, work: () => Promise<unknown>): void {
     this.#busy.add(id)
     work()
       .catch((error: unknown) => {
         this.#ports.log.warn({ torrent: id, error: stackOf(error) }, 'the trash could not go on')
+        if (error instanceof StoreFault) this.#goOnLater(id)
       })
       .finally(() => {
         this.#busy.delete(id)

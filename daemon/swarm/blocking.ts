@@ -66,8 +66,8 @@ export class Blocking {
     this.block(this.#trouble.bug(error, this.#ports.means.clock.now()))
   }
 
-  /** Shown while its removal waits: for a volume that is away, or for the answer of one. */
-  awaitRemoval(waits: 'volume' | 'answer'): void {
+  /** Shown while its removal waits: for a volume that is away, for the answer of one, or for the store. */
+  awaitRemoval(waits: 'volume' | 'answer' | 'store'): void {
     const { course, means, known } = this.#ports
     const now = means.clock.now()
     const by = { kind: 'removal', dir: known.row.dir, waits } as const

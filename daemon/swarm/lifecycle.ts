@@ -29,8 +29,8 @@ export type Fault =
   | { readonly kind: 'store'; readonly code: string }
   /** A fault of our own in its handling. */
   | { readonly kind: 'bug'; readonly error: string; readonly retry: Millis }
-  /** It is to be removed, and its volume is away (with its files, then), or has not answered yet. */
-  | { readonly kind: 'removal'; readonly dir: string; readonly waits: 'volume' | 'answer' }
+  /** It is to be removed, and its volume is away (with its files, then), or has not answered yet, or the store refused. */
+  | { readonly kind: 'removal'; readonly dir: string; readonly waits: 'volume' | 'answer' | 'store' }
 
 export type TorrentState =
   | { readonly kind: 'paused' }
@@ -72,6 +72,8 @@ export function faultSentence(by: Fault): string {
     case 'removal':
       if (by.waits === 'answer')
         return `It is being removed, and ${by.dir} has not answered yet; the removal goes on by itself.`
+      if (by.waits === 'store')
+        return 'It is being removed and waits for the database, which refused; the removal goes on by itself.'
       return `It is being removed with its files and waits for the volume of ${by.dir}; "torrentinoctl remove" without --data forgets it at once.`
     case 'metadata':
       return by.reason

@@ -206,7 +206,7 @@ export class Torrent implements PartsOwner {
   }
 
   /** Shown while its removal waits: for a volume that is away, or for the answer of one. */
-  awaitRemoval(waits: 'volume' | 'answer'): void {
+  awaitRemoval(waits: 'volume' | 'answer' | 'store'): void {
     this.#parts.blocking.awaitRemoval(waits)
   }
 

@@ -62,7 +62,7 @@ export class FakeMover implements Mover {
 
   undo(_step: MoveStep): Promise<DiskFault | null> {
     return this.disk.ask('unlink', () => {
-      for (const found of this.survey(this.init.to)) this.disk.fs.nodes.delete(this.path(this.init.to, found))
+      this.clear(this.init.to)
       return null
     })
   }
@@ -72,7 +72,7 @@ export class FakeMover implements Mover {
       const { dir } = this.init.spec
       const fault = this.faultAt('unlink')
       if (fault !== null) return { kept: 0, fault }
-      for (const found of this.survey(dir)) this.disk.fs.nodes.delete(this.path(dir, found))
+      this.clear(dir)
       return { kept: 0, fault: null }
     })
   }
@@ -99,6 +99,19 @@ export class FakeMover implements Mover {
       progress(before.length)
       return { files: before, before, fault: null }
     })
+  }
+
+  /** The files, and the folders of the torrent left empty. */
+  private clear(dir: string): void {
+    const { fs } = this.disk
+    for (const found of this.survey(dir)) {
+      const path = this.path(dir, found)
+      fs.nodes.delete(path)
+      for (let end = path.lastIndexOf('/'); end > dir.length; end = path.lastIndexOf('/', end - 1)) {
+        const folder = path.slice(0, end)
+        if (fs.get(folder)?.kind === 'folder' && fs.list(folder).length === 0) fs.unlink(folder)
+      }
+    }
   }
 
   private faultAt(operation: 'rename' | 'write' | 'unlink'): DiskFault | null {

@@ -347,9 +347,10 @@ export class FakeStore implements Store {
     return this.read('jobs', () => structuredClone([...this.tables.jobs.values()]))
   }
 
-  addJob(job: NewJob): Promise<number> {
+  addJob({ desired, ...job }: NewJob): Promise<number> {
     return this.write('addJob', () => {
-      this.entry(job.torrent)
+      const { row } = this.entry(job.torrent)
+      if (desired !== undefined) Object.assign(row, { desired, reached: null })
       const id = (this.tables.lastJob += 1)
       this.tables.jobs.set(id, { ...structuredClone(job), id })
       return id

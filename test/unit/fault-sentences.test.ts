@@ -73,6 +73,10 @@ const GOLDEN: readonly (readonly [Fault, string])[] = [
     { kind: 'removal', dir: '/d', waits: 'answer' },
     'It is being removed, and /d has not answered yet; the removal goes on by itself.',
   ],
+  [
+    { kind: 'removal', dir: '/d', waits: 'store' },
+    'It is being removed and waits for the database, which refused; the removal goes on by itself.',
+  ],
 ]
 
 it.each(GOLDEN)(
