@@ -4,6 +4,7 @@ import { NO_LABELS } from '../../shared/labels.js'
 import type { Millis } from '../../shared/units.js'
 import { type BackupMade, type Database, type Notice, StoreFault, type Store } from '../ports/store.js'
 import type { Clock } from '../ports/clock.js'
+import { LOOK_EVERY, Silence } from '../base/silence.js'
 import { Health } from './health.js'
 import { isWrite } from './handlers.js'
 import type {
@@ -16,7 +17,6 @@ import type {
   ThreadInit,
   ToThread,
 } from './protocol.js'
-import { LOOK_EVERY, Silence } from './silence.js'
 
 export interface StoreInit extends Omit<ThreadInit, 'restore' | 'lookout'> {
   /** The main loop that the thread looks after from the first `wake` on. */

@@ -40,6 +40,11 @@ export class Besides {
     if (millis >= SLOW) this.slow.add(lane)
   }
 
+  /** The thread beside a lane, where there is one now. */
+  of(lane: Thread<LaneJobs>): Thread<LaneJobs> | null {
+    return this.byLane.get(lane)?.thread ?? null
+  }
+
   /** Syncs of this lane are to be done here. */
   has(lane: Thread<LaneJobs>): boolean {
     return this.slow.has(lane)

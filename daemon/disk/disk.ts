@@ -12,6 +12,7 @@ import type {
   Storage,
   StorageEvents,
   StorageSpec,
+  Waits,
 } from '../ports/disk.js'
 import { Assembly } from './assembly.js'
 import { CheckCrew } from './check-crew.js'
@@ -135,6 +136,10 @@ class ThreadedDisk implements Disk {
 
   dropBelow(dir: string, names: readonly string[]): Promise<DiskFault | null> {
     return this.lanes.of(dir).ask('dropBelow', { dir, names })
+  }
+
+  waits(dir: string): Waits {
+    return this.lanes.waits(dir)
   }
 
   pressure(): DiskPressure {

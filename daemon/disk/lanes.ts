@@ -5,6 +5,7 @@
  */
 import type { Millis } from '../../shared/units.js'
 import type { Clock } from '../ports/clock.js'
+import type { Waits } from '../ports/disk.js'
 import { Besides } from './besides.js'
 import type { Answer, Ask, LaneJobs, ReadBatch } from './jobs.js'
 import type { LaneReads } from './read-queue.js'
@@ -72,6 +73,12 @@ export class Lane implements LaneReads {
     for (const send of backlog) send(thread)
   }
 
+  /** The threads that do its jobs; none until its volume is known. */
+  get threads(): Thread<LaneJobs>[] {
+    const beside = this.thread === null ? null : this.besides.of(this.thread)
+    return [this.thread, beside].filter((thread) => thread !== null)
+  }
+
   /** The same for all folders that share a thread, as soon as that is known. */
   get line(): object {
     return this.thread ?? this
@@ -133,6 +140,22 @@ export class Lanes {
 
   get oldest(): Millis {
     return this.all().reduce((most, thread) => Math.max(most, thread.oldest), 0)
+  }
+
+  /** How jobs of a folder fare. */
+  waits(dir: string): Waits {
+    const threads = this.byDir.get(dir)?.threads ?? []
+    const oldest = threads.reduce((most, thread) => Math.max(most, thread.oldest), 0)
+    // Where its volume is not known it waits for a scout, and none is left where all are held up.
+    const scouts = threads.length > 0 || !this.byDir.has(dir) ? [] : this.scoutsFor(dir)
+    const stuck = scouts.length > 0 && scouts.every((scout) => scout.silent)
+    return { oldest, silent: stuck || threads.some((thread) => thread.silent) }
+  }
+
+  /** The one that looks at a folder, or all that may come to it. */
+  private scoutsFor(dir: string): Thread<LaneJobs>[] {
+    const own = [...this.held].find(([, held]) => held === dir)
+    return own === undefined ? [...this.scouts, ...this.held.keys()] : [own[0]]
   }
 
   async stop(): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import type { Millis } from '../../shared/units.js'
+import { LOOK_EVERY, Silence } from '../base/silence.js'
 import type { Clock } from '../ports/clock.js'
 import type { Answer, Ask, Envelope, Table } from './jobs.js'
 
@@ -43,12 +44,14 @@ export class Thread<J extends Table<J> & { stop: { ask: null; answer: unknown } 
   private flushing = false
   /** Set by `stop`: the end of the thread is expected then. */
   private stopped: Promise<void> | null = null
+  private readonly silence: Silence
 
   constructor(
     private readonly init: ThreadInit,
     private readonly clock: Clock,
   ) {
     this.worker = new Worker(init.url, { name: init.name })
+    this.silence = new Silence({ every: LOOK_EVERY }, { clock })
     this.worker.on('message', (answers: readonly unknown[]) => {
       init.onWork?.()
       for (const answer of answers) this.answered(answer)
@@ -73,6 +76,11 @@ export class Thread<J extends Table<J> & { stop: { ask: null; answer: unknown } 
     return first === undefined ? 0 : this.clock.now() - first.since
   }
 
+  /** It has answered nothing for 20 s, though it was asked: a volume holds it in a call. */
+  get silent(): boolean {
+    return this.silence.silent
+  }
+
   request<K extends keyof J>(kind: K, ask: Ask<J, K>, done: (answer: Answer<J, K>) => void): void {
     if (this.stopped !== null) return
     this.send(kind, ask, done)
@@ -95,6 +103,7 @@ export class Thread<J extends Table<J> & { stop: { ask: null; answer: unknown } 
   }
 
   private send<K extends keyof J>(kind: K, ask: unknown, done: (answer: Answer<J, K>) => void): void {
+    this.silence.asked()
     this.pending.push({ kind, since: this.clock.now(), done: done })
     this.outbox.push({ kind, ask })
     if (this.flushing || this.queued - this.outbox.length >= AHEAD) return
@@ -116,6 +125,7 @@ export class Thread<J extends Table<J> & { stop: { ask: null; answer: unknown } 
     const first = this.pending[this.head]
     if (first === undefined) throw new Error(`thread ${this.init.name} answered what nobody asked`)
     this.head += 1
+    this.silence.answered()
     if (this.head >= CUT || this.head === this.pending.length) {
       this.pending = this.pending.slice(this.head)
       this.head = 0

@@ -211,6 +211,14 @@ export interface SpaceView {
 /** The file in a download folder by which its volume is known again. */
 export const VOLUME_MARK = '.torrentino-volume'
 
+/** How jobs of one folder fare. */
+export interface Waits {
+  /** Age of the oldest job not done. */
+  readonly oldest: Millis
+  /** Its volume has answered nothing for 20 s, though it was asked. */
+  readonly silent: boolean
+}
+
 /** Jobs waiting or under way, and the memory of payload that is not in the slab. */
 export interface DiskPressure {
   readonly hash: number
@@ -331,6 +339,8 @@ export interface Disk {
   /** Deletes those of these folders that are empty, the innermost first. */
   dropBelow(dir: string, names: readonly string[]): Promise<DiskFault | null>
   pressure(): DiskPressure
+  /** Of a folder that is in use; nothing is asked for it. */
+  waits(dir: string): Waits
   /** Stops every thread after the jobs under way. */
   stop(): Promise<void>
 }

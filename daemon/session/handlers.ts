@@ -190,14 +190,14 @@ function ratesOf(views: readonly TorrentView[]): { readonly down: Rate; readonly
 function houseFacts(ports: HandlerPorts, startedAt: number): Omit<HouseFacts, 'pausedBy'> {
   const { session, settings, clock, disk } = ports
   const rates = ratesOf(session.all().map((torrent) => torrent.view()))
-  const { oldest, write } = disk.pressure()
+  const { write } = disk.pressure()
   return {
     wall: clock.wall(),
     uptime: clock.now() - startedAt,
     queue: { download: session.queue.limit('download'), seed: session.queue.limit('seed') },
     limits: { down: settings.values['limits.down'] || null, up: settings.values['limits.up'] || null },
     rates,
-    disk: { oldest, slowest: write.slowest ?? 0 },
+    slowestWrite: write.slowest ?? 0,
     database: ports.database.problem(),
     listen: ports.listen(),
     reached: ports.reached(),

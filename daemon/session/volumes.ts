@@ -4,13 +4,16 @@
  * another one. Then nothing is made or written there, and nothing is checked.
  */
 import type { Bytes } from '../../shared/units.js'
+import type { Clock } from '../ports/clock.js'
 import type { Disk, SpaceView } from '../ports/disk.js'
 import type { Random } from '../ports/random.js'
 import type { Store } from '../ports/store.js'
 import type { Fault } from '../swarm/lifecycle.js'
 import type { Place } from '../swarm/place.js'
+import { unlessSilent } from './within.js'
 
 export interface VolumesPorts {
+  readonly clock: Clock
   readonly disk: Disk
   readonly random: Random
   readonly store: Pick<Store, 'getMeta' | 'setMeta'>
@@ -42,7 +45,7 @@ export class Volumes implements Place {
 
   look(dir: string, accept = false): Promise<SpaceView | Fault> {
     const under = this.#looks.get(dir)
-    if (under !== undefined && !accept) return under
+    if (under !== undefined && !accept) return this.#answered(dir, under)
     // One after the other: two at once would make two marks.
     const look = under === undefined ? this.#look(dir, accept) : under.then(() => this.#look(dir, accept))
     this.#looks.set(dir, look)
@@ -50,7 +53,14 @@ export class Volumes implements Place {
       if (this.#looks.get(dir) === look) this.#looks.delete(dir)
     }
     look.then(over, over)
-    return look
+    return this.#answered(dir, look)
+  }
+
+  /** One that does not answer is not asked again until it does. */
+  async #answered(dir: string, look: Promise<SpaceView | Fault>): Promise<SpaceView | Fault> {
+    const { clock, disk } = this.#ports
+    const seen = await unlessSilent(clock, () => disk.waits(dir).silent, look)
+    return seen?.value ?? { kind: 'volume', dir, silent: true }
   }
 
   /** A folder that is known, and whose volume is away: nothing is to be made in its place. */

@@ -17,8 +17,8 @@ export interface HouseFacts {
   readonly limits: { readonly down: Rate | null; readonly up: Rate | null }
   /** Of all torrents. */
   readonly rates: { readonly down: Rate; readonly up: Rate }
-  /** Age of the oldest job of the disk, and the slowest write of the last minute. */
-  readonly disk: { readonly oldest: Millis; readonly slowest: Millis }
+  /** The slowest write of the last minute. */
+  readonly slowestWrite: Millis
   /** The database's trouble in a sentence, or null. */
   readonly database: string | null
   readonly listen: { readonly port: number; readonly error: string | null }
@@ -43,6 +43,14 @@ export function explain(facts: TorrentFacts, house: HouseFacts): WhyView {
 }
 
 function causesOf(facts: TorrentFacts, house: HouseFacts): CauseView[] {
+  const waits = ['queued', 'checking', 'downloading', 'seeding'].includes(facts.state.kind)
+  const { dir } = facts.view
+  return facts.disk.silent && waits
+    ? [stop('volume', faultSentence({ kind: 'volume', dir, silent: true })), ...ofState(facts, house)]
+    : ofState(facts, house)
+}
+
+function ofState(facts: TorrentFacts, house: HouseFacts): CauseView[] {
   const { state } = facts
   switch (state.kind) {
     case 'paused':
@@ -85,7 +93,7 @@ function downloading(facts: TorrentFacts, house: HouseFacts): CauseView[] {
     ...ofSources(facts, house),
     ...ofOwnLimit('down', facts),
     ...ofLimit('down', house),
-    ...ofDisk(house, moves),
+    ...ofDisk(facts, house, moves),
     ...ofPort(facts, house),
   ]
 }
@@ -104,7 +112,7 @@ function seeding(facts: TorrentFacts, house: HouseFacts): CauseView[] {
     ...ofDatabase(house, facts),
     ...ofOwnLimit('up', facts),
     ...ofLimit('up', house),
-    ...ofDisk(house, true),
+    ...ofDisk(facts, house, true),
     ...ofTrackers(facts),
     ...ofPort(facts, house),
   ]
@@ -223,8 +231,10 @@ function ofLimit(direction: 'down' | 'up', { limits, rates }: HouseFacts): Cause
   return [{ kind: 'limit', stops: false, sentence }]
 }
 
-function ofDisk({ disk }: HouseFacts, moves: boolean): CauseView[] {
-  const worst = Math.max(disk.oldest, disk.slowest)
+function ofDisk({ disk }: TorrentFacts, { slowestWrite }: HouseFacts, moves: boolean): CauseView[] {
+  // Said already.
+  if (disk.silent) return []
+  const worst = Math.max(disk.oldest, slowestWrite)
   if (worst < SLOW_DISK) return []
   return [
     {

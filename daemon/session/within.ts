@@ -18,10 +18,10 @@ export function within<T>(clock: Clock, limit: Millis, asked: Promise<T>): Promi
   })
 }
 
-/** How often who waits looks whether the database answers at all. */
+/** How often who waits looks whether there are answers at all. */
 const LOOKS: Millis = 1000
 
-/** Null once it is known that the database does not answer; what comes later is dropped. */
+/** Null once it is known that the thread which is asked does not answer; what comes later is dropped. */
 export async function unlessSilent<T>(
   clock: Clock,
   silent: () => boolean,

@@ -1,4 +1,5 @@
 /** How the peers of a torrent stand to what it lacks: what the question "why is it stuck" is answered from. */
+import type { Waits } from '../ports/disk.js'
 import type { PieceIndex } from '../../shared/units.js'
 import type { TrackerView, TorrentView } from '../../shared/views.js'
 import type { TorrentState } from './lifecycle.js'
@@ -32,6 +33,8 @@ export interface TorrentFacts {
   readonly held: string | null
   /** The code that the store fails with, or null. */
   readonly storeTrouble: string | null
+  /** Of its folder. */
+  readonly disk: Waits
   readonly trackers: readonly TrackerView[]
   readonly swarm: SwarmFacts
 }

@@ -11,8 +11,8 @@ export type Fault =
   | { readonly kind: 'folder'; readonly dir: string }
   /** Recorded files are not where they were. */
   | { readonly kind: 'files'; readonly count: number; readonly example: string }
-  /** Its volume is not there, or another one is in its place. */
-  | { readonly kind: 'volume'; readonly dir: string }
+  /** Its volume is not there, or another one is in its place; `silent`: it does not answer. */
+  | { readonly kind: 'volume'; readonly dir: string; readonly silent?: true }
   /** No room for what is missing; null: it is not known how much. */
   | {
       readonly kind: 'space'
@@ -62,6 +62,8 @@ export function faultSentence(by: Fault): string {
     case 'files':
       return `${by.count === 1 ? 'A file is' : `${String(by.count)} files are`} missing or shorter than recorded (${by.example}); put it back, or run "torrentinoctl verify" to fetch it again.`
     case 'volume':
+      if (by.silent === true)
+        return `${by.dir} does not answer; see whether its volume is well: the torrent goes on by itself when it does.`
       return `The volume of ${by.dir} is not there, or another one is in its place; the torrent goes on by itself when it is back, or with what is there now after "torrentinoctl verify".`
     case 'space':
       return `No space left in ${by.dir}${by.missing === null ? '' : `: ${formatBytes(by.missing)} more are needed`}; ${trashHint(by.trash ?? 0)}the download goes on by itself when there is room.`

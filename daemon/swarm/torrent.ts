@@ -7,7 +7,7 @@ import type { Metainfo } from '../../shared/torrent/metainfo.js'
 import type { Bytes, Hashes, Millis, SwarmKey, TorrentId } from '../../shared/units.js'
 import { swarmKeys } from '../../shared/units.js'
 import type { Desired, PeerView, SeedGoals, TorrentView, TrackerView } from '../../shared/views.js'
-import type { DiskFault } from '../ports/disk.js'
+import type { DiskFault, Waits } from '../ports/disk.js'
 import type { TorrentLimits, TorrentRow, TotalsRow, TrackerRow } from '../ports/store.js'
 import { isForeign } from './candidates.js'
 import { bareFacts, swarmFacts, type TorrentFacts } from './facts.js'
@@ -361,8 +361,13 @@ export class Torrent implements PartsOwner {
       totals: this.#parts.known.totals,
       rank: () => this.#parts.means.queue.place(this.#parts.turn),
       storeTrouble: this.#parts.running.storeFault,
+      silent: this.#waits().silent,
       now: this.#parts.means.clock.now(),
     })
+  }
+
+  #waits(): Waits {
+    return this.#parts.means.disk.waits(this.dir)
   }
 
   peers(): PeerView[] {
@@ -381,6 +386,7 @@ export class Torrent implements PartsOwner {
       state: this.state,
       held: this.#parts.known.row.fault,
       storeTrouble: this.#parts.running.storeFault,
+      disk: this.#waits(),
       trackers: this.trackers(),
       swarm: live === null ? bareFacts(this.connected, known) : swarmFacts(live, known),
     }

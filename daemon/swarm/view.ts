@@ -22,6 +22,8 @@ export interface Seen {
   readonly rank: () => number
   /** The store fails with this code. */
   readonly storeTrouble: string | null
+  /** The volume of its folder does not answer. */
+  readonly silent: boolean
   readonly now: Millis
 }
 
@@ -85,8 +87,9 @@ function moveProgress(state: TorrentState): number | null {
   return state.total === 0 ? 0 : Math.min(1, state.done / state.total)
 }
 
-function trouble({ state, storeTrouble, row }: Seen): string | null {
+function trouble({ state, storeTrouble, silent, row }: Seen): string | null {
   if (state.kind === 'blocked') return faultSentence(state.by)
   if (state.kind === 'paused' && row.fault !== null) return row.fault
+  if (silent && state.kind !== 'paused') return faultSentence({ kind: 'volume', dir: row.dir, silent: true })
   return storeTrouble === null ? null : faultSentence({ kind: 'store', code: storeTrouble })
 }

@@ -57,6 +57,41 @@ describe('a move', () => {
   })
 })
 
+describe('a torrent whose volume does not answer', () => {
+  const sentence =
+    '/data does not answer; see whether its volume is well: the torrent goes on by itself when it does.'
+
+  it('is blocked at its start with a sentence, and goes on by itself when it answers', async () => {
+    const swarm = new Swarm()
+    const node = swarm.node()
+    await node.add(one('x'), { have: true })
+    await swarm.run(1000)
+    node.kill()
+    await node.again(() => {
+      node.disk.hold('stat')
+      node.disk.silentAt = () => swarm.clock.now() > 30_000
+      return node.session.restore()
+    })
+    await swarm.run(120_000)
+    expect(node.torrent.view()).toMatchObject({ state: 'blocked', error: sentence })
+    node.disk.silentAt = () => false
+    node.disk.letGo('stat')
+    await swarm.run(30_000)
+    expect(node.torrent.view()).toMatchObject({ state: 'seeding', error: null })
+  })
+
+  it('while it seeds says so, and is not stopped', async () => {
+    const swarm = new Swarm()
+    const node = swarm.node()
+    await node.add(one('x'), { have: true })
+    await swarm.run(1000)
+    node.disk.silentAt = (dir) => dir === '/data'
+    expect(node.torrent.view()).toMatchObject({ state: 'seeding', error: sentence })
+    node.disk.silentAt = (dir) => dir === '/other'
+    expect(node.torrent.view()).toMatchObject({ state: 'seeding', error: null })
+  })
+})
+
 describe('a seed that sleeps', () => {
   it('and looks for peers while its volume does not answer is not blocked when that does', async () => {
     const swarm = new Swarm()

@@ -14,6 +14,7 @@ import type {
   Storage,
   StorageEvents,
   StorageSpec,
+  Waits,
 } from '../../daemon/ports/disk.js'
 import { FakeFileError, FakeFiles, faultOf } from './fake-files.js'
 import { FakeMover } from './fake-mover.js'
@@ -50,6 +51,8 @@ export class FakeDisk implements Disk {
   reserve = 0
   /** Of a folder: what volume it lies on. */
   volumeOf: (dir: string) => string = () => '1'
+  /** Of a folder: its volume does not answer; that it hangs is for `hold` to say. */
+  silentAt: (dir: string) => boolean = () => false
   /** Slots are short: nothing waits in one. */
   tight = false
   /** Asked and not done, oldest first. */
@@ -194,6 +197,11 @@ export class FakeDisk implements Disk {
       })
       return fault ?? this.view(dir)
     })
+  }
+
+  waits(dir: string): Waits {
+    const silent = this.silentAt(dir)
+    return { oldest: silent ? 20_000 : 0, silent }
   }
 
   pressure(): DiskPressure {

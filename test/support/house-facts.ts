@@ -8,7 +8,7 @@ export function houseFacts(change: Partial<HouseFacts> = {}): HouseFacts {
     wall: 1_000_000,
     limits: { down: null, up: null },
     rates: { down: 0, up: 0 },
-    disk: { oldest: 0, slowest: 0 },
+    slowestWrite: 0,
     database: null,
     listen: { port: 6881, error: null },
     reached: true,

@@ -95,6 +95,12 @@ describe('a daily backup that cannot be made', () => {
   })
 })
 
+it('waits a quarter of a second for a stranger who holds the database, and no longer', () => {
+  const { db } = kit.open(home)
+  expect(db.pragma('busy_timeout', { simple: true })).toBe(250)
+  db.close()
+})
+
 describe('a file that a person names and that never answers', () => {
   it.each(['backup', 'restore'] as const)('holds no other call and not the end (%s)', async (kind) => {
     const asked: string[] = []

@@ -166,6 +166,29 @@ describe.skipIf(!isBuilt)('threads of the disk', () => {
     expect(bugs).toEqual([])
   }, 10_000)
 
+  it('tells which folders lie on a volume that does not answer', async () => {
+    const clock = new FakeClock()
+    const lanes = new Lanes({ url: HELD, onBug: () => undefined }, clock)
+    const space = (dir: string): Promise<unknown> => lanes.of(dir).ask('space', { dir, reserve: 0 })
+    await space('/live')
+    // One hangs in a job, one in the look for its volume, and for the others nobody is left to look.
+    void space('/hangs')
+    for (let at = 0; at < 12; at += 1) void space(`/dead/${String(at)}`)
+    const silent = (): string[] =>
+      ['/live', '/hangs', '/dead/0', '/dead/11', '/never'].filter((dir) => lanes.waits(dir).silent)
+    for (let second = 0; second < 15; second += 1) {
+      clock.advance(1000)
+      await new Promise<void>((resolve) => setTimeout(resolve, 20))
+    }
+    expect(silent()).toEqual([])
+    expect(lanes.waits('/hangs').oldest).toBeGreaterThan(0)
+    clock.advance(45_000)
+    expect(silent()).toEqual(['/hangs', '/dead/0', '/dead/11'])
+    const stopped = lanes.stop()
+    clock.advance(5000)
+    await stopped
+  }, 20_000)
+
   it('gives a fifth volume to a thread that answers', async () => {
     const clock = new FakeClock()
     const bugs: Error[] = []

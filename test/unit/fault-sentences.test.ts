@@ -66,6 +66,10 @@ const GOLDEN: readonly (readonly [Fault, string])[] = [
     '2 finished files were changed by another program (a.bin); put the old content back, or run "torrentinoctl verify" to fetch it again over the change.',
   ],
   [
+    { kind: 'volume', dir: '/d', silent: true },
+    '/d does not answer; see whether its volume is well: the torrent goes on by itself when it does.',
+  ],
+  [
     { kind: 'removal', dir: '/d', waits: 'volume' },
     'It is being removed with its files and waits for the volume of /d; "torrentinoctl remove" without --data forgets it at once.',
   ],

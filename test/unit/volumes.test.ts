@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { Volumes } from '../../daemon/session/volumes.js'
+import { FakeClock } from '../support/fake-clock.js'
 import { FakeDisk } from '../support/fake-disk.js'
 import { FakeRandom } from '../support/fake-random.js'
 import { FakeStore } from '../support/fake-store.js'
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** A disk that does what it is asked by itself and tells which folders were looked at. */
 function world(homeVolume: string) {
@@ -15,8 +18,9 @@ function world(homeVolume: string) {
     },
     mark: disk.mark.bind(disk),
   }
-  const ports = { disk: Object.assign(Object.create(disk) as FakeDisk, seen), store: new FakeStore() }
-  return { disk, asked, volumes: new Volumes({ homeVolume }, { ...ports, random: new FakeRandom(1) }) }
+  const clock = new FakeClock()
+  const ports = { disk: Object.assign(Object.create(disk) as FakeDisk, seen), store: new FakeStore(), clock }
+  return { disk, asked, clock, volumes: new Volumes({ homeVolume }, { ...ports, random: new FakeRandom(1) }) }
 }
 
 describe('the volume of a folder', () => {
@@ -46,5 +50,28 @@ describe('the volume of a folder', () => {
     disk.volumeOf = () => '7'
     await volumes.look('/data', true)
     expect(await volumes.away('/data')).toBeNull()
+  })
+
+  it('that does not answer is told of, and asked once until it does', async () => {
+    const { disk, asked, clock, volumes } = world('1')
+    await disk.prepareDir('/data')
+    disk.hold('stat')
+    const first = volumes.look('/data')
+    await turn()
+    clock.advance(1000)
+    await turn()
+    disk.silentAt = (dir) => dir === '/data'
+    clock.advance(1000)
+    const silent = { kind: 'volume', dir: '/data', silent: true }
+    expect(await first).toEqual(silent)
+    const again = volumes.look('/data')
+    await turn()
+    clock.advance(1000)
+    expect(await again).toEqual(silent)
+    expect(asked).toEqual(['/data'])
+    disk.silentAt = () => false
+    disk.letGo('stat')
+    expect(await volumes.look('/data')).toMatchObject({ volume: '1' })
+    expect(clock.pending).toBe(0)
   })
 })

@@ -71,7 +71,9 @@ function kinds(
 ): CauseKind[] {
   const swarm = bareFacts(0, { size: 0, failed: 0 })
   const view = { ...VIEW, state: state.kind }
-  const facts: TorrentFacts = { view, state, held: null, storeTrouble: null, trackers: [], swarm, ...change }
+  const disk = { oldest: 0, silent: false }
+  const usual = { view, state, held: null, storeTrouble: null, disk, trackers: [], swarm }
+  const facts: TorrentFacts = { ...usual, ...change }
   return explain(facts, houseFacts(house)).causes.map(({ kind }) => kind)
 }
 
@@ -114,6 +116,17 @@ describe('the first cause', () => {
     expect(kinds(state)[0]).toBe(kind)
   })
 
+  it.each([
+    { kind: 'queued', for: 'check' },
+    { kind: 'checking', done: 1, total: 2, why: 'crash' },
+    { kind: 'downloading' },
+    { kind: 'seeding' },
+  ] as const)('of $kind on a volume that does not answer is that first, and not a slow disk', (state) => {
+    const found = kinds(state, { disk: { oldest: 90_000, silent: true } })
+    expect(found[0]).toBe('volume')
+    expect(found).not.toContain('slowDisk')
+  })
+
   it('of one that a crash loop held back is that', () => {
     expect(kinds({ kind: 'paused' }, { held: 'It brought the daemon down.' })).toEqual(['held'])
   })
@@ -126,7 +139,8 @@ describe('beside it', () => {
     ['the database', {}, { database: 'It is full.' }, 'database'],
     ['its own limit', { view: { ...going.view, downLimit: 110 } }, {}, 'limit'],
     ['a limit', {}, { limits: { down: 100, up: null }, rates: { down: 90, up: 0 } }, 'limit'],
-    ['a slow disk', {}, { disk: { oldest: 1500, slowest: 0 } }, 'slowDisk'],
+    ['a slow disk', { disk: { oldest: 1500, silent: false } }, {}, 'slowDisk'],
+    ['slow writes', {}, { slowestWrite: 1500 }, 'slowDisk'],
     ['a port that could not be had', {}, { listen: { port: 1, error: 'Taken.' } }, 'unreachable'],
   ] as const)('a download that goes on is slowed by %s', (_, change, house, kind) => {
     expect(kinds({ kind: 'downloading' }, { ...going, ...change }, house)).toEqual([kind])
@@ -145,7 +159,8 @@ describe('beside it', () => {
     expect(kinds({ kind: 'seeding' }, alone)).toEqual(['tracker'])
     expect(kinds({ kind: 'seeding' }, { trackers: [TRACKER, { ...TRACKER, status: 'working' }] })).toEqual([])
     const swarm = bareFacts(0, { size: 0, failed: 0 })
-    const facts = { view: VIEW, held: null, storeTrouble: null, ...alone, swarm }
+    const disk = { oldest: 0, silent: false }
+    const facts = { view: VIEW, held: null, storeTrouble: null, disk, ...alone, swarm }
     const said = explain({ ...facts, state: { kind: 'downloading' } }, houseFacts()).causes.map(
       (cause) => cause.sentence,
     )

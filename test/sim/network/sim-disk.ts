@@ -12,6 +12,7 @@ import type {
   Storage,
   StorageEvents,
   StorageSpec,
+  Waits,
   VerifyJob,
 } from '../../../daemon/ports/disk.js'
 import { BLOCK_SIZE, type Bytes, EXTENT_SIZE, type Millis, type PieceIndex } from '../../../shared/units.js'
@@ -186,6 +187,10 @@ export class SimDisk implements Disk {
   space(): Promise<SpaceView | DiskFault> {
     return this.ask(() => ({ freeBytes: 1e12, volume: '1', reserve: 0, marker: null }))
   }
+  waits(_dir: string): Waits {
+    return { oldest: 0, silent: false }
+  }
+
   pressure(): DiskPressure {
     return {
       hash: 0,

@@ -1,6 +1,6 @@
-/** A store whose thread does not answer: when that is said, what it costs, and when it is over. */
+/** A thread that does not answer: when that is said, what it costs, and when it is over. */
 import { beforeEach, describe, expect, it } from 'vitest'
-import { LOOK_EVERY, Silence } from '../../daemon/db/silence.js'
+import { LOOK_EVERY, Silence } from '../../daemon/base/silence.js'
 import { FakeClock } from '../support/fake-clock.js'
 
 let clock: FakeClock

@@ -1,7 +1,7 @@
 /**
- * Whether the store's thread answers: a disk that is gone can hold it in a system call for ever, and no thread can be
- * taken out of one. It is looked at while calls wait, and not otherwise. Looks are counted, and not seconds: where the
- * whole process stood still no look was missed.
+ * Whether a thread answers: a disk that is gone can hold it in a system call for ever, and no thread can be taken out
+ * of one. It is looked at while jobs wait, and not otherwise. Looks are counted, and not seconds: where the whole process
+ * stood still no look was missed.
  */
 import type { Millis } from '../../shared/units.js'
 import type { Clock } from '../ports/clock.js'
@@ -13,15 +13,15 @@ const MOST_LOOKS = 2
 export interface SilencePorts {
   readonly clock: Clock
   /** It has not answered for `MOST_LOOKS` looks. */
-  readonly began: () => void
+  readonly began?: () => void
   /** It answers again. */
-  readonly ended: () => void
+  readonly ended?: () => void
 }
 
 export class Silence {
   readonly #every: Millis
   readonly #ports: SilencePorts
-  /** Calls that wait for their answer. */
+  /** Jobs that wait for their answer. */
   #waiting = 0
   /** Answers so far, and how many there were at the last look. */
   #answers = 0
@@ -55,7 +55,7 @@ export class Silence {
     this.#answers += 1
     if (!this.#silent) return
     this.#silent = false
-    this.#ports.ended()
+    this.#ports.ended?.()
   }
 
   #next(): void {
@@ -74,6 +74,6 @@ export class Silence {
     // The next answer ends it: nothing is to be looked at until then.
     if (this.#looks < MOST_LOOKS) return this.#next()
     this.#silent = true
-    this.#ports.began()
+    this.#ports.began?.()
   }
 }
