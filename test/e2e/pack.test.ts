@@ -20,9 +20,19 @@ it('two daemons out of the npm package bring a file across, with the packages it
   symlinkSync(join(ROOT, 'node_modules'), join(installed, 'node_modules'))
   const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as {
     version: string
-    bin: { torrentinoctl: string }
+    bin: { torrentinod: string; torrentinoctl: string }
     man: string[]
+    files: string[]
   }
+  for (const entry of manifest.files) {
+    const [start = ''] = entry.split('*')
+    expect(
+      names.filter((name) => name.startsWith(start)),
+      entry,
+    ).not.toEqual([])
+  }
+  for (const program of Object.values(manifest.bin))
+    expect(readFileSync(join(installed, program), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
   for (const page of manifest.man) expect(existsSync(join(installed, page))).toBe(true)
 
   const ctl = join(installed, manifest.bin.torrentinoctl)

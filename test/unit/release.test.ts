@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { VERSION } from '../../shared/version.js'
+import { commandsOf } from '../packages/guide.js'
 import {
   constantWith,
   dated,
@@ -135,6 +136,10 @@ describe('.github/workflows/ci.yml', () => {
     const { engines } = JSON.parse(read('package.json')) as { engines: { node: string } }
     const majors = [...engines.node.matchAll(/(\d+)\.\d+\.\d+/g)].map(([, major = '']) => `'${major}'`)
     expect(workflow).toContain(`node: [${majors.join(', ')}]`)
+  })
+
+  it('installs the tap with the words of docs/install.md', () => {
+    expect(workflow).toContain(`npm run build:tap\n          ${commandsOf('macOS')[0]}\n`)
   })
 
   it('installs the programs that .ci/run installs', () => {
