@@ -21,6 +21,7 @@ import { pauseCommand } from './commands/pause.js'
 import { peersCommand } from './commands/peers.js'
 import { queueCommand } from './commands/queue.js'
 import { removeCommand } from './commands/remove.js'
+import { renameCommand } from './commands/rename.js'
 import { restoreCommand } from './commands/restore.js'
 import { resumeCommand } from './commands/resume.js'
 import { rpcCommand } from './commands/rpc.js'
@@ -161,6 +162,11 @@ export const GROUPS: readonly Group[] = [
         ['limit 3 --up none', 'only what limits all'],
       ),
       verb(moveCommand, ['move 3 ~/Films --wait', 'bring its files there, and tell how far it is']),
+      verb(
+        renameCommand,
+        ["rename 3 'Sintel (2010)'", 'the torrent, with its file or folder'],
+        ["rename 3 '*.mkv' film.mkv", 'one of its files, or 2 for the second; the path may name folders'],
+      ),
       verb(verifyCommand, ['verify 3', 'read all of it; what is wrong is downloaded again']),
       verb(announceCommand, ['announce 3', 'look for peers now']),
       verb(

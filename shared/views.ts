@@ -135,16 +135,16 @@ export interface JobView {
   /** Never given to another. */
   readonly id: number
   /** What it does. */
-  readonly kind: 'move' | 'remove'
+  readonly kind: 'move' | 'remove' | 'rename'
   /** The id of the torrent. */
   readonly torrent: TorrentId
   /** Of the torrent. */
   readonly name: string
   /** `waiting`: a volume is away, and it goes on by itself when that comes back. */
   readonly state: 'running' | 'waiting' | 'done' | 'failed' | 'cancelled'
-  /** The folder of the torrent when it began. */
+  /** The folder of the torrent when it began; of a rename the name before, or the path of the file. */
   readonly from: string
-  /** Where its files go; null: nowhere. */
+  /** Where its files go, or what is renamed is called; null: nowhere. */
   readonly to: string | null
   /** 0..1 */
   readonly progress: number

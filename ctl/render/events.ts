@@ -18,6 +18,7 @@ const LOOKS: Readonly<Partial<Record<string, Look>>> = {
   blocked: 'red',
   held: 'red',
   moveFailed: 'red',
+  renameFailed: 'red',
   completed: 'green',
   recovered: 'green',
 }
@@ -113,9 +114,12 @@ function eventText({ kind, data }: EventView): string {
     case 'blocked':
     case 'held':
     case 'moveFailed':
+    case 'renameFailed':
       return text('reason')
     case 'moved':
       return `from ${text('from')} to ${text('to')}`
+    case 'renamed':
+      return `${text('from')} is now ${text('to')}`
     case 'labelled':
       return Array.isArray(data['labels']) ? data['labels'].map(String).join(', ') : ''
     case 'emptied':

@@ -1,6 +1,7 @@
 /** Long work that outlives a kill: what is to be done, and how far it has come. Runs in the store's thread. */
 import type { TorrentId } from '../../shared/units.js'
 import { StoreFault, type JobRow, type NewJob, type Relocation } from '../ports/store.js'
+import { setNames } from './names.js'
 import { putFile } from './records.js'
 import type { Sql } from './sql.js'
 import { pieceCount, setDesired } from './torrents.js'
@@ -60,9 +61,11 @@ export function endJob(sql: Sql, id: number): void {
   sql.run('DELETE FROM job WHERE id = ?', id)
 }
 
-export function relocate(sql: Sql, { torrent, dir, volume, files, job, step, args }: Relocation): void {
+export function relocate(sql: Sql, relocation: Relocation): void {
+  const { torrent, dir, volume, files, names, job, step, args } = relocation
   pieceCount(sql, torrent)
   sql.run('UPDATE torrent SET dir = ?, volume = ? WHERE id = ?', dir, volume, torrent)
   for (const file of files) putFile(sql, torrent, file)
+  if (names !== undefined) setNames(sql, torrent, names)
   setJob(sql, job, step, args)
 }

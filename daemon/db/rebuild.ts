@@ -3,10 +3,12 @@ import { createHash } from 'node:crypto'
 import type { TorrentId } from '../../shared/units.js'
 import { type Magnet, MagnetError, parseMagnet } from '../../shared/torrent/magnet.js'
 import { type Metainfo, MetainfoError, parseMetainfo } from '../../shared/torrent/metainfo.js'
+import { goodNames, NO_NAMES } from '../../shared/torrent/names.js'
 import type { Desired } from '../../shared/views.js'
 import type { NewTorrent, TrackerRow, TrashRow } from '../ports/store.js'
 import type { Copies, CopyNote } from './copies.js'
 import { goodLabels, setLabels } from './labels.js'
+import { readNames, setNames } from './names.js'
 import type { Sql } from './sql.js'
 import { addTorrent, listTorrents, readMetainfo } from './torrents.js'
 import { endTrash, setTrash, trashOf } from './trash.js'
@@ -60,6 +62,7 @@ function addFromCopy(sql: Sql, copies: Copies, hash: string, downloadDir: string
   // Under the number that people know it by.
   const id = addTorrent(sql, rowOf(bytes, meta, note, downloadDir), note?.id ?? null)
   setLabels(sql, [{ torrent: id, labels: goodLabels(note?.labels) }])
+  fitNames(sql, id, note)
   fitTrash(sql, id, note)
   return true
 }
@@ -87,6 +90,16 @@ function addLink(sql: Sql, copies: Copies, hash: string, bytes: Buffer, download
   setLabels(sql, [{ torrent: id, labels: goodLabels(note?.labels) }])
   fitTrash(sql, id, note)
   return true
+}
+
+/** Its files are called as they were when the note was written last. */
+function fitNames(sql: Sql, id: TorrentId, note: CopyNote | null): void {
+  const names = goodNames(note?.names)
+  if (names !== null) return setNames(sql, id, names)
+  const { root, paths } = readNames(sql, id)
+  if (note === null || (root === null && paths.length === 0)) return
+  const name = readMeta(readMetainfo(sql, id).torrent)?.name
+  if (name !== undefined) setNames(sql, id, { ...NO_NAMES, name })
 }
 
 /** A torrent is in the trash where its note says so: its files lie where the note was written last. */
@@ -189,6 +202,7 @@ export function fitToToday(sql: Sql, copies: Copies): void {
     const note = copies.note(hash)
     if (note !== null)
       sql.run('UPDATE torrent SET dir = ?, volume = ? WHERE id = ?', note.dir, note.volume, id)
+    fitNames(sql, id, note)
     fitTrash(sql, id, note)
   }
 }
@@ -238,9 +252,12 @@ export function saveCopy(sql: Sql, copies: Copies, id: TorrentId): void {
   ) as CopyNote['wishes']
   const { dir, volume, desired, addedAt, trackers } = row
   const trash = trashOf(sql, id)
+  const names = readNames(sql, id)
+  const isRenamed = names.root !== null || names.paths.length > 0
   const note: CopyNote = {
     ...{ id, dir, volume, desired, addedAt, trackers, wishes },
     ...(row.labels.length === 0 ? {} : { labels: row.labels }),
+    ...(isRenamed ? { names: { name: row.name, ...names } } : {}),
     ...(trash === null ? {} : { trash }),
   }
   const saved = copies.has(hash) && (row.pieceCount === 0 || !copies.hasLink(hash))
@@ -256,5 +273,6 @@ export function readGoodMetainfo(sql: Sql, copies: Copies, id: TorrentId): Retur
   const bytes = copies.torrent(hash)
   const meta = bytes === null ? null : readMeta(bytes)
   if (bytes === null || meta?.hashes.v1 !== hash) return found
-  return { torrent: new Uint8Array(bytes), infoStart: meta.infoStart, infoEnd: meta.infoEnd }
+  const { infoStart, infoEnd } = meta
+  return { torrent: new Uint8Array(bytes), infoStart, infoEnd, names: found.names }
 }

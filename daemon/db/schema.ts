@@ -139,6 +139,8 @@ ALTER TABLE torrent ADD COLUMN reached TEXT;
 -- Bytes a second; NULL: only what limits all torrents together.
 ALTER TABLE torrent ADD COLUMN down_limit INTEGER;
 ALTER TABLE torrent ADD COLUMN up_limit INTEGER;
+-- The name that a person gave the file, or the folder of all files; NULL: as it came.
+ALTER TABLE torrent ADD COLUMN root TEXT;
 -- Removed and not yet gone: the row of the torrent says 'trashed' meanwhile. desired is what it said before; until is
 -- when it goes for good; dir is the folder that it was removed from.
 CREATE TABLE trash (

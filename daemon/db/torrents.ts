@@ -11,11 +11,13 @@ import {
   type KnownMetainfo,
   type NewTorrent,
   type PieceOrder,
+  type StoredMetainfo,
   type TorrentRow,
   type TotalsRow,
   type TrackerRow,
 } from '../ports/store.js'
 import { labelsByTorrent } from './labels.js'
+import { readNames } from './names.js'
 import type { Sql } from './sql.js'
 
 interface TorrentColumns extends GoalColumns, LimitColumns {
@@ -228,10 +230,7 @@ function insertMetainfo(
   )
 }
 
-export function readMetainfo(
-  sql: Sql,
-  id: TorrentId,
-): { torrent: Uint8Array; infoStart: number; infoEnd: number } {
+export function readMetainfo(sql: Sql, id: TorrentId): StoredMetainfo {
   const row = sql.get('SELECT info, info_start, rest FROM metainfo WHERE torrent_id = ?', id) as
     { info: Uint8Array; info_start: number; rest: Uint8Array } | undefined
   if (row === undefined) throw new StoreFault('NOT_FOUND', `no torrent ${id} in the store`)
@@ -242,7 +241,7 @@ export function readMetainfo(
   torrent.set(row.rest.subarray(0, row.info_start))
   torrent.set(row.info, row.info_start)
   torrent.set(row.rest.subarray(row.info_start), infoEnd)
-  return { torrent, infoStart: row.info_start, infoEnd }
+  return { torrent, infoStart: row.info_start, infoEnd, names: readNames(sql, id) }
 }
 
 export function setDesired(sql: Sql, ids: readonly TorrentId[], desired: Desired): void {

@@ -168,12 +168,27 @@ export interface CopyPart {
 }
 
 /** Jobs of a move. `key` is the old place, `to` the new one; a lane has both open where a job names both. */
+/** What gets another name in the folder where it lies. */
+export interface Renames {
+  /** Files whose paths are others. */
+  readonly files: readonly FileIndex[]
+  /** The new folder of all files, of which there is none yet; null: the files stay in theirs. */
+  readonly root: string | null
+}
+
 interface MoveJobs {
   /** Every file, under either name; one that cannot be looked at is a fault. */
   moveSurvey: { ask: { readonly key: StorageKey }; answer: FileFound[] | DiskFault }
   movePlace: { ask: { readonly key: StorageKey; readonly root: string | null }; answer: Place | DiskFault }
   moveSite: {
-    ask: { readonly to: StorageKey; readonly from: Place; readonly temp: string; readonly fresh: boolean }
+    ask: {
+      readonly to: StorageKey
+      readonly from: Place
+      readonly temp: string
+      readonly fresh: boolean
+      /** Where files get other names in the same folder. */
+      readonly renames: Renames | null
+    }
     answer: Site | DiskFault
   }
   /** Second names, or only ones. */

@@ -4,7 +4,7 @@ import { dirname } from 'node:path/posix'
 import type { DiskFault, FileFound } from '../ports/disk.js'
 import { attempt, FaultError, refuse, unless } from './fault.js'
 import type { Files } from './files.js'
-import type { Ask, LaneJobs, Place, Site } from './jobs.js'
+import type { Ask, LaneJobs, Place, Renames, Site } from './jobs.js'
 
 /** Runs it; a refused call is the answer. */
 export function orFault<T>(run: () => T): T | DiskFault {
@@ -44,7 +44,7 @@ function mayWrite(folder: string): void {
  * Refuses a new place that cannot take the files. A `fresh` move finds nothing where they will lie; one that goes on
  * looks at that file by file.
  */
-export function siteOf(files: Files, { from, temp, fresh }: Ask<LaneJobs, 'moveSite'>): Site {
+export function siteOf(files: Files, { from, temp, fresh, renames }: Ask<LaneJobs, 'moveSite'>): Site {
   const ground = groundOf(files.dir)
   const here = attempt('stat', ground, () => fs.statSync(ground, { bigint: true }))
   const space = attempt('stat', ground, () => fs.statfsSync(ground))
@@ -53,20 +53,32 @@ export function siteOf(files: Files, { from, temp, fresh }: Ask<LaneJobs, 'moveS
     freeBytes: space.bavail * space.bsize,
     oneVolume: from.dir.startsWith(`${String(here.dev)}/`),
   }
+  if (renames !== null) {
+    if (fresh) refuseNames(files, renames)
+    return { ...view, same: false, begun: true }
+  }
   if (ground === files.dir && idOf(here) === from.dir) return { ...view, same: true, begun: false }
   refuseInside(ground, from)
   if (!here.isDirectory()) refuse('ENOTDIR', 'open', ground)
   mayWrite(ground)
   const begun = ground === files.dir && hasSomething(files, temp)
-  if (fresh) refuseTaken(files)
+  if (fresh) refuseTaken(files, () => true)
   return { ...view, same: false, begun }
 }
 
-/** Refuses a file, a link or anything else where one of ours would lie, under either name. */
-function refuseTaken(files: Files): void {
+/** A disk that folds case has a name already that differs in case alone. */
+function refuseNames(files: Files, { files: renamed, root }: Renames): void {
+  const folder = `${files.dir}/${root ?? ''}`
+  if (root !== null && files.statAt(folder) !== null) refuse('EEXIST', 'rename', folder)
+  const ours = new Set(renamed)
+  refuseTaken(files, (file) => ours.has(file))
+}
+
+/** Refuses a file, a link or anything else where one of these would lie, under either name. */
+function refuseTaken(files: Files, which: (file: number) => boolean): void {
   files.inOneJob(() => {
     for (let file = 0; file < files.layout.fileCount; file += 1) {
-      if (files.layout.isPad(file) || !foldersThere(files, file)) continue
+      if (!which(file) || files.layout.isPad(file) || !foldersThere(files, file)) continue
       for (const path of [files.path(file), files.part(file)]) {
         if (files.statAt(path) !== null) refuse('EEXIST', 'rename', path)
       }

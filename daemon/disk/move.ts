@@ -1,9 +1,19 @@
 /** A move, main side: which lane is asked for what, in what order. See `Mover` in daemon/ports/disk.ts. */
 import type { FileIndex } from '../../shared/units.js'
-import type { Carried, DiskFault, FileFound, MoveLook, Mover, MoverInit, MoveStep } from '../ports/disk.js'
-import type { OpenAsk, StorageKey } from './jobs.js'
+import type {
+  Carried,
+  DiskFault,
+  FileFound,
+  MoveLook,
+  Mover,
+  MoverInit,
+  MoveStep,
+  StorageFile,
+} from '../ports/disk.js'
+import type { OpenAsk, Renames, StorageKey } from './jobs.js'
 import type { Lane } from './lanes.js'
 import { carried, changedSince, chunksOf, tempPrefix } from './move-plan.js'
+import { partSuffix } from './names.js'
 
 /** A copy goes in parts of this size, so that reads and syncs of the volumes pass between them. */
 const PART = 1024 * 1024
@@ -27,6 +37,10 @@ export class DiskMover implements Mover {
   private readonly to: Lane
   /** Files at the old place as they were when the copy began; null before. */
   private before: readonly FileFound[] | null = null
+  /** Of the new place. */
+  private readonly toFiles: readonly StorageFile[]
+  /** What unfinished files end in, before and after; null: nothing is renamed. */
+  private readonly suffixes: readonly [string, string] | null
   /** The lanes know both places. */
   private opened = false
   private cancelled = false
@@ -38,6 +52,8 @@ export class DiskMover implements Mover {
     this.key = init.key
     this.toKey = init.toKey
     this.temp = tempPrefix(init.spec.files, init.job)
+    this.toFiles = init.toFiles ?? init.spec.files
+    this.suffixes = init.toFiles === undefined ? null : [suffixOf(init.spec.files), suffixOf(init.toFiles)]
     this.from = ports.laneOf(init.spec.dir)
     this.to = ports.laneOf(init.to)
   }
@@ -50,9 +66,16 @@ export class DiskMover implements Mover {
   private async lookAround(fresh: boolean): Promise<MoveLook | DiskFault> {
     const place = await this.from.ask('movePlace', { key: this.key, root: this.root() })
     if (isFault(place)) return place
-    const site = await this.to.ask('moveSite', { to: this.toKey, from: place, temp: this.temp, fresh })
+    const renames = this.renames()
+    const site = await this.to.ask('moveSite', {
+      to: this.toKey,
+      from: place,
+      temp: this.temp,
+      fresh,
+      renames,
+    })
     if (isFault(site)) return site
-    const found = carried(await this.survey())
+    const found = this.moved(await this.survey())
     const bytes = found.reduce((sum, { size }) => sum + size, 0)
     return { ...site, files: found.length, bytes }
   }
@@ -65,7 +88,7 @@ export class DiskMover implements Mover {
   private async linkAll(how: 'link' | 'rename', progress: (files: number) => void): Promise<Carried> {
     const made = await this.to.ask('prepareDir', { dir: this.init.to, reserve: 0 })
     if (isFault(made)) return { files: [], before: [], fault: made }
-    const found = how === 'link' ? carried(await this.survey()) : await this.eitherSide()
+    const found = how === 'link' ? this.moved(await this.survey()) : await this.eitherSide()
     return this.inBatches(found, progress, (files) =>
       this.to.ask('moveLink', { key: this.key, to: this.toKey, files, how }),
     )
@@ -79,7 +102,7 @@ export class DiskMover implements Mover {
   private async copyAll({ first, recorded }: CopyAsk, events: CopyEvents): Promise<DiskFault | null> {
     const made = await this.to.ask('prepareDir', { dir: this.init.to, reserve: 0 })
     if (isFault(made)) return made
-    this.before = carried(await this.survey())
+    this.before = this.moved(await this.survey())
     let bytes = this.before.reduce((sum, { file, size }) => sum + (file < first ? size : 0), 0)
     await this.from.ask('copyBegin', { key: this.key, recorded })
     try {
@@ -103,7 +126,7 @@ export class DiskMover implements Mover {
   }
 
   private async nameAll(): Promise<Carried> {
-    const found = carried(await this.survey())
+    const found = this.moved(await this.survey())
     const changed = changedSince(this.before ?? found, found)
     if (changed !== null) return { files: [], before: found, fault: this.fault('ESTALE', 'read', changed) }
     return this.inBatches(
@@ -116,7 +139,10 @@ export class DiskMover implements Mover {
   undo(step: MoveStep): Promise<DiskFault | null> {
     this.open()
     const { key, toKey: to, temp } = this
-    const undone = this.survey().then((found) => this.to.ask('moveUndo', { key, to, found, step, temp }))
+    const undone = this.survey().then((all) => {
+      const found = all.filter(this.isApart)
+      return this.to.ask('moveUndo', { key, to, found, step, temp })
+    })
     return orElse(undone, (fault) => fault)
   }
 
@@ -124,7 +150,7 @@ export class DiskMover implements Mover {
     this.open()
     const { key } = this
     const cleaned = this.survey(this.to, this.toKey).then((found) =>
-      this.from.ask('moveClean', { key, found }),
+      this.from.ask('moveClean', { key, found: found.filter(this.isApart) }),
     )
     return orElse(cleaned, (fault) => ({ kept: 0, fault }))
   }
@@ -186,7 +212,7 @@ export class DiskMover implements Mover {
   private async eitherSide(): Promise<FileFound[]> {
     const old = await this.survey()
     const young = await this.survey(this.to, this.toKey)
-    return carried(old.map((found, at) => (found.name === 'missing' ? (young[at] ?? found) : found)))
+    return this.moved(old.map((found, at) => (found.name === 'missing' ? (young[at] ?? found) : found)))
   }
 
   /** Throws Refused. */
@@ -199,10 +225,10 @@ export class DiskMover implements Mover {
   private open(): void {
     if (this.opened) return
     this.opened = true
-    const { files, pieceLength, dir, digests } = this.init.spec
+    const { pieceLength, dir, digests } = this.init.spec
     const copy = new Uint8Array(new SharedArrayBuffer(digests.length))
     copy.set(digests)
-    const ask = (key: StorageKey, place: string): OpenAsk => ({
+    const ask = (key: StorageKey, place: string, files = this.init.spec.files): OpenAsk => ({
       key,
       dir: place,
       files,
@@ -212,13 +238,37 @@ export class DiskMover implements Mover {
     void this.from.ask('open', ask(this.key, dir))
     // Links are made by the lane of the new place, which is the same where it matters.
     void this.to.ask('open', ask(this.key, dir))
-    void this.to.ask('open', ask(this.toKey, this.init.to))
+    void this.to.ask('open', ask(this.toKey, this.init.to, this.toFiles))
+  }
+
+  /** The files that are there and get another path, in order. */
+  private moved(found: readonly FileFound[]): FileFound[] {
+    return carried(found).filter(this.isApart)
+  }
+
+  /** Its path at the new place is another one. What is not apart must never be cleaned away: it is the only one. */
+  private readonly isApart = ({ file, name }: Pick<FileFound, 'file' | 'name'>): boolean => {
+    if (this.suffixes === null) return true
+    const [before, after] = name === 'part' ? this.suffixes : ['', '']
+    return pathAt(this.init.spec.files, file) + before !== pathAt(this.toFiles, file) + after
+  }
+
+  /** Null: the files go to another folder. */
+  private renames(): Renames | null {
+    if (this.init.toFiles === undefined) return null
+    const apart = (file: FileIndex): boolean =>
+      this.isApart({ file, name: 'final' }) || this.isApart({ file, name: 'part' })
+    const root = this.root(this.toFiles)
+    return {
+      files: this.toFiles.flatMap(({ pad }, file) => (!pad && apart(file) ? [file] : [])),
+      root: root === this.root() ? null : root,
+    }
   }
 
   /** The folder of all files, or null where the torrent is one file. */
-  private root(): string | null {
-    const paths = this.init.spec.files.filter(({ pad }) => !pad).map(({ path }) => path)
-    return paths[0]?.includes('/') === true ? (paths[0].split('/')[0] ?? null) : null
+  private root(files = this.init.spec.files): string | null {
+    const first = files.find(({ pad }) => !pad)?.path
+    return first?.includes('/') === true ? (first.split('/')[0] ?? null) : null
   }
 
   private cancellation(): DiskFault {
@@ -243,6 +293,14 @@ function orElse<T>(run: Promise<T>, refused: (fault: DiskFault) => T): Promise<T
     if (error instanceof Refused) return refused(error.fault)
     throw error
   })
+}
+
+function pathAt(files: readonly StorageFile[], file: FileIndex): string {
+  return files[file]?.path ?? ''
+}
+
+function suffixOf(files: readonly StorageFile[]): string {
+  return partSuffix(files.flatMap(({ path, pad }) => (pad ? [] : [path])))
 }
 
 function nothing(fault: DiskFault): Carried {

@@ -242,6 +242,8 @@ export interface MoverInit {
   readonly spec: StorageSpec
   /** The folder they go to, absolute. */
   readonly to: string
+  /** What they are called there; not there: as in `spec`. Those whose path is the same stay where they are. */
+  readonly toFiles?: readonly StorageFile[]
   /** Names the temporary files; never used twice. */
   readonly job: number
 }

@@ -1,4 +1,5 @@
 /** What is durable. Every promise resolves after the commit (synchronous=FULL); it rejects with StoreFault. */
+import type { GivenNames } from '../../shared/torrent/names.js'
 import type { Bytes, FileIndex, Hashes, Millis, Rate, TorrentId } from '../../shared/units.js'
 import type { Desired, SeedGoals } from '../../shared/views.js'
 
@@ -220,6 +221,13 @@ export interface JobRow extends Omit<NewJob, 'desired'> {
   readonly id: number
 }
 
+export interface StoredMetainfo {
+  readonly torrent: Uint8Array
+  readonly infoStart: number
+  readonly infoEnd: number
+  readonly names: GivenNames
+}
+
 /** A torrent's files lie elsewhere from now on. */
 export interface Relocation {
   readonly torrent: TorrentId
@@ -227,6 +235,8 @@ export interface Relocation {
   readonly volume: string
   /** Facts that hold at the new place; files that are not named keep theirs. */
   readonly files: readonly FileStatRow[]
+  /** All names that are given from now on, and what the torrent is called; not there: as before. */
+  readonly names?: GivenNames & { readonly name: string }
   /** The job that moved them goes on from here. */
   readonly job: number
   readonly step: string
@@ -270,10 +280,8 @@ export interface Store {
   endTrash(id: TorrentId): Promise<void>
   /** Rejects with code DUPLICATE when a hash is known. */
   add(torrent: NewTorrent): Promise<TorrentId>
-  /** The whole .torrent as it came, and where `info` lies in it. */
-  metainfo(
-    id: TorrentId,
-  ): Promise<{ readonly torrent: Uint8Array; readonly infoStart: number; readonly infoEnd: number }>
+  /** The whole .torrent as it came, where `info` lies in it, and what its files are called instead. */
+  metainfo(id: TorrentId): Promise<StoredMetainfo>
   /** Whether this info dictionary has the torrent's hashes. */
   verifyInfo(id: TorrentId, info: Uint8Array): Promise<boolean>
   /** The metainfo of a torrent that was added by a magnet link. */

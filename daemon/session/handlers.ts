@@ -127,6 +127,7 @@ function handlersOf(init: HandlerInit, ports: HandlerPorts): Handlers {
     'torrent.limit': (params, caller) => commands.limit(params, caller),
     'torrent.select': (params, caller) => commands.select(params, caller),
     'torrent.move': (params, caller) => jobs.move(params, caller),
+    'torrent.rename': (params, caller) => jobs.rename(params, caller),
     'job.list': () => now(jobs.list()),
     'job.get': ({ id }) => attempt(() => jobs.get(id)),
     'job.cancel': ({ id }) => jobs.cancel(id),

@@ -3,17 +3,39 @@ import type { Millis, TorrentId } from '../../shared/units.js'
 import type { Caller, Params, Result } from '../../shared/rpc/contract.js'
 import { rpcError } from '../../shared/rpc/errors.js'
 import { type Metainfo, parseMetainfo } from '../../shared/torrent/metainfo.js'
+import {
+  type GivenNames,
+  goodNames,
+  NameError,
+  type Renaming,
+  renaming,
+  storedMetainfo,
+  withNames,
+} from '../../shared/torrent/names.js'
 import type { JobView } from '../../shared/views.js'
 import type { MoveLook } from '../ports/disk.js'
 import { type JobRow, StoreFault } from '../ports/store.js'
 import type { Torrent } from '../swarm/torrent.js'
 import type { Job, JobPorts } from './job.js'
 import { type MoveArgs, MoveJob } from './move-job.js'
-import { noRoom, otherVolume, refusal } from './move-sentences.js'
+import { nameRefusal, noRoom, otherVolume, refusal } from './move-sentences.js'
 import { noMetadata, type Queries } from './queries.js'
 import { RemoveJob } from './remove-job.js'
 import { refuseSharedPaths, rootOf } from './shared-paths.js'
 import { ANSWERS_WITHIN, silent, SURVEYS_WITHIN, within } from './within.js'
+
+/** What is to be moved, as it was decided before anything is touched. */
+interface MovePlan {
+  /** Where the files go. */
+  readonly dir: string
+  /** For the job; see there. */
+  readonly meta: Metainfo
+  /** What the files are called before, and after. */
+  readonly now: Metainfo
+  readonly then: Metainfo
+  readonly why?: NonNullable<MoveArgs['why']>
+  readonly names?: NonNullable<MoveArgs['names']>
+}
 
 /** Ended ones that can still be asked for. */
 const REMEMBERED = 100
@@ -62,33 +84,66 @@ export class Jobs {
     return { torrent: torrent.view(), job: job?.view() ?? null }
   }
 
+  /** Other names for a torrent or one of its files; answers when that has begun, as `move`. */
+  async rename(params: Params<'torrent.rename'>, caller: Caller): Promise<Result<'torrent.rename'>> {
+    const torrent = this.#ports.queries.one(params.id)
+    if (torrent.lacksMetadata) throw noMetadata(torrent)
+    const { file, name } = params
+    const what = file === undefined ? { root: name } : { file, path: name }
+    const job = await this.#begin(torrent, caller, async () => {
+      const stored = await this.#ports.store.metainfo(torrent.id)
+      const meta = parseMetainfo(stored.torrent)
+      const names = namesOf(meta, torrent.name, stored.names, what)
+      const { dir } = torrent
+      return names === null
+        ? null
+        : { dir, meta, now: withNames(meta, names.before), then: withNames(meta, names.after), names }
+    })
+    return { torrent: torrent.view(), job: job?.view() ?? null }
+  }
+
   /**
    * Begins to bring the files elsewhere; null: they lie there already, or there are none for the trash. Throws what a
    * move is refused with.
    */
   async bring(torrent: Torrent, dir: string, caller: Caller, why?: MoveArgs['why']): Promise<MoveJob | null> {
+    return this.#begin(torrent, caller, async () => {
+      const meta = storedMetainfo(await this.#ports.store.metainfo(torrent.id))
+      return { dir, meta, now: meta, then: meta, ...(why === undefined ? {} : { why }) }
+    })
+  }
+
+  async #begin(
+    torrent: Torrent,
+    caller: Caller,
+    planned: () => Promise<MovePlan | null>,
+  ): Promise<MoveJob | null> {
     const busy = this.#busyWith(torrent.id)
     if (busy !== null) throw rpcError('wrongState', busy)
     this.#judging.add(torrent.id)
     const { id, name } = torrent
     let release = (): void => undefined
     try {
-      const meta = await this.#metainfo(id)
-      release = this.#ports.session.reserve({ torrent: id, dir, root: rootOf(meta) })
-      await refuseSharedPaths({ dir, meta, self: id }, this.#ports)
-      const look = await this.#look(torrent, meta, dir)
+      const plan = await planned()
+      if (plan === null) return null
+      const { dir, meta, why, names } = plan
+      release = this.#ports.session.reserve({ torrent: id, dir, root: rootOf(plan.then) })
+      await refuseSharedPaths({ dir, meta: plan.then, self: id }, this.#ports)
+      const look = await this.#look(torrent, plan)
       if (why === 'trash' && !look.oneVolume) throw otherVolume(dir)
       if (look.same || (why === 'trash' && look.files === 0)) {
         release()
         return null
       }
       const reason = why === undefined ? {} : { why }
-      const args: MoveArgs = { from: torrent.dir, to: dir, volume: look.volume, copied: 0, ...reason }
+      const given = names === undefined ? {} : { names }
+      const { volume } = look
+      const args: MoveArgs = { from: torrent.dir, to: dir, volume, copied: 0, ...reason, ...given }
       const step = look.oneVolume ? 'link' : 'copy'
       const row = { torrent: id, kind: 'move', step, args: { ...args }, caller: caller.name }
       const job = await this.#record(row)
       this.#ports.crashPoint('move.stored')
-      this.#ports.log.info({ torrent: id, job, from: args.from, to: dir, name, ...reason }, 'move')
+      this.#ports.log.info({ torrent: id, job, from: args.from, to: dir, name, ...reason, ...given }, 'move')
       const total = look.oneVolume ? look.files : look.bytes
       const init = { id: job, step, args, caller: caller.name, torrent, meta, release, total } as const
       const begun = new MoveJob({ ...init, resumed: false }, this.#ports)
@@ -162,8 +217,10 @@ export class Jobs {
       if (torrent.desired === 'running' || torrent.desired === 'forced') torrent.start(torrent.desired)
       return
     }
-    const meta = await this.#metainfo(torrent.id)
-    const release = this.#ports.session.reserve({ torrent: torrent.id, dir: args.to, root: rootOf(meta) })
+    const stored = await this.#ports.store.metainfo(torrent.id)
+    const meta = args.names === undefined ? storedMetainfo(stored) : parseMetainfo(stored.torrent)
+    const then = args.names === undefined ? meta : withNames(meta, args.names.after)
+    const release = this.#ports.session.reserve({ torrent: torrent.id, dir: args.to, root: rootOf(then) })
     const init = { id, step, args, caller, torrent, meta, release, total: 0, resumed: true }
     this.#add(new MoveJob(init, this.#ports))
   }
@@ -186,14 +243,15 @@ export class Jobs {
     return job.error
   }
 
-  async #look(torrent: Torrent, meta: Metainfo, to: string): Promise<MoveLook> {
-    const { files, pieceLength, digests } = meta
+  async #look(torrent: Torrent, { dir: to, now, then, names }: MovePlan): Promise<MoveLook> {
+    const { files, pieceLength, digests } = now
     const spec = { torrent: torrent.id, dir: torrent.dir, files, pieceLength, digests }
-    const mover = this.#ports.disk.mover({ spec, to, job: 0 })
+    const renames = names !== undefined
+    const mover = this.#ports.disk.mover({ spec, to, job: 0, ...(renames ? { toFiles: then.files } : {}) })
     try {
       const look = await within(this.#ports.clock, SURVEYS_WITHIN, mover.look(true))
-      if (look === null) throw silent(to, 'move it to another folder')
-      if ('code' in look) throw refusal(look, to)
+      if (look === null) throw silent(to, renames ? 'rename it later' : 'move it to another folder')
+      if ('code' in look) throw renames ? nameRefusal(look, to) : refusal(look, to)
       const short = !look.same && !look.oneVolume && look.bytes > look.freeBytes
       if (short) throw noRoom(to, look.bytes, look.freeBytes)
       return look
@@ -201,10 +259,6 @@ export class Jobs {
       // Its threads forget the two places; one that hangs does so when it answers again.
       void mover.close()
     }
-  }
-
-  async #metainfo(id: TorrentId): Promise<Metainfo> {
-    return parseMetainfo((await this.#ports.store.metainfo(id)).torrent)
   }
 
   async #record(job: Parameters<JobPorts['store']['addJob']>[0]): Promise<number> {
@@ -259,10 +313,33 @@ function isStep(step: string): step is ConstructorParameters<typeof MoveJob>[0][
 
 /** Null for what nobody of us wrote. */
 function readArgs(args: JobRow['args']): MoveArgs | null {
-  const { from, to, volume, copied, why } = args
+  const { from, to, volume, copied, why, names } = args
   const are = typeof from === 'string' && typeof to === 'string' && typeof volume === 'string'
   if (!are || typeof copied !== 'number') return null
-  return { from, to, volume, copied, ...(why === 'trash' || why === 'undo' ? { why } : {}) }
+  const reason: Pick<MoveArgs, 'why'> = why === 'trash' || why === 'undo' ? { why } : {}
+  const place: MoveArgs = { from, to, volume, copied, ...reason }
+  if (names === undefined) return place
+  const { before, after } = (names ?? {}) as Partial<NonNullable<MoveArgs['names']>>
+  const [was, is] = [goodNames(before), goodNames(after)]
+  return was === null || is === null ? null : { ...place, names: { before: was, after: is } }
+}
+
+/** Null: it is called so already. Throws what a name is refused with. */
+function namesOf(
+  meta: Metainfo,
+  name: string,
+  given: GivenNames,
+  what: Renaming,
+): NonNullable<MoveArgs['names']> | null {
+  try {
+    const next = renaming(meta, given, what)
+    return next === null
+      ? null
+      : { before: { ...given, name }, after: { ...next, name: next.root ?? meta.name } }
+  } catch (error) {
+    if (error instanceof NameError) throw rpcError('badName', error.message)
+    throw error
+  }
 }
 
 function isRemoved(torrent: Torrent): boolean {

@@ -11,11 +11,12 @@
 import type { FileIndex } from '../../shared/units.js'
 import type { JobView } from '../../shared/views.js'
 import type { Metainfo } from '../../shared/torrent/metainfo.js'
+import { type GivenNames, withNames } from '../../shared/torrent/names.js'
 import type { Carried, DiskFault, FileFound, MoveStep, Mover } from '../ports/disk.js'
 import { type FileStatRow, StoreFault } from '../ports/store.js'
 import type { Torrent } from '../swarm/torrent.js'
 import { type Job, type JobPorts, Standing, type Waits } from './job.js'
-import { failure, uncleaned, waiting } from './move-sentences.js'
+import { failure, renameFailure, uncleaned, waiting } from './move-sentences.js'
 
 type Step = MoveStep | 'clean' | `undo-${MoveStep}`
 
@@ -28,7 +29,12 @@ export interface MoveArgs {
   readonly copied: FileIndex
   /** Into the trash, or out of it; not there: because a person wants it so. */
   readonly why?: 'trash' | 'undo'
+  /** The files get other names in their folder; not there: they go to another folder. */
+  readonly names?: { readonly before: CalledNames; readonly after: CalledNames }
 }
+
+/** Names that are given, and what the torrent is called with them. */
+export type CalledNames = GivenNames & { readonly name: string }
 
 interface MoveJobInit {
   readonly id: number
@@ -36,6 +42,7 @@ interface MoveJobInit {
   readonly args: MoveArgs
   readonly caller: string
   readonly torrent: Torrent
+  /** With the names that it has, or as it came where it gets others. */
   readonly meta: Metainfo
   /** Gives the claim on the new place up. */
   readonly release: () => void
@@ -94,18 +101,18 @@ export class MoveJob implements Job {
 
   view(): JobView {
     const { state, progress, error } = this.#standing
-    const { from, to } = this.#args
+    const { from, to } = this.#ends()
     const { id: torrent, name } = this.#init.torrent
-    return { id: this.id, kind: 'move', torrent, name, state, from, to, progress, error }
+    const kind = this.#args.names === undefined ? 'move' : 'rename'
+    return { id: this.id, kind, torrent, name, state, from, to, progress, error }
   }
 
   async cancel(): Promise<string | null> {
-    const { from, to } = this.#args
+    const { from } = this.#args
     if (this.#standing.over) return null
     // Nothing can be taken back where the volume is away: what lies there stays.
     if (this.#standing.state === 'waiting') {
-      const left =
-        this.#step === 'clean' ? `The old files in ${from} were left.` : failure(cancelled, from, to)
+      const left = this.#step === 'clean' ? `The old files in ${from} were left.` : this.#failure(cancelled)
       return this.#giveUp(left)
     }
     if (this.#step === 'clean') return 'The files have been moved already.'
@@ -238,13 +245,14 @@ export class MoveJob implements Job {
   async #switch({ files: found, before }: Carried): Promise<void> {
     const { store } = this.#ports
     const { files } = await store.have(this.torrent)
-    const { to: dir, volume } = this.#args
+    const { to: dir, volume, names } = this.#args
     const facts = movedFacts(files, before, found)
     await store.relocate({
       torrent: this.torrent,
       dir,
       volume,
       files: facts,
+      ...(names === undefined ? {} : { names: names.after }),
       job: this.id,
       step: 'clean',
       args: { ...this.#args },
@@ -254,7 +262,7 @@ export class MoveJob implements Job {
   }
 
   async #clean(): Promise<void> {
-    const { from, to } = this.#args
+    const { from } = this.#args
     const { kept, fault } = await this.#mover.clean()
     if (fault !== null) return this.#wait(uncleaned(fault, from))
     this.#ports.crashPoint('move.cleaned')
@@ -263,13 +271,12 @@ export class MoveJob implements Job {
         { torrent: this.torrent, dir: from, files: kept },
         'changed files were left at the old place',
       )
-    this.#note('moved', { from, to })
+    this.#note('moved', 'renamed')
     await this.#end('done', null)
   }
 
   async #fail(step: MoveStep, fault: DiskFault): Promise<void> {
-    const { from, to } = this.#args
-    this.#why = failure(fault, from, to)
+    this.#why = this.#failure(fault)
     this.#args = { ...this.#args, copied: 0 }
     await this.#journal(`undo-${step}`)
     this.#ports.crashPoint('move.failed')
@@ -277,20 +284,34 @@ export class MoveJob implements Job {
   }
 
   async #undo(step: MoveStep): Promise<void> {
-    const { from, to } = this.#args
-    const why = this.#why ?? `The move to ${to} was given up; the files stay in ${from}.`
+    const { to } = this.#args
+    const why = this.#why ?? this.#failure(cancelled)
     const fault = await this.#mover.undo(step)
     if (fault !== null) return this.#wait(`${why} What was copied is deleted when ${to} can be written.`)
     this.#ports.crashPoint('move.undone')
-    this.#note('moveFailed', { from, to, reason: why })
+    this.#note('moveFailed', 'renameFailed', why)
     await this.#end(this.#cancelled ? 'cancelled' : 'failed', why)
   }
 
   /** Of the trash it is told by whoever began it. */
-  #note(kind: string, data: Readonly<Record<string, string>>): void {
+  #note(moved: string, renamed: string, reason?: string): void {
     const { torrent, caller } = this.#init
-    if (this.#args.why !== undefined) return
-    this.#ports.session.journal.note(kind, torrent.id, caller, { name: torrent.name, ...data })
+    const { why, names } = this.#args
+    if (why !== undefined) return
+    const kind = names === undefined ? moved : renamed
+    const data = { name: torrent.name, ...this.#ends(), ...(reason === undefined ? {} : { reason }) }
+    this.#ports.session.journal.note(kind, torrent.id, caller, data)
+  }
+
+  /** What is shown as its beginning and its end: folders, or names. */
+  #ends(): { readonly from: string; readonly to: string } {
+    const { from, to, names } = this.#args
+    return names === undefined ? { from, to } : namesApart(this.#init.meta, names)
+  }
+
+  #failure(fault: DiskFault): string {
+    const { from, to, names } = this.#args
+    return names === undefined ? failure(fault, from, to) : renameFailure(fault, from)
   }
 
   async #end(state: 'done' | 'failed' | 'cancelled', error: string | null): Promise<void> {
@@ -344,9 +365,10 @@ export class MoveJob implements Job {
   #letGo(): Promise<void> {
     if (!this.#held) return Promise.resolve()
     this.#held = false
-    const { to: dir, volume } = this.#args
+    const { to: dir, volume, names } = this.#args
+    const name = names?.after.name ?? this.#init.torrent.name
     return new Promise((resolve) => {
-      this.#init.torrent.settle(this.#step === 'clean' ? { dir, volume } : null, resolve)
+      this.#init.torrent.settle(this.#step === 'clean' ? { dir, volume, name } : null, resolve)
     })
   }
 
@@ -365,14 +387,29 @@ export class MoveJob implements Job {
   }
 
   #open(): Mover {
-    const { files, pieceLength, digests } = this.#init.meta
-    const { from: dir, to } = this.#args
-    const spec = { torrent: this.#init.torrent.id, dir, files, pieceLength, digests }
-    return this.#ports.disk.mover({ spec, to, job: this.#init.id })
+    const { meta, torrent, id: job } = this.#init
+    const { from: dir, to, names } = this.#args
+    const { pieceLength, digests } = meta
+    const files = (names === undefined ? meta : withNames(meta, names.before)).files
+    const toFiles = names === undefined ? {} : { toFiles: withNames(meta, names.after).files }
+    const spec = { torrent: torrent.id, dir, files, pieceLength, digests }
+    return this.#ports.disk.mover({ spec, to, job, ...toFiles })
   }
 }
 
 const cancelled: DiskFault = { code: 'ECANCELED', operation: 'write', path: '' }
+
+/** What differs: the names of the torrent, or the paths of the one file. `meta` as it came. */
+export function namesApart(
+  meta: Metainfo,
+  { before, after }: NonNullable<MoveArgs['names']>,
+): { readonly from: string; readonly to: string } {
+  if (before.name !== after.name) return { from: before.name, to: after.name }
+  const old = withNames(meta, before).files
+  const young = withNames(meta, after).files
+  const file = old.findIndex(({ path }, index) => path !== young[index]?.path)
+  return { from: old[file]?.path ?? before.name, to: young[file]?.path ?? after.name }
+}
 
 /**
  * The facts of files at the new place. Only of those that were as recorded at the old one: what somebody had changed

@@ -28,6 +28,22 @@ export function failure(fault: DiskFault, from: string, to: string): string {
   return `${sentence(fault, to)} The files stay in ${from}.`
 }
 
+/** The same of names in one folder. */
+export function renameFailure(fault: DiskFault, dir: string): string {
+  if (fault.code === 'ECANCELED') return 'The renaming was cancelled; the names stay as they were.'
+  return `${nameSentence(fault, dir)} The names stay as they were.`
+}
+
+/** Before anything is renamed. */
+export function nameRefusal(fault: DiskFault, dir: string): RpcError {
+  return rpcError('badFolder', nameSentence(fault, dir), { dir, reason: fault.code })
+}
+
+function nameSentence(fault: DiskFault, dir: string): string {
+  if (fault.code === 'EEXIST') return `There is ${fault.path} already; move it away, or choose another name.`
+  return sentence(fault, dir)
+}
+
 /** Where nothing can be done before a volume comes back. */
 export function waiting(dir: string): string {
   return `The volume of ${dir} is away; the move goes on by itself when it comes back.`

@@ -1,7 +1,8 @@
 /** Refuses a place where two torrents would write the same path. */
 import type { TorrentId } from '../../shared/units.js'
 import { rpcError } from '../../shared/rpc/errors.js'
-import { type Metainfo, parseMetainfo } from '../../shared/torrent/metainfo.js'
+import type { Metainfo } from '../../shared/torrent/metainfo.js'
+import { storedMetainfo } from '../../shared/torrent/names.js'
 import type { Store } from '../ports/store.js'
 import { firstShared, foldedPaths, neighbours } from './claims.js'
 import type { Session } from './session.js'
@@ -17,8 +18,8 @@ export async function refuseSharedPaths(
   if (others.length === 0) return
   const mine = foldedPaths(dir, contentPaths(meta))
   for (const other of others) {
-    const { torrent } = await store.metainfo(other.torrent)
-    const path = firstShared(mine, foldedPaths(other.dir, contentPaths(parseMetainfo(torrent))))
+    const theirs = storedMetainfo(await store.metainfo(other.torrent))
+    const path = firstShared(mine, foldedPaths(other.dir, contentPaths(theirs)))
     if (path === null) continue
     const what = self === null ? 'add this one with another --dir' : 'choose another folder'
     throw rpcError(

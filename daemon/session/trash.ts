@@ -10,7 +10,7 @@
 import type { Caller, EmptiedPerTorrent } from '../../shared/rpc/contract.js'
 import { RpcError, rpcError } from '../../shared/rpc/errors.js'
 import { resolveRef } from '../../shared/rpc/refs.js'
-import { parseMetainfo } from '../../shared/torrent/metainfo.js'
+import { storedMetainfo } from '../../shared/torrent/names.js'
 import { type Bytes, type Millis, type SwarmKey, swarmKeys, type TorrentId } from '../../shared/units.js'
 import type { Desired, TorrentView, TrashView } from '../../shared/views.js'
 import { type Log, stackOf } from '../base/log.js'
@@ -306,7 +306,7 @@ export class Trash {
   async #refuseTaken(record: TorrentRow, row: TrashedRow): Promise<void> {
     if (record.pieceCount === 0) return
     const { session, store } = this.#ports
-    const meta = parseMetainfo((await store.metainfo(record.id)).torrent)
+    const meta = storedMetainfo(await store.metainfo(record.id))
     await refuseSharedPaths({ dir: row.dir, meta, self: record.id }, { session, store })
   }
 

@@ -1,5 +1,6 @@
 /** Reads what the store has of a torrent, and puts together the parts that work on it. */
-import { type Metainfo, parseMetainfo } from '../../shared/torrent/metainfo.js'
+import type { Metainfo } from '../../shared/torrent/metainfo.js'
+import { storedMetainfo } from '../../shared/torrent/names.js'
 import { type Rate, swarmKeys } from '../../shared/units.js'
 import { Limiter } from '../base/limiter.js'
 import type { Store } from '../ports/store.js'
@@ -38,7 +39,7 @@ export class Loader {
     const fresh = this.#fresh
     this.#fresh = null
     const stored = (): Promise<Metainfo> =>
-      means.store.metainfo(id).then(({ torrent }) => this.#own(parseMetainfo(torrent)))
+      means.store.metainfo(id).then((found) => this.#own(storedMetainfo(found)))
     const metainfo = fresh === null ? stored() : Promise.resolve(fresh)
     const loaded = Promise.all([metainfo, means.store.have(id)]).then(([meta, have]) => {
       // A record that claims a check and holds no bits was tampered with: look again.

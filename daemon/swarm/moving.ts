@@ -1,4 +1,5 @@
 /** A torrent whose files are brought elsewhere: it is idle until they lie there, whatever is asked of it meanwhile. */
+import type { TorrentRow } from '../ports/store.js'
 import type { Course } from './course.js'
 import type { TorrentData } from './data.js'
 import type { Known } from './known.js'
@@ -40,7 +41,7 @@ export class Moving {
   }
 
   /** The files lie at `place`, or where they were. */
-  settle(place: { readonly dir: string; readonly volume: string } | null, done: () => void): void {
+  settle(place: Pick<TorrentRow, 'dir' | 'volume' | 'name'> | null, done: () => void): void {
     const { course, known, data } = this.#ports
     if (place !== null) known.change(place)
     data.drop(() => {

@@ -201,7 +201,7 @@ export class Torrent implements PartsOwner {
     this.#parts.moving.progress(done, total)
   }
   /** The files lie at `place`, or where they were; it goes on as is wanted. */
-  settle(place: { readonly dir: string; readonly volume: string } | null, done: () => void): void {
+  settle(place: Pick<TorrentRow, 'dir' | 'volume' | 'name'> | null, done: () => void): void {
     this.#parts.moving.settle(place, done)
   }
 

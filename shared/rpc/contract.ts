@@ -213,7 +213,7 @@ export const queueView = view<QueueView>({
 
 export const jobView = view<JobView>({
   id: count,
-  kind: z.enum(['move', 'remove']),
+  kind: z.enum(['move', 'remove', 'rename']),
   torrent: torrentId,
   name: z.string(),
   state: z.enum(['running', 'waiting', 'done', 'failed', 'cancelled']),
@@ -736,13 +736,29 @@ export const contract = {
     one.extend({ dir: path.describe('The folder, absolute.') }),
     z.object({ torrent: torrentView, job: jobView.nullable() }),
   ),
+  'torrent.rename': method(
+    'Gives a torrent another name, and with it its file, or the folder of its files; or one file of several another path in that folder. Hashes stay, and so does what other peers see. The answer comes when that has begun, with a job, or without one where it is called so already.',
+    one.extend({
+      name: z
+        .string()
+        .min(1)
+        .max(4096)
+        .describe('The new name; of a file its path below the folder of the torrent.'),
+      file: count.optional().describe('The index of one file; without it the torrent.'),
+    }),
+    z.object({ torrent: torrentView, job: jobView.nullable() }),
+  ),
   'job.list': method(
     'Long work that is under way or ended lately, by number.',
     none,
     z.object({ jobs: z.array(jobView) }),
   ),
   'job.get': method('One job.', job, jobView),
-  'job.cancel': method('Takes a move back; the answer comes when everything is as it was.', job, jobView),
+  'job.cancel': method(
+    'Takes a move or a rename back; the answer comes when everything is as it was.',
+    job,
+    jobView,
+  ),
   'torrent.export': method(
     'The .torrent file as it was added (base64), passkeys included.',
     one,

@@ -66,6 +66,11 @@ export const ERRORS = {
     exit: EXIT.usage,
     means: 'Not the address of a tracker, or one that is there already, or is not there.',
   },
+  badName: {
+    code: 1028,
+    exit: EXIT.usage,
+    means: 'No file can have this name, or another file of the torrent has it.',
+  },
   badSetting: {
     code: 1030,
     exit: EXIT.usage,

@@ -138,6 +138,8 @@ describe('--json of every verb is as the contract says', () => {
     ['verify', '1'],
     ['announce', '1', '2'],
     ['move', '1', '/elsewhere'],
+    ['rename', '1', 'another'],
+    ['rename', '1', '1', 'one.avi'],
     ['remove', '3', '--data', '--plan'],
     ['remove', '3', '--data'],
     ['label', '1', 'films'],
@@ -256,6 +258,9 @@ describe('exit status', () => {
       [['inspect', 'magnet:?xt=urn:btih:x'], /there is no file/],
       [['wait', '1', '--timeout', 'soon'], /is no time/],
       [['config', 'get', 'nothing'], /there is no setting nothing/],
+      [['rename', '1', '..'], /"\.\." cannot be the name of a file/],
+      [['rename', '1', '*.mkv', 'x'], /"\*\.mkv" fits 2 files; name one/],
+      [['rename', '1', '9', 'x'], /there is no file 9/],
       [['rpc', 'torrent.none'], /there is no method \\"torrent\.none\\"|there is no method "torrent\.none"/],
       [['rpc', 'torrent.get', '[1]'], /must be a JSON object/],
       [['rpc', 'torrent.get', '{"id":-1}'], /torrent\.get: id: /],
@@ -490,6 +495,17 @@ describe('for people', () => {
     expect(await list({})).toBe(false)
     expect(await list({ FORCE_COLOR: '1' })).toBe(true)
     expect(await list({ FORCE_COLOR: '1', NO_COLOR: '1' })).toBe(false)
+  })
+
+  it('rename tells the name before and after, and stays in the folder of a file where no other is said', async () => {
+    const { say, session } = await around()
+    expect((await say('rename', '1', 'New.iso')).out).toBe('1 torrent-1.iso: is now New.iso\n')
+    expect((await say('rename', '1', 'torrent-1.iso')).out).toBe('1 torrent-1.iso: is called so already\n')
+    session.files = session.files.map((file) => ({ ...file, path: file.path.replace('/', '/season/') }))
+    const named = async (...words: string[]) => (await say('rename', '1', '2', ...words, '--json')).out
+    expect(JSON.parse(await named('2.mkv'))).toMatchObject({ to: 'season/2.mkv' })
+    expect(JSON.parse(await named('show/2.mkv'))).toMatchObject({ to: '2.mkv' })
+    expect(JSON.parse(await named('other/2.mkv'))).toMatchObject({ to: 'other/2.mkv' })
   })
 
   it('limit tells what is in force, of torrents and of all together', async () => {

@@ -721,6 +721,29 @@ describe.each([
     expect(await store.jobs()).toMatchObject([{ id: job, step: 'clean', args: { kept: 1 } }])
   })
 
+  it('keeps the names that were given, with what is chosen of the same files', async () => {
+    const id = await store.add(newTorrent(1))
+    expect((await store.metainfo(id)).names).toEqual({ root: null, paths: [] })
+    const job = await store.addJob({ torrent: id, kind: 'move', step: 'link', args: {}, caller: '' })
+    const place = { torrent: id, dir: '/d', volume: '1', files: [], job, step: 'clean', args: {} }
+    await store.setWishes(id, [{ file: 1, priority: 0 }], 1, 0)
+    const paths = [
+      { file: 1, path: 'b/two.bin' },
+      { file: 4, path: 'five.bin' },
+    ]
+    await store.relocate({ ...place, names: { name: 'Other', root: 'Other', paths } })
+    store = await subject.reopen(store)
+    expect((await store.torrents())[0]?.name).toBe('Other')
+    expect((await store.metainfo(id)).names).toEqual({ root: 'Other', paths })
+    expect((await store.have(id)).wishes).toEqual([{ file: 1, priority: 0 }])
+    await store.setWishes(id, [], 1, 0)
+    await store.relocate(place)
+    expect((await store.metainfo(id)).names).toEqual({ root: 'Other', paths })
+    await store.relocate({ ...place, names: { name: 'One', root: null, paths: paths.slice(0, 1) } })
+    expect((await store.metainfo(id)).names).toEqual({ root: null, paths: paths.slice(0, 1) })
+    expect((await store.torrents())[0]?.name).toBe('One')
+  })
+
   it('refuses every call after close, and closes twice', async () => {
     const last = store.setMeta('a', 'b')
     await store.close()

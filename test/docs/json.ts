@@ -101,6 +101,10 @@ export const VERB_JSON: Readonly<Record<string, VerbJson | null>> = {
     schema: z.union([jobView, z.object({ torrent: torrentView, job: z.null() })]),
     note: 'The second where the files lie there already.',
   },
+  rename: {
+    schema: z.union([jobView, z.object({ torrent: torrentView, job: z.null() })]),
+    note: 'The second where it is called so already.',
+  },
   verify: { schema: contract['torrent.verify'].result },
   announce: { schema: contract['torrent.announce'].result },
   remove: {

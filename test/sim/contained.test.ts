@@ -178,7 +178,7 @@ it('a fault in the middle of a move leaves the torrent to the move, and it goes 
   await swarm.run(600_000)
   expect(torrent.state).toMatchObject({ kind: 'moving', job: 7 })
   node.disk.fs.writeFile(`/new/${source.meta.files[0]?.path ?? ''}`, source.whole)
-  torrent.settle({ dir: '/new', volume: '1' }, () => undefined)
+  torrent.settle({ dir: '/new', volume: '1', name: torrent.name }, () => undefined)
   await swarm.run(10_000)
   expect(torrent.view()).toMatchObject({ state: 'seeding', dir: '/new' })
 })

@@ -414,6 +414,24 @@ export class FakeSession {
       this.jobs.set(job.id, job)
       return { torrent, job }
     },
+    'torrent.rename': async ({ id, name }) => {
+      const torrent = resolveRef(id, this.torrents.values())
+      if (torrent.name === name) return { torrent, job: null }
+      if (name.includes('..')) throw rpcError('badName', '".." cannot be the name of a file.')
+      const job: JobView = {
+        id: this.jobs.size + 1,
+        kind: 'rename',
+        torrent: torrent.id,
+        name: torrent.name,
+        state: 'running',
+        from: torrent.name,
+        to: name,
+        progress: 0,
+        error: null,
+      }
+      this.jobs.set(job.id, job)
+      return { torrent, job }
+    },
     'job.list': async () => ({ jobs: [...this.jobs.values()] }),
     'job.get': async ({ id }) => this.job(id, 'done'),
     'job.cancel': async ({ id }) => this.job(id, 'cancelled'),

@@ -8,6 +8,7 @@ import {
   StoreFault,
   type EventRow,
   type FileStatRow,
+  type StoredMetainfo,
   type FileWishRow,
   type HaveRound,
   type JobRow,
@@ -26,6 +27,7 @@ import {
   type TrashedRow,
   type TrashRow,
 } from '../../daemon/ports/store.js'
+import { type GivenNames, NO_NAMES } from '../../shared/torrent/names.js'
 import type { FileIndex, TorrentId } from '../../shared/units.js'
 import type { Desired, SeedGoals } from '../../shared/views.js'
 
@@ -41,6 +43,7 @@ interface Entry {
   readonly chunks: Map<number, Uint8Array>
   readonly files: Map<FileIndex, FileStatRow>
   wishes: FileWishRow[]
+  names: GivenNames
 }
 
 /** What outlives a store that is closed or killed. */
@@ -164,6 +167,7 @@ export class FakeStore implements Store {
         chunks: new Map(),
         files: new Map(),
         wishes: sparse(torrent.wishes),
+        names: NO_NAMES,
       }
       this.tables.torrents.set(id, entry)
       appendTrackers(entry, torrent.trackers)
@@ -171,10 +175,10 @@ export class FakeStore implements Store {
     })
   }
 
-  metainfo(id: TorrentId): Promise<{ torrent: Uint8Array; infoStart: number; infoEnd: number }> {
+  metainfo(id: TorrentId): Promise<StoredMetainfo> {
     return this.read('metainfo', () => {
-      const { torrent, infoStart, infoEnd } = this.entry(id)
-      return { torrent: torrent.slice(), infoStart, infoEnd }
+      const { torrent, infoStart, infoEnd, names } = this.entry(id)
+      return { torrent: torrent.slice(), infoStart, infoEnd, names }
     })
   }
 
@@ -369,13 +373,17 @@ export class FakeStore implements Store {
     })
   }
 
-  relocate({ torrent, dir, volume, files, job, step, args }: Relocation): Promise<void> {
+  relocate({ torrent, dir, volume, files, names, job, step, args }: Relocation): Promise<void> {
     return this.write('relocate', () => {
       const entry = this.entry(torrent)
       this.step(job, step, args)
       entry.row.dir = dir
       entry.row.volume = volume
       for (const file of files) entry.files.set(file.file, { ...file })
+      if (names === undefined) return
+      const { name, ...given } = names
+      entry.row.name = name
+      entry.names = given
     })
   }
 

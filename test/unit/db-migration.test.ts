@@ -80,7 +80,7 @@ describe('a database of version 1', () => {
     // The tables have columns more, with what was so before; nothing else is another.
     const { torrent = [], ...others } = before
     const goals = { goal_ratio: null, goal_time: null, goal_idle: null, reached: null }
-    const usual = { sequential: 0, first_last: 0, down_limit: null, up_limit: null, ...goals }
+    const usual = { sequential: 0, first_last: 0, down_limit: null, up_limit: null, root: null, ...goals }
     expect(rows(databaseOf(home))).toEqual({
       ...others,
       trash: [],

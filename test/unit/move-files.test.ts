@@ -66,7 +66,7 @@ afterEach(() => {
 })
 
 function site(place: Files = to, fresh = true): ReturnType<typeof siteOf> | { code: string } {
-  return orFault(() => siteOf(place, { to: 2, from: placeOf(from, 'T'), temp: TEMP, fresh }))
+  return orFault(() => siteOf(place, { to: 2, from: placeOf(from, 'T'), temp: TEMP, fresh, renames: null }))
 }
 
 const found = (): FileFound[] => lookAtAll(from).filter(({ name }) => name !== 'missing')
