@@ -164,6 +164,17 @@ export function transactionOf(db: Connection): Transaction {
   }
 }
 
+const UNBUILT =
+  'its driver, better-sqlite3, is not built for this Node; install torrentino again, or run "npm rebuild better-sqlite3"'
+
+/** The native module was built for another Node, or not at all: npm may run no install scripts. */
+function isUnbuilt(error: Error): boolean {
+  return (
+    ('code' in error && error.code === 'ERR_DLOPEN_FAILED') ||
+    error.message.startsWith('Could not locate the bindings file')
+  )
+}
+
 /** SQLite's primary code: callers tell a full disk from a broken one, and no finer. */
 export function faultOf(error: unknown): { code: string; message: string } {
   if (error instanceof StoreFault) return { code: error.code, message: error.message }
@@ -172,6 +183,7 @@ export function faultOf(error: unknown): { code: string; message: string } {
     const code = /^SQLITE_[A-Z]+/.exec(error.code)?.[0] ?? error.code
     return { code, message: `${error.message} (${error.code})` }
   }
+  if (isUnbuilt(error)) return { code: 'DRIVER', message: UNBUILT }
   const system = 'code' in error && typeof error.code === 'string' && !error.code.startsWith('ERR_')
   const code = system ? String(error.code) : 'BUG'
   return { code, message: code === 'BUG' ? (error.stack ?? error.message) : error.message }
