@@ -120,6 +120,25 @@ describe('a finished file that somebody changes under a seed', () => {
 })
 
 describe('a disk that cannot read', () => {
+  it('what a sync did not bring there writes back what a check finds of it, and nothing else', async () => {
+    const world = await pair(makeSource({ files: 2_000_000 }))
+    const { swarm, leecher, seed } = world
+    swarm.network.limit(seed.init.host, 200_000, swarm.clock)
+    leecher.meet(seed)
+    await swarm.until(() => leecher.torrent.view().doneBytes > 0)
+    leecher.disk.fail({ operation: 'sync', code: 'EIO', times: 1 })
+    await swarm.until(() => state(leecher) === 'blocked')
+    const bits = (await leecher.store.have(leecher.torrent.id)).bits ?? new Uint8Array()
+    const isRecorded = (piece: number): boolean => ((bits[piece >> 3] ?? 0) & (0x80 >> (piece & 7))) !== 0
+    expect(world.source.meta.pieceCount).toBeGreaterThan(1)
+    expect(isRecorded(0) || bits.some((byte) => byte !== 0)).toBe(true)
+    leecher.torrent.verify()
+    await arrives(world)
+    const doubted = leecher.disk.storages.flatMap((storage) => storage.doubted)
+    expect(doubted.length).toBeGreaterThan(0)
+    expect(doubted.filter(isRecorded)).toEqual([])
+  })
+
   it('one piece, costs that piece, which is fetched again; the tracker hears of no second completion', async () => {
     const all = await pair()
     const { swarm, seed, leecher, source } = all

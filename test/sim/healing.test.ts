@@ -81,6 +81,26 @@ function house(init: { readonly rally?: boolean } = {}) {
   return { clock, state, asked, torrent, heal, count }
 }
 
+describe('one of those whose question did not leave this machine', () => {
+  it('is asked again after a minute, then ever later, five minutes at last, and the next one each time', () => {
+    const clock = new FakeClock()
+    const rally = new Rally({ clock, random: new FakeRandom(1), back: () => undefined })
+    const asked: string[] = []
+    const retry = (name: string) => (delay: number, back: boolean) => {
+      asked.push(`${name} at ${String(clock.now() / MINUTE)} in ${String(delay)}${back ? ', back' : ''}`)
+    }
+    const a = retry('a')
+    rally.lost(a, true)
+    rally.lost(retry('b'), true)
+    rally.lost(retry('reached this far'), false)
+    clock.advance(13 * MINUTE)
+    expect(asked).toEqual(['a at 1 in 0', 'b at 3 in 0', 'a at 7 in 0', 'b at 12 in 0'])
+    rally.gone(a)
+    clock.advance(10 * MINUTE)
+    expect(asked.slice(4)).toEqual(['b at 17 in 0', 'b at 22 in 0'])
+  })
+})
+
 describe('a resolver that fails for hours and then answers', () => {
   it.each([1, 40, 1000])('%i torrents are heard again within minutes', (many) => {
     const { clock, state, asked, torrent, heal } = house()

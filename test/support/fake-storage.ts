@@ -39,6 +39,8 @@ export class FakeStorage implements Storage {
   private readonly known = new Map<FileIndex, string>()
   /** Rounds of sync asked, for tests that count them. */
   syncs = 0
+  /** Pieces that `verify` was to write back, in order. */
+  readonly doubted: PieceIndex[] = []
   /** Pieces hashed by `verify`, and pieces looked at by `sniff`. */
   verified = 0
   sniffed = 0
@@ -172,7 +174,9 @@ export class FakeStorage implements Storage {
     pieces: readonly PieceIndex[],
     onPiece: (piece: PieceIndex, good: boolean) => void,
     done: (fault: DiskFault | null) => void,
+    doubtful: (piece: PieceIndex) => boolean = () => false,
   ): VerifyJob {
+    this.doubted.push(...pieces.filter(doubtful))
     let cancelled = false
     const step = (at: number): void => {
       this.disk.later('read', () => {

@@ -1,13 +1,26 @@
-import { linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, symlinkSync } from 'node:fs'
+import {
+  closeSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadParts } from '../../daemon/disk/content.js'
+import { refuse } from '../../daemon/disk/fault.js'
 import { Descriptors, Files } from '../../daemon/disk/files.js'
 import type { Made } from '../../daemon/disk/jobs.js'
 import { MadeFiles } from '../../daemon/disk/made.js'
 import { partSuffix } from '../../daemon/disk/names.js'
-import { removeFiles, syncFiles } from '../../daemon/disk/settle.js'
+import { finishFiles, removeFiles, surveyFiles, syncFiles } from '../../daemon/disk/settle.js'
 import { Dirty } from '../../daemon/disk/sync.js'
 import { KitTorrent } from '../support/storage-kit.js'
 
@@ -102,6 +115,38 @@ describe('on real files', () => {
     expect(() => files.checkFolders(1)).toThrow('ELOOP')
     expect(() => files.inOneJob(() => files.ensureFolder(join(dir, 'f')))).toThrow('ELOOP')
     expect(files.look(1).name).toBe('missing')
+    rmSync(dir, { recursive: true })
+  })
+
+  it('another volume under the path of the folder is refused: nothing is made there, and nothing is found', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'torrentino-other-'))
+    const torrent = new KitTorrent({ dir, files: [{ path: 'f/a', length: 9 }], pieceLength: 16_384 })
+    const files = new Files({ key: 1, ...torrent.spec }, new Descriptors())
+    mkdirSync(join(dir, 'f'))
+    writeFileSync(join(dir, 'f/a'), torrent.bytes)
+    files.bind(String(statSync(dir).dev))
+    expect(surveyFiles(files, false)).toMatchObject([{ name: 'final' }])
+    files.bind('1')
+    expect(surveyFiles(files, false)).toMatchObject([{ name: 'missing' }])
+    expect(finishFiles(files, [0]).fault).toMatchObject({ code: 'ENODEV' })
+    expect(removeFiles(files)).toMatchObject({ code: 'ENODEV' })
+    expect(readFileSync(join(dir, 'f/a')).equals(torrent.bytes)).toBe(true)
+    rmSync(dir, { recursive: true })
+  })
+
+  it('where no descriptor is left, all that a thread keeps are closed before it tries again', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'torrentino-full-'))
+    const descriptors = new Descriptors()
+    const open = (name: string): number => openSync(join(dir, name), 'w')
+    for (const file of [0, 1, 2]) descriptors.get(1, file, 'read', () => open(`f${String(file)}`))
+    const sizes: number[] = []
+    const opened = descriptors.opening(() => {
+      sizes.push(descriptors.size)
+      return descriptors.size > 0 ? refuse('EMFILE', 'open', 'x') : open('x')
+    })
+    closeSync(opened)
+    expect(sizes).toEqual([3, 0])
+    expect(() => descriptors.opening(() => refuse('EMFILE', 'open', 'x'))).toThrow('EMFILE')
     rmSync(dir, { recursive: true })
   })
 

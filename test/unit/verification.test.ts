@@ -37,6 +37,7 @@ class Bench {
     readonly disk: Buffer,
     workers = 1,
     pieces: readonly number[] = torrent.pieces,
+    doubtful: (piece: number) => boolean = () => false,
   ) {
     this.digesters = Array.from({ length: workers }, () => new Digester())
     this.crew = new CheckCrew(
@@ -53,7 +54,7 @@ class Bench {
         pieces,
         layout: torrent.layout,
         digests: torrent.spec.digests,
-        doubtful: () => false,
+        doubtful,
       },
       {
         crew: {
@@ -143,6 +144,28 @@ async function begun(...args: ConstructorParameters<typeof Bench>): Promise<Benc
   await Promise.resolve()
   return bench
 }
+
+describe('doubtful pieces', () => {
+  it('are asked to be written back, and are never read together with one that nobody doubts', async () => {
+    const torrent = torrentOf(8 * 4096, 4096)
+    const doubtful = (piece: number): boolean => piece >= 2 && piece < 5
+    const bench = await begun(torrent, torrent.bytes, 1, torrent.pieces, doubtful)
+    const asked: { readonly pieces: number[]; readonly rewrite: boolean }[] = []
+    const lane = bench.lane.bind(bench)
+    bench.lane = () => {
+      const { parts, rewrite } = bench.loads[0]?.ask ?? { parts: [], rewrite: false }
+      asked.push({ pieces: parts.map(({ piece }) => piece), rewrite })
+      lane()
+    }
+    bench.run()
+    expect(bench.ends).toEqual([null])
+    expect(asked).toEqual([
+      { pieces: [0, 1], rewrite: false },
+      { pieces: [2, 3, 4], rewrite: true },
+      { pieces: [5, 6, 7], rewrite: false },
+    ])
+  })
+})
 
 describe('a check', () => {
   it('finds exactly the pieces that are right, whatever is changed or missing, in any order of answers', async () => {
