@@ -108,6 +108,7 @@ export class TorrentData implements HolderPorts {
 
   /** What somebody had loaded to look at it is void, and nothing of it is recorded. */
   drop(then: () => void): void {
+    this.#ports.loader.forget()
     if (this.empty) return then()
     this.#holder.use((live) => {
       live?.recorder.abandon()

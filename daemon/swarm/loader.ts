@@ -32,6 +32,11 @@ export class Loader {
     this.#fresh = meta
   }
 
+  /** Its files may be called otherwise since: the next load reads the store. */
+  forget(): void {
+    this.#fresh = null
+  }
+
   /** Rejects where the store cannot be read, or what it has contradicts itself. */
   load(): Promise<Live> {
     const { known, means } = this.#ports

@@ -4,7 +4,7 @@
  */
 import type { FileIndex } from '../units.js'
 import { type Metainfo, type MetainfoFile, parseMetainfo } from './metainfo.js'
-import { MAX_PATH_DEPTH, PathError, safeComponent, uniquePaths } from './paths.js'
+import { foldPath, MAX_PATH_DEPTH, PathError, safeComponent, uniquePaths } from './paths.js'
 
 export interface GivenPath {
   readonly file: FileIndex
@@ -23,6 +23,9 @@ export const NO_NAMES: GivenNames = { root: null, paths: [] }
 
 /** What is to have another name: the torrent with its file or folder, or one of several files. */
 export type Renaming = { readonly root: string } | GivenPath
+
+/** What our own files and folders begin with. */
+const OURS = '.torrentino'
 
 /** A name cannot be given; the message is a sentence for the user. */
 export class NameError extends Error {
@@ -78,6 +81,9 @@ function withPath(meta: Metainfo, names: GivenNames, { file, path }: GivenPath):
 
 /** Throws NameError, with a name that would do where there is one. */
 function goodName(name: string): string {
+  if (foldPath(name).startsWith(OURS))
+    throw new NameError(`What begins with ${OURS} is Torrentino's own; choose another name.`)
+  if (name.trim() === '') throw new NameError(`${JSON.stringify(name)} cannot be the name of a file.`)
   const safe = safeName(name)
   if (safe === name) return name
   const instead = safe === null ? '' : `; ${JSON.stringify(safe)} can`

@@ -132,6 +132,22 @@ describe.concurrent('a torrent and a file of it', () => {
     expect(filesIn(to)).toEqual([])
   })
 
+  it('are called otherwise before anything came, and what comes or lies there is looked for under their names', async (context) => {
+    const stage = stageFor(context)
+    const daemon = await stage.daemon('home')
+    const made = makeTorrent(stage.folder('made'), { name: 'came.bin', content: 70_000 })
+    const dir = stage.folder('data')
+    const magnet = `magnet:?xt=urn:btih:${made.infoHash}`
+    const { id } = await daemon.call('torrent.add', { magnet, dir, paused: true })
+    await daemon.call('torrent.add', { metainfo: metainfoOf(made) })
+    expect(await rename(daemon, id, 'called.bin')).toBe('done')
+    cpSync(join(made.dir, 'came.bin'), join(dir, 'called.bin'))
+    expect((await daemon.call('torrent.files', { id })).files).toMatchObject([{ path: 'called.bin' }])
+    await daemon.call('torrent.resume', { ids: [id] })
+    expect(await daemon.seeds(id)).toMatchObject({ name: 'called.bin', downloaded: 0 })
+    expect(filesIn(dir)).toEqual(['called.bin'])
+  })
+
   it('are called otherwise while they come, and are complete under their names', async (context) => {
     const stage = stageFor(context)
     const seed = await stage.daemon('seed')
