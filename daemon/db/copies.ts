@@ -10,9 +10,10 @@ import type { GivenNames } from '../../shared/torrent/names.js'
 import type { Desired } from '../../shared/views.js'
 import type { FileWishRow, TrackerRow, TrashRow } from '../ports/store.js'
 import { makePrivateFolder, namesIn, readIfThere, syncFolder, writeWhole } from './files.js'
+import type { Noted } from './noted.js'
 
 /** What cannot be read from the .torrent. */
-export interface CopyNote {
+export interface CopyNote extends Noted {
   readonly id: TorrentId
   readonly dir: string
   readonly volume: string

@@ -91,9 +91,6 @@ const READS: ReadonlySet<Method> = new Set<Method>([
 
 /** Writes that leave as it was what the copy of a torrent says. */
 const QUIET: ReadonlySet<Method> = new Set<Method>([
-  'setRanks',
-  'setGoals',
-  'setLimits',
   'setFault',
   'markWriting',
   'recordRound',
@@ -107,13 +104,16 @@ const QUIET: ReadonlySet<Method> = new Set<Method>([
   'endJob',
 ])
 
+/** Calls with a row for each torrent. */
+const PER_TORRENT: ReadonlySet<Method> = new Set<Method>(['setLabels', 'setRanks', 'setLimits'])
+
 /** Torrents whose copy is to be written anew after a call with this answer. */
 export function torrentsTouched(request: Request, answer: unknown): TorrentId[] {
   if (!isWrite(request.method) || QUIET.has(request.method)) return []
   if (request.method === 'add') return [answer as TorrentId]
   const first: unknown = request.args[0]
   if (request.method === 'relocate') return [(first as Relocation).torrent]
-  if (request.method === 'setLabels') return (first as LabelsRow[]).map(({ torrent }) => torrent)
+  if (PER_TORRENT.has(request.method)) return (first as LabelsRow[]).map(({ torrent }) => torrent)
   if (request.method === 'setTrash') return [(first as TrashRow).torrent]
   if (Array.isArray(first)) return first as TorrentId[]
   return typeof first === 'number' ? [first as TorrentId] : []

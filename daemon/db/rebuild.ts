@@ -9,6 +9,7 @@ import type { NewTorrent, TrackerRow, TrashRow } from '../ports/store.js'
 import type { Copies, CopyNote } from './copies.js'
 import { goodLabels, setLabels } from './labels.js'
 import { readNames, setNames } from './names.js'
+import { applyNoted, notedOf } from './noted.js'
 import type { Sql } from './sql.js'
 import { addTorrent, listTorrents, readMetainfo } from './torrents.js'
 import { endTrash, setTrash, trashOf } from './trash.js'
@@ -62,6 +63,7 @@ function addFromCopy(sql: Sql, copies: Copies, hash: string, downloadDir: string
   // Under the number that people know it by.
   const id = addTorrent(sql, rowOf(bytes, meta, note, downloadDir), note?.id ?? null)
   setLabels(sql, [{ torrent: id, labels: goodLabels(note?.labels) }])
+  applyNoted(sql, id, note ?? {})
   fitNames(sql, id, note)
   fitTrash(sql, id, note)
   return true
@@ -88,6 +90,7 @@ function addLink(sql: Sql, copies: Copies, hash: string, bytes: Buffer, download
   }
   const id = addTorrent(sql, row, note?.id ?? null)
   setLabels(sql, [{ torrent: id, labels: goodLabels(note?.labels) }])
+  applyNoted(sql, id, note ?? {})
   fitTrash(sql, id, note)
   return true
 }
@@ -256,6 +259,7 @@ export function saveCopy(sql: Sql, copies: Copies, id: TorrentId): void {
   const isRenamed = names.root !== null || names.paths.length > 0
   const note: CopyNote = {
     ...{ id, dir, volume, desired, addedAt, trackers, wishes },
+    ...notedOf(row),
     ...(row.labels.length === 0 ? {} : { labels: row.labels }),
     ...(isRenamed ? { names: { name: row.name, ...names } } : {}),
     ...(trash === null ? {} : { trash }),

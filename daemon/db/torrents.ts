@@ -264,17 +264,20 @@ export function setWishes(
   order?: PieceOrder,
 ): void {
   pieceCount(sql, id)
-  if (order !== undefined)
-    sql.run(
-      'UPDATE torrent SET sequential = ?, first_last = ? WHERE id = ?',
-      order.sequential ? 1 : 0,
-      order.firstLast ? 1 : 0,
-      id,
-    )
+  if (order !== undefined) setOrder(sql, id, order)
   sql.run('UPDATE torrent SET wanted = ?, done = ? WHERE id = ?', wanted, done, id)
   sql.run('DELETE FROM file_wish WHERE torrent_id = ? AND path IS NULL', id)
   sql.run('UPDATE file_wish SET priority = 1 WHERE torrent_id = ?', id)
   insertWishes(sql, id, wishes)
+}
+
+export function setOrder(sql: Sql, id: TorrentId, { sequential, firstLast }: PieceOrder): void {
+  sql.run(
+    'UPDATE torrent SET sequential = ?, first_last = ? WHERE id = ?',
+    sequential ? 1 : 0,
+    firstLast ? 1 : 0,
+    id,
+  )
 }
 
 function insertWishes(sql: Sql, id: TorrentId, wishes: readonly FileWishRow[]): void {

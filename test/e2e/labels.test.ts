@@ -1,4 +1,4 @@
-/** Labels outlive a kill, and a database that is made anew from the saved copies. */
+/** Labels outlive a kill; they and what else a person said of a torrent, a database made anew from the saved copies. */
 import { rmSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
@@ -21,10 +21,20 @@ it('a torrent is found by its label, after a kill and without a database', async
   expect((await again.torrent(id)).labels).toEqual(['a keeper', 'films'])
   // The saved copy follows the database, and a kill may come before it: an end in order does not.
   await again.call('torrent.label', { ids: [id], add: ['later'] })
+  await again.call('torrent.limit', { ids: [id], down: 1_000_000, up: null })
+  await again.call('torrent.seed', { ids: [id], ratio: 1.5, idle: 'none' })
+  await again.call('torrent.select', { id, sequential: true })
   await again.stop()
   const state = join(stage.dir, 'home')
   for (const name of readdirSync(state, { recursive: true }).map(String))
     if (/\.db(-wal|-shm)?$/.test(name)) rmSync(join(state, name), { force: true })
   const anew = await stage.daemon('home')
-  expect((await anew.torrent(id)).labels).toEqual(['a keeper', 'films', 'later'])
+  expect(await anew.torrent(id)).toMatchObject({
+    labels: ['a keeper', 'films', 'later'],
+    downLimit: 1_000_000,
+    upLimit: null,
+    seedGoals: { ratio: 1.5, time: 'default', idle: 'none' },
+    sequential: true,
+    firstLast: false,
+  })
 })

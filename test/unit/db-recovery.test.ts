@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { listTorrents, readMetainfo, setDesired, setMetainfo } from '../../daemon/db/torrents.js'
+import { listTorrents, readMetainfo, setDesired, setMetainfo, setOrder } from '../../daemon/db/torrents.js'
 import type { NewTorrent } from '../../daemon/ports/store.js'
 import type { Args, FromThread, Method, ToThread } from '../../daemon/db/protocol.js'
 import { damageOf } from '../../daemon/db/examine.js'
@@ -23,6 +23,8 @@ import { Server, type ThreadPort } from '../../daemon/db/serve.js'
 import { hashOf, saveCopy } from '../../daemon/db/rebuild.js'
 import { stageRestore } from '../../daemon/db/recovery.js'
 import type { FileIndex, InfoHashV1, TorrentId } from '../../shared/units.js'
+import { setGoals, setRanks } from '../../daemon/db/goals.js'
+import { setLimits } from '../../daemon/db/limits.js'
 import { markWriting, recordRound } from '../../daemon/db/records.js'
 import {
   add,
@@ -437,6 +439,41 @@ describe('a torrent that comes back', () => {
     kit.with(home, ({ sql }) => {
       expect(sql.all('SELECT writing FROM file_stat')).toEqual([{ writing: 0 }])
     })
+  })
+
+  it('from a copy has its rank, goals, order and limits, and nothing of them that cannot be', () => {
+    const said = (change: object): unknown => {
+      home = kit.folder()
+      damageAfter((opened) => {
+        add(opened, realTorrent('one'))
+        setRanks(opened.sql, [{ torrent: one, rank: -512 }])
+        setGoals(opened.sql, one, { ratio: 2.5, time: 'none', idle: 3600 })
+        setOrder(opened.sql, one, { sequential: false, firstLast: true })
+        setLimits(opened.sql, [{ torrent: one, down: null, up: 4096 }])
+        saveCopies(opened)
+      })
+      for (const file of readdirSync(join(home, 'torrents')).filter((name) => name.endsWith('.json'))) {
+        const path = join(home, 'torrents', file)
+        const note = JSON.parse(readFileSync(path, 'utf8')) as object
+        writeFileSync(path, JSON.stringify({ ...note, ...change }))
+      }
+      return kit.with(home, ({ sql }) => {
+        const { rank, goals, order, limits } = listTorrents(sql, one)[0] ?? {}
+        return { rank, goals, order, limits }
+      })
+    }
+    expect(said({})).toEqual({
+      rank: -512,
+      goals: { ratio: 2.5, time: 'none', idle: 3600 },
+      order: { sequential: false, firstLast: true },
+      limits: { down: null, up: 4096 },
+    })
+    const usual = { rank: null, goals: null, order: { sequential: false, firstLast: false }, limits: null }
+    expect(said({ rank: 'first', goals: [1], order: 'none', limits: 7 })).toEqual(usual)
+    const goals = { ratio: -1, time: 1.5, idle: {} }
+    expect(said({ rank: 1.5, goals, order: { sequential: 'yes' }, limits: { down: -1, up: '2' } })).toEqual(
+      usual,
+    )
   })
 
   it('from an older backup has the folder and the wish of today', () => {
