@@ -227,8 +227,8 @@ export const GROUPS: readonly Group[] = [
       verb(
         (cli) => cli.command(serviceCommand),
         ['service install', 'run torrentinod at every login'],
-        ['service install --linger', 'on Linux: from boot on'],
-        ['service status', 'is it installed, does it run'],
+        ['service status', 'is it installed, does it run, why did it end'],
+        ['service restart', 'after an upgrade'],
       ),
     ],
   },

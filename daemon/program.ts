@@ -21,6 +21,17 @@ const USAGE = `torrentinod ${VERSION}: the BitTorrent daemon. It is driven by to
 State, socket, config and logs lie in --home or TORRENTINO_HOME, or in the platform's usual folders.
 `
 
+/** What a home that cannot be used is refused with, by the code of the system or of SQLite. */
+const WORDS: readonly (readonly [RegExp, string])[] = [
+  [/^(SQLITE_FULL|ENOSPC|EDQUOT)$/, 'its volume is full; make room and start torrentinod again'],
+  [/^(EROFS|SQLITE_READONLY)$/, 'its volume is read-only; make it writable, or name another home'],
+  [/^(EACCES|EPERM)$/, 'there is no permission to write there; give it, or name another home'],
+  [
+    /^(ENOENT|ENOTDIR|ENODEV|ENXIO)$/,
+    'its folder is not there and cannot be made; bring its volume back, or name another home',
+  ],
+]
+
 const owner = process.env['TORRENTINO_OWNER'] === 'service' ? 'service' : 'person'
 let daemon: Daemon | null = null
 /** The start under way: what it has opened is known when it is over. */
@@ -92,8 +103,7 @@ function refuse(error: unknown, home: Home): void {
 }
 
 function storeSentence({ code, message }: StoreFault): string {
-  const full = /^(SQLITE_FULL|ENOSPC|EDQUOT)$/.test(code)
-  return full ? 'its volume is full; make room and start torrentinod again' : message
+  return WORDS.find(([codes]) => codes.test(code))?.[1] ?? message
 }
 
 async function stop(status = EXIT.ok): Promise<void> {

@@ -1,7 +1,7 @@
 /** The machine this runs on, as `Host`. */
 import { spawn } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
-import { mkdir, open, rename, rm, unlink } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, unlink } from 'node:fs/promises'
 import { homedir, userInfo } from 'node:os'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -17,6 +17,7 @@ export function systemHost(env: NodeJS.ProcessEnv = process.env): Host {
     env,
     monotonic: () => Number(process.hrtime.bigint() / 1000n),
     run: (command, args, more) => run(command, args, { ...env, ...more }),
+    readFile: (path) => readFile(path, 'utf8').catch(() => null),
     replaceFile,
     removeFile: async (path) => (await orNull(unlink(path).then(() => true))) ?? false,
     makeFolder: async (path, mode) => {

@@ -24,6 +24,8 @@ export interface Host extends PathFacts {
     args: readonly string[],
     more?: Readonly<Record<string, string>>,
   ) => Promise<Ran>
+  /** Null where it cannot be read. */
+  readonly readFile: (path: string) => Promise<string | null>
   /** Writes beside the path and renames: the path holds the old text or the new one, never a part. */
   readonly replaceFile: (path: string, text: string, mode: number) => Promise<void>
   /** False where there was none. */
@@ -47,6 +49,11 @@ export interface ServiceInit {
 /** The person's fault or the machine's: one sentence that says what to do. */
 export class ServiceError extends Error {
   override readonly name = 'ServiceError'
+}
+
+/** The last line of what a daemon printed, or null: why it ended, where it ended badly. */
+export function lastLine(text: string | null): string | null {
+  return text?.trimEnd().split('\n').at(-1)?.trim() || null
 }
 
 /** What a program said when it failed: the first line, without its full stop. */

@@ -42,6 +42,16 @@ export function agentLabel(home: string | null): string {
   return `${LABEL}.${createHash('sha256').update(home).digest('hex').slice(0, 8)}`
 }
 
+/** Where launchd puts what the daemon says when it dies. */
+export function errorLog(logDir: string): string {
+  return `${logDir}/torrentinod.err.log`
+}
+
+/** Nobody stopped in the middle of writing it. */
+export function isWhole(text: string): boolean {
+  return text.startsWith('<?xml') && text.trimEnd().endsWith('</plist>')
+}
+
 /** The property list. RangeError where a path holds a character that XML cannot carry. */
 export function agentPlist(options: AgentOptions): string {
   return document(agent(options))
@@ -69,7 +79,7 @@ function agent({ label, node, entry, home, logDir }: AgentOptions): Value {
     SoftResourceLimits: { NumberOfFiles: OPEN_FILES },
     HardResourceLimits: { NumberOfFiles: OPEN_FILES },
     StandardOutPath: `${logDir}/torrentinod.out.log`,
-    StandardErrorPath: `${logDir}/torrentinod.err.log`,
+    StandardErrorPath: errorLog(logDir),
   }
 }
 

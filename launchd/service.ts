@@ -3,10 +3,11 @@
  * The rule the agent relies on: a clean stop exits with 0 and stays down, a second daemon under a manager exits
  * with 0, a bug exits with anything else and is restarted.
  */
-import { agentLabel, agentPlist, EXIT_SECONDS } from './plist.js'
+import { homebrewSentence, homebrewService } from './homebrew.js'
+import { agentLabel, agentPlist, errorLog, EXIT_SECONDS, isWhole } from './plist.js'
 import { readPrint } from './launchctl.js'
 import type { PrintedService } from './launchctl.js'
-import { type Host, type Ran, reason, ServiceError, type ServiceInit } from './manager.js'
+import { type Host, lastLine, type Ran, reason, ServiceError, type ServiceInit } from './manager.js'
 import { stableNode, stablePath } from './stable.js'
 
 export interface Installed {
@@ -40,6 +41,12 @@ export interface ServiceStatus {
   readonly pid: number | null
   readonly lastExit: number | null
   readonly lastSignal: string | null
+  /** What the last run printed before it ended badly, or null. */
+  readonly lastWords: string | null
+  /** The file of the agent is not whole. */
+  readonly damaged: boolean
+  /** Where Homebrew's own service for this home lies, or null. */
+  readonly homebrew: string | null
 }
 
 /** Waiting for the old agent to go, a little longer than launchd gives it. */
@@ -59,6 +66,8 @@ export function plistPath(init: ServiceInit, host: Host): string {
 /** Writes the agent and loads it; an agent that is there is stopped, rewritten and loaded again. */
 export async function install(init: ServiceInit, host: Host): Promise<Installed> {
   needLaunchd(host)
+  const instead = homebrewSentence(init, host)
+  if (instead !== null) throw new ServiceError(instead)
   const label = agentLabel(init.home)
   const plist = plistPath(init, host)
   const node = stableNode(init.execPath, host)
@@ -87,10 +96,26 @@ export async function status(init: ServiceInit, host: Host): Promise<ServiceStat
     return { supported: false, label, plist: null, ...nothing, installed: false }
   const plist = plistPath(init, host)
   const installed = host.exists(plist)
+  const text = installed ? await host.readFile(plist) : null
+  const damaged = text !== null && !isWhole(text)
+  const homebrew = init.home === null ? homebrewService(host) : null
+  const about = { supported: true, label, plist, ...nothing, installed, damaged, homebrew }
   const found = await findLoaded(label, host)
-  if (found === null) return { supported: true, label, plist, ...nothing, installed }
+  if (found === null) return about
   const { domain, printed } = found
-  return { supported: true, label, plist, installed, loaded: true, domain, ...printed }
+  const endedBadly = printed.pid === null && printed.lastExit !== 0
+  const lastWords = endedBadly ? lastLine(await host.readFile(errorLog(init.logDir))) : null
+  return { ...about, loaded: true, domain, ...printed, lastWords }
+}
+
+/** Stops the daemon of the installed agent and starts it again, as after an upgrade. */
+export async function restart(init: ServiceInit, host: Host): Promise<void> {
+  needLaunchd(host)
+  const found = await findLoaded(agentLabel(init.home), host)
+  if (found === null) return start(init, host)
+  const kicked = await host.run('launchctl', ['kickstart', '-k', `${found.domain}/${agentLabel(init.home)}`])
+  if (kicked.status !== 0)
+    throw new ServiceError(`launchctl could not start the service again: ${reason(kicked)}.`)
 }
 
 /** The agent of this home, or null where none is installed. Asks the disk only, never launchctl. */
@@ -124,6 +149,9 @@ const nothing = {
   pid: null,
   lastExit: null,
   lastSignal: null,
+  lastWords: null,
+  damaged: false,
+  homebrew: null,
 } as const
 
 function needLaunchd(host: Host): void {

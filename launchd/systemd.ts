@@ -2,7 +2,7 @@
  * The daemon as a systemd user unit: install, uninstall, status, start. Every step can be repeated. The rule of
  * exits is the one of service.ts: 0 stays down, anything else is started again.
  */
-import { type Host, reason, ServiceError, type ServiceInit } from './manager.js'
+import { type Host, lastLine, reason, ServiceError, type ServiceInit } from './manager.js'
 import { stableNode, stablePath } from './stable.js'
 import { showUnit, systemctl } from './systemctl.js'
 import { unitName, unitText } from './unit.js'
@@ -44,6 +44,10 @@ export interface UnitStatus {
   readonly lastExit: number | null
   readonly lastSignal: string | null
   readonly restarts: number
+  /** What the last run printed before it ended badly, or null. */
+  readonly lastWords: string | null
+  /** The unit's file is not whole. */
+  readonly damaged: boolean
 }
 
 /** Where systemd says that it runs the machine: sd_booted(3). */
@@ -90,6 +94,9 @@ export async function installUnit(
 ): Promise<InstalledUnit> {
   needSystemd(host)
   const { unit, file, folder } = placeOf(init, host)
+  const homebrew = `${folder}/homebrew.torrentino.service`
+  if (init.home === null && host.exists(homebrew))
+    throw new ServiceError(`Homebrew has a service for this home (${homebrew}); ${BREW}.`)
   const node = stableNode(init.execPath, host)
   const text = textOf(init, host, node, await canNotify(host))
   if (linger) await enableLinger(host)
@@ -125,7 +132,9 @@ export async function uninstallUnit(init: ServiceInit, host: Host): Promise<Unin
 export async function unitStatus(init: ServiceInit, host: Host): Promise<UnitStatus> {
   const { unit, file } = placeOf(init, host)
   const installed = host.exists(file)
-  const about = { unit, file, installed, lingers: lingers(host) }
+  const text = installed ? await host.readFile(file) : null
+  const damaged = text !== null && !text.includes('[Install]')
+  const about = { unit, file, installed, damaged, lingers: lingers(host) }
   if (!host.exists(BOOTED)) return { ...about, ...NOTHING, problem: NO_SYSTEMD }
   if (!installed) return { ...about, ...NOTHING, problem: null }
   const shown = await showUnit(host, unit)
@@ -135,19 +144,48 @@ export async function unitStatus(init: ServiceInit, host: Host): Promise<UnitSta
   const { startedAt, ...rest } = shown
   const running = rest.pid !== null && startedAt !== null
   const uptime = running ? Math.max(0, Math.floor((host.monotonic() - startedAt) / 1e6)) : null
-  return { ...about, ...rest, uptime, problem: null }
+  const endedBadly = rest.pid === null && (rest.lastSignal !== null || (rest.lastExit ?? 0) !== 0)
+  const lastWords = endedBadly ? await journalEnd(unit, host) : null
+  return { ...about, ...rest, uptime, lastWords, problem: null }
+}
+
+/** The last line that the daemon printed, without what systemd says of it. */
+async function journalEnd(unit: string, host: Host): Promise<string | null> {
+  const query = [
+    '--user',
+    '--unit',
+    unit,
+    '--lines',
+    '1',
+    '--output',
+    'cat',
+    '--no-pager',
+    '_TRANSPORT=stdout',
+  ]
+  const ran = await host.run('journalctl', query)
+  return ran.status === 0 ? lastLine(ran.stdout) : null
+}
+
+/** Stops the daemon of the installed unit and starts it again, as after an upgrade. */
+export async function restartUnit(init: ServiceInit, host: Host): Promise<void> {
+  needSystemd(host)
+  const { unit, file } = placeOf(init, host)
+  if (!host.exists(file)) throw new ServiceError(NOT_THERE)
+  await needManager(host, false)
+  await act(host, `could not start ${unit} again`, 'restart', unit)
 }
 
 /** Starts the installed unit. One that runs is left alone. */
 export async function startUnit(init: ServiceInit, host: Host): Promise<void> {
   needSystemd(host)
   const { unit, file } = placeOf(init, host)
-  if (!host.exists(file))
-    throw new ServiceError('No service is installed for this home; run "torrentinoctl service install".')
+  if (!host.exists(file)) throw new ServiceError(NOT_THERE)
   await needManager(host, false)
   await begin(unit, init, host)
 }
 
+const BREW = 'run "brew services start torrentino" instead'
+const NOT_THERE = 'No service is installed for this home; run "torrentinoctl service install".'
 const NOT_ROOT = 'The service belongs to a person, not to root; run this again without sudo.'
 
 const NOTHING = {
@@ -159,6 +197,7 @@ const NOTHING = {
   lastExit: null,
   lastSignal: null,
   restarts: 0,
+  lastWords: null,
 } as const
 
 function placeOf(init: ServiceInit, host: Host): { unit: string; folder: string; file: string } {

@@ -1,10 +1,10 @@
-/** `torrentinoctl service install|uninstall|status|start`: the daemon at every login. */
+/** `torrentinoctl service install|uninstall|status|start|restart`: the daemon at every login. */
 import { systemHost } from '../../launchd/host.js'
 import type { Host, ServiceInit } from '../../launchd/manager.js'
-import { install, start, status, uninstall } from '../../launchd/service.js'
+import { install, restart, start, status, uninstall } from '../../launchd/service.js'
 import type { Installed, ServiceStatus, Uninstalled } from '../../launchd/service.js'
 import { canInstallUnit, installUnit, lingers, lingerSentence } from '../../launchd/systemd.js'
-import { startUnit, uninstallUnit, unitStatus } from '../../launchd/systemd.js'
+import { restartUnit, startUnit, uninstallUnit, unitStatus } from '../../launchd/systemd.js'
 import type { InstalledUnit, UninstalledUnit, UnitStatus } from '../../launchd/systemd.js'
 import type { CommandModule } from 'yargs'
 import { Client } from '../client.js'
@@ -15,7 +15,7 @@ import * as agent from '../render/service-agent.js'
 import { type RunningDaemon, uninstalledLines } from '../render/service-row.js'
 import * as unit from '../render/service-unit.js'
 
-const ACTIONS = ['install', 'uninstall', 'status', 'start'] as const
+const ACTIONS = ['install', 'uninstall', 'status', 'start', 'restart'] as const
 
 export type ServiceAction = (typeof ACTIONS)[number]
 
@@ -58,15 +58,21 @@ export interface ServiceOptions {
   readonly daemon?: () => Promise<RunningDaemon | null>
 }
 
+/** Who answers on the socket of this home; null: nobody. */
+interface Owned {
+  readonly owner: RunningDaemon['owner'] | null
+  readonly version: string | null
+}
+
 /** What to print: one value for programs, the lines for people. ServiceError where it cannot be done. */
 export interface ServiceAnswer {
   readonly json:
     | Installed
     | Uninstalled
-    | ServiceStatus
+    | (ServiceStatus & Owned)
     | InstalledUnit
     | UninstalledUnit
-    | (UnitStatus & { readonly owner: RunningDaemon['owner'] | null })
+    | (UnitStatus & Owned)
     | { readonly started: true }
   readonly lines: readonly string[]
 }
@@ -77,12 +83,23 @@ export function runService(
   host: Host,
   options: ServiceOptions = {},
 ): Promise<ServiceAnswer> {
-  return host.platform === 'linux' ? runUnit(action, init, host, options) : runAgent(action, init, host)
+  return host.platform === 'linux'
+    ? runUnit(action, init, host, options)
+    : runAgent(action, init, host, options)
 }
 
 const STARTED = { json: { started: true }, lines: ['The service runs.'] } as const
 
-async function runAgent(action: ServiceAction, init: ServiceInit, host: Host): Promise<ServiceAnswer> {
+function owned(pid: number | null, running: RunningDaemon | null): Owned {
+  return { owner: pid === null ? (running?.owner ?? null) : 'service', version: running?.version ?? null }
+}
+
+async function runAgent(
+  action: ServiceAction,
+  init: ServiceInit,
+  host: Host,
+  { daemon }: ServiceOptions,
+): Promise<ServiceAnswer> {
   switch (action) {
     case 'install': {
       const done = await install(init, host)
@@ -94,8 +111,12 @@ async function runAgent(action: ServiceAction, init: ServiceInit, host: Host): P
     }
     case 'status': {
       const found = await status(init, host)
-      return { json: found, lines: agent.statusLines(found) }
+      const running = (await daemon?.()) ?? null
+      return { json: { ...found, ...owned(found.pid, running) }, lines: agent.statusLines(found, running) }
     }
+    case 'restart':
+      await restart(init, host)
+      return STARTED
     case 'start':
       await start(init, host)
       return STARTED
@@ -120,9 +141,11 @@ async function runUnit(
     case 'status': {
       const found = await unitStatus(init, host)
       const running = (await daemon?.()) ?? null
-      const owner = found.pid === null ? (running?.owner ?? null) : 'service'
-      return { json: { ...found, owner }, lines: unit.statusLines(found, running) }
+      return { json: { ...found, ...owned(found.pid, running) }, lines: unit.statusLines(found, running) }
     }
+    case 'restart':
+      await restartUnit(init, host)
+      return STARTED
     case 'start':
       await startUnit(init, host)
       return STARTED
@@ -141,8 +164,8 @@ async function runningDaemon(context: Context): Promise<RunningDaemon | null> {
   const client = await Client.connect(context.home.socket)
   if (client === null) return null
   try {
-    const { pid, owner } = await client.call('session.status', {})
-    return { pid, owner }
+    const { pid, owner, version, uptime } = await client.call('session.status', {})
+    return { pid, owner, version, uptime }
   } finally {
     client.close()
   }

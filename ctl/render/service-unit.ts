@@ -1,7 +1,13 @@
 /** What `service` says on Linux. */
 import type { InstalledUnit, UnitStatus } from '../../launchd/systemd.js'
 import { formatDuration } from '../../shared/text.js'
-import { type RunningDaemon, serviceRow as row } from './service-row.js'
+import {
+  lastWordsLines,
+  otherDaemon,
+  type RunningDaemon,
+  serviceRow as row,
+  upgradeLines,
+} from './service-row.js'
 
 /** `lingerSentence` is said where it would end at logout. */
 export function installedLines(done: InstalledUnit, lingerSentence: string): string[] {
@@ -17,17 +23,25 @@ export function installedLines(done: InstalledUnit, lingerSentence: string): str
 
 /** `daemon` is who answers on the socket of this home. */
 export function statusLines(found: UnitStatus, daemon: RunningDaemon | null): string[] {
-  if (!found.installed) return [found.problem ?? NOT_INSTALLED, ...byHand(found, daemon)]
-  if (found.problem !== null) return [row('Installed', 'yes'), found.problem, ...byHand(found, daemon)]
+  if (!found.installed) return [found.problem ?? NOT_INSTALLED, ...otherDaemon(found.pid, daemon)]
+  if (found.problem !== null)
+    return [row('Installed', 'yes'), found.problem, ...otherDaemon(found.pid, daemon)]
   return [
-    row('Installed', found.enabled ? 'yes' : 'yes, but not started at login'),
+    row('Installed', installed(found)),
     ...facts(found),
-    ...byHand(found, daemon),
+    ...lastWordsLines(found),
+    ...upgradeLines(daemon),
+    ...otherDaemon(found.pid, daemon),
     row('Unit', found.file),
   ]
 }
 
 const NOT_INSTALLED = 'Not installed. To run at every login: torrentinoctl service install'
+
+function installed({ damaged, enabled }: UnitStatus): string {
+  if (damaged) return 'yes, but its file is not whole; torrentinoctl service install writes it anew'
+  return enabled ? 'yes' : 'yes, but not started at login'
+}
 
 function facts(found: UnitStatus): string[] {
   return [
@@ -47,11 +61,4 @@ function lastExit(found: UnitStatus): string {
   if (found.lastSignal !== null) return `by a signal: ${found.lastSignal}`
   if (found.lastExit !== null) return String(found.lastExit)
   return found.pid === null ? 'none' : 'not told while it runs'
-}
-
-/** A daemon that is not the one systemd tells of. */
-function byHand(found: UnitStatus, daemon: RunningDaemon | null): string[] {
-  if (daemon === null || daemon.pid === found.pid) return []
-  const by = daemon.owner === 'service' ? 'a service' : 'hand'
-  return [row('Daemon', `process ${daemon.pid} has this home, started by ${by}`)]
 }

@@ -19,14 +19,18 @@ export class ConfigFile {
 
   /**
    * The text, '' where there is no file. For the start of the program: it blocks. Throws ConfigError for what is no
-   * text, and the system's error for what cannot be read.
+   * text or cannot be read.
    */
   readSync(): string {
     try {
       return decode(readFileSync(this.path), this.path)
     } catch (error) {
       if (isMissing(error)) return ''
-      throw error
+      const code = error instanceof Error && 'code' in error ? String(error.code) : null
+      // Whoever looks for the home itself tells that it cannot be there.
+      if (code === 'ENOTDIR') return ''
+      if (code === null) throw error
+      throw new ConfigError(`it cannot be read (${code}); mend its permissions, or move it away.`)
     }
   }
 

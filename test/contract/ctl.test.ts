@@ -175,7 +175,7 @@ describe('--json of every verb is as the contract says', () => {
 
   it('is tried with every verb but those that have tests of their own', () => {
     const elsewhere = ['top', 'watch', 'log', 'events', 'wait', 'daemon stop', 'daemon run', 'restore']
-    const services = ['service install', 'service uninstall', 'service start']
+    const services = ['service install', 'service uninstall', 'service start', 'service restart']
     const tried = cases.map(([first = '', second = '']) =>
       `${first} ${second}` in VERB_JSON ? `${first} ${second}` : first,
     )

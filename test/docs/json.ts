@@ -141,6 +141,7 @@ export const VERB_JSON: Readonly<Record<string, VerbJson | null>> = {
     note: 'And what else the service manager tells.',
   },
   'service start': { schema: z.object({ started: z.literal(true) }) },
+  'service restart': { schema: z.object({ started: z.literal(true) }) },
 }
 
 /** What is known of a verb: one entry, or one for each first word. */

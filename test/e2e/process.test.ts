@@ -1,6 +1,6 @@
 /** The process: one of them a home, gone when it is told to, and soon. */
 import { execFile } from 'node:child_process'
-import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -14,7 +14,15 @@ import { metainfoOf, useStage } from '../support/stage.js'
 const stage = useStage()
 const run = promisify(execFile)
 const CTL = resolve(import.meta.dirname, '../../dist/ctl/torrentinoctl.js')
+const DAEMON = resolve(import.meta.dirname, '../../dist/daemon/bin.js')
 const MIB = 1024 * 1024
+
+function unreadable(): string {
+  const home = makeHome(join(stage.dir, 'odd'))
+  rmSync(join(home, 'config.toml'), { force: true })
+  mkdirSync(join(home, 'config.toml'))
+  return home
+}
 
 describe('one daemon a home', () => {
   it('turns a second one away: 6 by hand, 0 under a manager; the first goes on', async () => {
@@ -62,6 +70,46 @@ describe('one daemon a home', () => {
     expect(code).toBe(6)
     const alive = [other, one].filter(({ child }) => child.exitCode === null)
     expect(alive).toHaveLength(1)
+  })
+
+  it.each([
+    [
+      'below a folder that nobody can make',
+      () => '/proc/none',
+      1,
+      /its folder is not there and cannot be made; bring its volume/,
+    ],
+    ['below a file', () => join(CTL, 'home'), 1, /its folder is not there and cannot be made/],
+    [
+      'with settings that cannot be read',
+      unreadable,
+      2,
+      /config\.toml: it cannot be read \(EISDIR\); mend its perm/,
+    ],
+    [
+      'whose socket would have too long a path',
+      () => stage.folder('x'.repeat(110)),
+      2,
+      /bytes and the system takes 103/,
+    ],
+  ])('refuses a home %s in one sentence', async (_, home, code, sentence) => {
+    const daemon = spawnDaemon({ home: home() })
+    expect(await daemon.ended).toEqual({ code, signal: null })
+    expect(daemon.said()).toMatch(sentence)
+    expect(daemon.said().trimEnd()).not.toContain('\n')
+  })
+
+  it('refuses a home on a volume that is read-only, in one sentence', async () => {
+    const home = makeHome(join(stage.dir, 'home'))
+    const script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$1" "$2" --home "$0"'
+    const args = ['-m', 'sh', '-c', script, home, process.execPath, DAEMON]
+    const ended = await run('unshare', args).catch(
+      (error: unknown) => error as { code: number; stderr: string },
+    )
+    expect(ended).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/its volume is read-only; make it writable/) as string,
+    })
   })
 
   it('says where its settings are wrong, exit 2', async () => {

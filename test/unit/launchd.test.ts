@@ -296,6 +296,9 @@ describe('the service over a stand-in launchctl', () => {
       pid: 77,
       lastExit: null,
       lastSignal: null,
+      lastWords: null,
+      damaged: false,
+      homebrew: null,
     })
     rmSync(join(root, 'state/loaded'))
     expect(await status(init, host)).toMatchObject({ installed: true, loaded: false, state: null, pid: null })
