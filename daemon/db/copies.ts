@@ -79,7 +79,10 @@ export class Copies {
   /** The folder is not synced: see `sync`. */
   save(hash: string, note: CopyNote, torrent: Uint8Array | null): void {
     makePrivateFolder(this.#dir)
-    writeWhole(this.#path(hash, 'json'), Buffer.from(`${JSON.stringify(note)}\n`))
+    const text = Buffer.from(`${JSON.stringify(note)}\n`)
+    // One that is as it should be costs no sync.
+    if (readIfThere(this.#path(hash, 'json'))?.equals(text) !== true)
+      writeWhole(this.#path(hash, 'json'), text)
     if (torrent !== null) writeWhole(this.#path(hash, 'torrent'), torrent)
     this.forgetRemoval(hash)
   }

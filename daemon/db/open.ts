@@ -48,6 +48,8 @@ export interface OpenedDatabase {
   readonly tools: RecoveryTools
   /** What people should know of the last recovery or restore, however old; null: there was none. */
   readonly notice: Notice | null
+  /** The last run put its log away: what it wrote into copies it wrote to the end. */
+  readonly inOrder: boolean
 }
 
 export function toolsOf(init: OpenInit, ports: Omit<OpenPorts, 'reserve'>): RecoveryTools {
@@ -100,7 +102,7 @@ function openOnce(tools: RecoveryTools): OpenedDatabase {
       reconcile(sql, tools, inOrder)
     })()
     beImpatient(db)
-    return { db, sql, tools, notice: noticeOf(sql) }
+    return { db, sql, tools, notice: noticeOf(sql), inOrder }
   } catch (error) {
     db.close()
     throw error

@@ -13,7 +13,7 @@ import { identityOf } from './foreign.js'
 import { isWrite, perform, torrentsTouched } from './handlers.js'
 import type { OpenedDatabase } from './open.js'
 import type { FromThread, Request, StoreState, ToThread } from './protocol.js'
-import { hashOf, readGoodMetainfo, saveCopy, withoutCopy } from './rebuild.js'
+import { hashOf, knownHashes, readGoodMetainfo, saveCopy, withoutCopy } from './rebuild.js'
 import { stageCopy } from './recovery.js'
 import type { Reserve } from './reserve.js'
 import { type Connection, faultOf, isDamage, transactionOf } from './sqlite.js'
@@ -82,7 +82,9 @@ export class Server {
     this.#opened = opened
     this.#tools = tools
     this.#tx = transactionOf(opened.db)
-    this.#stale = new Set(withoutCopy(opened.sql, opened.tools.copies))
+    // After a kill any note may be older than its row.
+    const { sql, tools: files, inOrder } = opened
+    this.#stale = new Set(inOrder ? withoutCopy(sql, files.copies) : knownHashes(sql).map(({ id }) => id))
   }
 
   begin(): void {

@@ -232,11 +232,15 @@ describe.skipIf(!canTrace)('a disk that does not answer under the database', { c
     await seeding(stage, daemon, 'one.bin')
     const letGo = await holdCalls(daemon.pid, join(daemon.home, 'torrentino.db-wal'), 'fsync')
     stage.after(letGo)
+    const waits = refusal(daemon.call('torrent.label', { ids: [1], add: ['y'] }))
     expect(await daemon.call('torrent.pause', { ids: [1] })).toMatchObject({
       durable: false,
       reason:
         'The database does not answer: look after its disk; what is done now is not recorded until it can be.',
     })
+    expect((await waits).message).toBe(
+      'The database does not answer: look after its disk; what was asked may still be done when it answers.',
+    )
     expect(await problemOf(daemon)).toBe(
       `The disk of ${daemon.home} does not answer: look after it; nothing is recorded until then, and it goes on by itself.`,
     )
@@ -254,7 +258,7 @@ describe.skipIf(!canTrace)('a disk that does not answer under the database', { c
     expect(log()).toContain('does not answer: look after it')
     await daemon.kill9()
     const again = await stage.daemon('home')
-    expect(await again.torrent(1)).toMatchObject({ desired: 'paused', labels: [] })
+    expect(await again.torrent(1)).toMatchObject({ desired: 'paused', labels: ['y'] })
   }, 120_000)
 
   it('does not keep the daemon from its end', async (context) => {

@@ -1,5 +1,5 @@
 /** The store's thread at work, without the thread: backups that fail, and files that never answer. */
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type Carrier, carrierOf } from '../../daemon/db/carrier.js'
@@ -8,7 +8,7 @@ import { Reserve } from '../../daemon/db/reserve.js'
 import { Server, type ServeTools, type ThreadPort } from '../../daemon/db/serve.js'
 import type { OpenedDatabase } from '../../daemon/db/open.js'
 import { FakeClock } from '../support/fake-clock.js'
-import { DatabaseKit, NOON, realTorrent } from '../support/database-kit.js'
+import { copyUnclosed, DatabaseKit, NOON, realTorrent } from '../support/database-kit.js'
 
 const kit = new DatabaseKit()
 const MINUTE = 60_000
@@ -26,8 +26,12 @@ class Thread {
   tell: (message: ToThread) => void = () => undefined
   #writes = 0
 
-  constructor(carry: Carrier = never) {
-    this.opened = kit.open(home, { now: () => this.clock.wall() })
+  constructor(
+    carry: Carrier = never,
+    readonly dir = home,
+    soon: (call: () => void) => void = () => undefined,
+  ) {
+    this.opened = kit.open(dir, { now: () => this.clock.wall() })
     const port: ThreadPort = {
       post: (message) => this.told.push(message),
       next: () => undefined,
@@ -36,9 +40,9 @@ class Thread {
     }
     const tools: ServeTools = {
       lock: this.opened.db,
-      reserve: new Reserve(join(home, 'reserve'), () => 0),
+      reserve: new Reserve(join(dir, 'reserve'), () => 0),
       elapsed: () => this.clock.now(),
-      soon: () => undefined,
+      soon,
       after: (delay, call) => this.clock.after(delay, call),
       carry,
       wake: () => undefined,
@@ -93,6 +97,34 @@ describe('a daily backup that cannot be made', () => {
     expect(thread.clock.pending).toBe(0)
     thread.opened.db.close()
   })
+})
+
+it('a note that a kill left older than its row is written anew by the next start, and the others stay', () => {
+  const first = new Thread(never, home, (call) => {
+    call()
+  })
+  first.write()
+  first.write()
+  first.opened.db.close()
+  const killed = new Thread()
+  const label = { torrent: 2 as never, labels: ['kept'] }
+  killed.tell({ kind: 'call', request: { id: 1, method: 'setLabels', args: [[label]] } })
+  const copy = kit.folder()
+  copyUnclosed(home, copy)
+  killed.opened.db.close()
+  const notes = (): string[] => readdirSync(join(copy, 'torrents')).filter((name) => name.endsWith('.json'))
+  const inodes = (): bigint[] =>
+    notes().map((name) => statSync(join(copy, 'torrents', name), { bigint: true }).ino)
+  const labelled = (): number =>
+    notes().filter((name) => readFileSync(join(copy, 'torrents', name), 'utf8').includes('"kept"')).length
+  const before = inodes()
+  expect(labelled()).toBe(0)
+  const again = new Thread(never, copy, (call) => {
+    call()
+  })
+  expect(labelled()).toBe(1)
+  expect(inodes().filter((ino) => before.includes(ino))).toHaveLength(1)
+  again.opened.db.close()
 })
 
 it('waits a quarter of a second for a stranger who holds the database, and no longer', () => {
