@@ -68,7 +68,9 @@ async function look(dir: string, ports: AddPlacePorts): Promise<SpaceView> {
 }
 
 function refusedBecause(dir: string, code: string): string {
-  if (code === 'EACCES' || code === 'EPERM') return `There is no permission to write to ${dir}`
+  if (code === 'EACCES') return `There is no permission to write to ${dir}`
+  if (code === 'EPERM')
+    return `The system keeps torrentinod out of ${dir} (on macOS: System Settings, Privacy & Security, Full Disk Access)`
   if (code === 'EROFS') return `The volume of ${dir} is read-only`
   if (code === 'ENOTDIR' || code === 'EEXIST') return `${dir} is no folder, or a part of its path is none`
   if (code === 'ENOSPC' || code === 'EDQUOT') return `There is no space left to make ${dir}`

@@ -102,8 +102,10 @@ function diskSentence(fault: DiskFault): string {
     case 'EMFILE':
     case 'ENFILE':
       return `Too many files are open, and ${fault.path} cannot be; it is tried again by itself.`
-    case 'EACCES':
     case 'EPERM':
+      // Not by the bits of the file: macOS guards folders from programs (TCC), Linux files that are immutable.
+      return `The system keeps torrentinod from ${fault.path} whatever its permissions say; on macOS allow its node under System Settings, Privacy & Security, Full Disk Access, and the torrent goes on by itself.`
+    case 'EACCES':
       return `No permission to ${fault.operation} ${fault.path}; change that and the torrent goes on by itself.`
     case 'EROFS':
       return `The volume of ${fault.path} is read-only; the download goes on by itself when it can be written to.`

@@ -30,7 +30,10 @@ const GOLDEN: readonly (readonly [Fault, string])[] = [
     'The volume of /d/a.bin is read-only; the download goes on by itself when it can be written to.',
   ],
   [disk('EACCES', 'open'), 'No permission to open /d/a.bin; change that and the torrent goes on by itself.'],
-  [disk('EPERM', 'open'), 'No permission to open /d/a.bin; change that and the torrent goes on by itself.'],
+  [
+    disk('EPERM', 'open'),
+    'The system keeps torrentinod from /d/a.bin whatever its permissions say; on macOS allow its node under System Settings, Privacy & Security, Full Disk Access, and the torrent goes on by itself.',
+  ],
   [disk('EMFILE', 'open'), 'Too many files are open, and /d/a.bin cannot be; it is tried again by itself.'],
   [disk('ESTALE', 'read'), '/d/a.bin was changed by another program; it is checked again.'],
   [
