@@ -346,12 +346,20 @@ function upTo(init: Limited): Setting<number> {
 function patience(init: Limited): Setting<number> {
   const problem = 'must be "none" or a time: seconds, or "90s", "30m", "2h", "7d"'
   const check = (value: unknown): Checked<number> => {
-    if (isNone(value)) return { ok: true, value: 0 }
-    const seconds = typeof value === 'string' ? readSeconds(value) : value
-    return isSeconds(seconds) ? { ok: true, value: seconds } : { ok: false, problem }
+    const seconds = isNone(value) ? 0 : secondsIn(value)
+    return seconds === null ? { ok: false, problem } : { ok: true, value: seconds }
   }
   return { ...init, kind: 'time', applies: 'now', check, read: check }
 }
+
+/** As a file, a program or a person says them; null for anything else. */
+function secondsIn(value: unknown): number | null {
+  if (value === 0 || (typeof value === 'string' && NO_TIME.test(value.trim()))) return 0
+  const seconds = typeof value === 'string' ? readSeconds(value) : value
+  return isSeconds(seconds) ? seconds : null
+}
+
+const NO_TIME = /^0+ ?[smhdw]?$/i
 
 /** 0, which "none" stands for, or a ratio with at most three decimals. */
 function ratio(init: Limited): Setting<number> {
@@ -382,24 +390,14 @@ function fromUnits(word: string, units = true): number | null {
   return Math.round(Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase()] ?? 1))
 }
 
-const TIMES: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }
-
-/** Seconds; a file and a person may write "90s", "5m", "12h" or "7d". */
+/** Seconds, 0 among them; a file and a person may write "90s", "5m", "12h" or "7d". */
 function duration(init: Common<number> & { max: number }): Setting<number> {
   const problem = `must be a time from 0 to ${init.max} seconds, or one like "7d"`
   const check = (value: unknown): Checked<number> => {
-    const seconds = typeof value === 'string' ? fromTime(value) : value
-    return typeof seconds === 'number' && Number.isSafeInteger(seconds) && seconds >= 0 && seconds <= init.max
-      ? { ok: true, value: seconds }
-      : { ok: false, problem }
+    const seconds = secondsIn(value)
+    return seconds !== null && seconds <= init.max ? { ok: true, value: seconds } : { ok: false, problem }
   }
   return { ...init, kind: 'time', check, read: check }
-}
-
-/** In seconds; null for anything else. */
-function fromTime(word: string): number | null {
-  const match = /^([0-9]{1,12}) ?([smhd]?)$/i.exec(word.trim())
-  return match === null ? null : Number(match[1]) * (TIMES[(match[2] ?? '').toLowerCase()] ?? 1)
 }
 
 function choice<T extends string>(init: Common<T> & { among: readonly T[] }): Setting<T> {

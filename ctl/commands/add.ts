@@ -109,8 +109,8 @@ function addOne(client: Client, source: Source, options: Options): Promise<Resul
 }
 
 function show(context: Context, added: Result<'torrent.add'>): void {
-  const { id, infoHash, name, duplicate } = added
-  if (context.json) context.outJson({ id, infoHash, name, duplicate })
+  const { id, infoHash, name, duplicate, fromTrash } = added
+  if (context.json) context.outJson({ id, infoHash, name, duplicate, fromTrash })
   else context.out(renderAdded(added, context.style))
 }
 

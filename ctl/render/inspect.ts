@@ -1,15 +1,20 @@
 /** `torrentinoctl inspect` for people: the facts, then the tree of files with sizes. */
 import { cellWidth, escapeText, formatBytes, padCells, truncateMiddle } from '../../shared/text.js'
 import type { InspectFile, InspectView } from '../../shared/torrent/inspect.js'
+import { bytesText } from './style.js'
 
 export interface InspectStyle {
   /** Width of the terminal in cells; Infinity where there is none. */
   readonly columns: number
   readonly colour: boolean
+  /** Sizes as plain numbers of bytes. */
+  readonly exact?: boolean
 }
 
 const LABEL_CELLS = 14
 const SIZE_CELLS = 10
+/** As many digits as the largest torrent has. */
+const EXACT_CELLS = 16
 /** However deep a folder lies, its names get this many cells. */
 const LEAST_NAME = 12
 
@@ -25,9 +30,10 @@ function facts(view: InspectView, style: InspectStyle): string[] {
   if (view.infoHash !== null) rows.push(['Info hash', view.infoHash])
   if (view.infoHashV2 !== null) rows.push([view.infoHash === null ? 'Info hash' : '', view.infoHashV2])
   rows.push(['Version', { v1: 'v1', v2: 'v2', hybrid: 'v1 and v2 (hybrid)' }[view.kind]])
-  rows.push(['Content', `${exact(view.contentSize)} in ${plural(contentFiles(view), 'file')}`])
-  if (view.totalSize !== view.contentSize) rows.push(['Total', `${exact(view.totalSize)} with padding`])
-  rows.push(['Pieces', `${String(view.pieceCount)} of ${formatBytes(view.pieceLength)}`])
+  rows.push(['Content', `${exact(view.contentSize, style)} in ${plural(contentFiles(view), 'file')}`])
+  if (view.totalSize !== view.contentSize)
+    rows.push(['Total', `${exact(view.totalSize, style)} with padding`])
+  rows.push(['Pieces', `${String(view.pieceCount)} of ${bytesText(view.pieceLength, style)}`])
   rows.push(['Private', view.private ? 'yes' : 'no'])
   rows.push(...origin(view))
   if (view.comment !== null) rows.push(['Comment', escapeText(view.comment)])
@@ -70,7 +76,8 @@ function tree(files: readonly InspectFile[], style: InspectStyle): string[] {
   }
   const pads = files.filter((file) => file.pad)
   const bytes = pads.reduce((sum, file) => sum + file.length, 0)
-  if (pads.length > 0) lines.push(row(bytes, `in ${plural(pads.length, 'padding file')}, never written`))
+  if (pads.length > 0)
+    lines.push(row(bytes, `in ${plural(pads.length, 'padding file')}, never written`, style))
   return lines
 }
 
@@ -105,20 +112,26 @@ function branches(folder: Folder, indent: string, lines: string[], style: Inspec
 
 function line(indent: string, name: string, entry: Folder | InspectFile, style: InspectStyle): string {
   const folder = isFolder(entry)
-  const room = Math.max(LEAST_NAME, style.columns - SIZE_CELLS - 2 - cellWidth(indent))
+  const room = Math.max(LEAST_NAME, style.columns - sizeCells(style) - 2 - cellWidth(indent))
   const shown = truncateMiddle(escapeText(name) + (folder ? '/' : ''), room)
-  return row(folder ? entry.size : entry.length, indent + (folder ? paint(shown, 'bold', style) : shown))
+  const text = indent + (folder ? paint(shown, 'bold', style) : shown)
+  return row(folder ? entry.size : entry.length, text, style)
 }
 
-function row(bytes: number, text: string): string {
-  return `${padCells(formatBytes(bytes), SIZE_CELLS, 'right')}  ${text}`
+function row(bytes: number, text: string, style: InspectStyle): string {
+  return `${padCells(bytesText(bytes, style), sizeCells(style), 'right')}  ${text}`
+}
+
+function sizeCells({ exact: isExact }: InspectStyle): number {
+  return isExact === true ? EXACT_CELLS : SIZE_CELLS
 }
 
 function contentFiles(view: InspectView): number {
   return view.files.filter((file) => !file.pad).length
 }
 
-function exact(bytes: number): string {
+function exact(bytes: number, style: InspectStyle): string {
+  if (style.exact === true) return String(bytes)
   const short = formatBytes(bytes)
   return bytes < 1024 ? short : `${short} (${String(bytes)} bytes)`
 }

@@ -20,7 +20,7 @@ export function paint(text: string, look: Look, style: Style): string {
 }
 
 /** `1.5 GiB`, or with --bytes the number. */
-export function bytesText(bytes: number, style: Style): string {
+export function bytesText(bytes: number, style: Pick<Style, 'exact'>): string {
   return style.exact === true ? String(bytes) : formatBytes(bytes)
 }
 

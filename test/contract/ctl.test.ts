@@ -188,13 +188,14 @@ describe('--json of every verb is as the contract says', () => {
     expect(schema.safeParse(parsed((await say('--json')).out)).error).toBeUndefined()
   })
 
-  it('add: id, infoHash, name, duplicate, a line each', async () => {
+  it('add: id, infoHash, name, duplicate, fromTrash, a line each', async () => {
     const { say } = await around()
     const line = z.strictObject({
       id: z.int(),
       infoHash: z.string(),
       name: z.string(),
       duplicate: z.boolean(),
+      fromTrash: z.boolean(),
     })
     const { status, out } = await say('add', 'a.torrent', 'a.torrent', '--json')
     expect(status).toBe(0)
@@ -567,6 +568,8 @@ describe('for people', () => {
   it('--bytes writes exact numbers', async () => {
     const { say } = await around()
     expect((await say('list', '--bytes')).out).toMatch(/ 1073741824 +2097152 /)
+    expect((await say('add', 'a.torrent', '--bytes')).out).toMatch(/, \d+\n {2}into .* \(\d+ free\)\n/)
+    expect((await say('inspect', 'a.torrent', '--bytes')).out).not.toMatch(/[0-9] (?:[KMG]i)?B\b/)
   })
 
   it('COLUMNS is heeded', async () => {

@@ -37,6 +37,7 @@ export const VERB_JSON: Readonly<Record<string, VerbJson | null>> = {
       infoHash: z.string().nullable(),
       name: z.string(),
       duplicate: z.boolean(),
+      fromTrash: z.boolean(),
     }),
     lines: linesOf('torrent'),
     note: 'With `--follow` a Torrent follows, a line for each change worth telling.',

@@ -426,3 +426,13 @@ describe('the file', () => {
     expect(() => file.readSync()).toThrow(/1 MiB/)
   })
 })
+
+it('a time is read in one way, be "none" one of its words or not', () => {
+  const words = ['0', '0s', '90', '1.5m', '2h', '7d', '1w', 3600]
+  const read = (key: 'trash.keep' | 'seed.time'): unknown[] =>
+    words.map((word) => readSetting(key, word).value)
+  expect(read('trash.keep')).toEqual([0, 0, 90, 90, 7200, 604_800, 604_800, 3600])
+  expect(read('seed.time')).toEqual(read('trash.keep'))
+  for (const wrong of ['none', '7x', '', '-1', 0.5, '11000d', true])
+    expect(() => readSetting('trash.keep', wrong)).toThrow('must be a time from 0 to 315360000 seconds')
+})

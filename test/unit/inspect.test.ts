@@ -30,6 +30,17 @@ const meta = parseMetainfo(
 const view = inspectView(meta, 'x.torrent')
 const show = (of: InspectView, columns = Infinity): string => renderInspect(of, { columns, colour: false })
 
+it('--bytes: sizes are plain numbers, and lines fit all the same', () => {
+  const text = renderInspect(
+    { ...view, contentSize: 5_000_000_000_000 },
+    { columns: 60, colour: false, exact: true },
+  )
+  expect(text).toMatch(/^Content +5000000000000 in 3 files$/m)
+  expect(text).toMatch(/^Pieces +2 of 16384$/m)
+  expect(text).toMatch(/^ +2048 {2}.*two\.bin$/m)
+  for (const each of text.split('\n').slice(-8)) expect(cellWidth(each)).toBeLessThanOrEqual(60)
+})
+
 describe('inspectView', () => {
   it('is plain data with passkeys redacted', () => {
     expect(JSON.parse(JSON.stringify(view))).toEqual(view)
