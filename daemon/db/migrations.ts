@@ -1,9 +1,9 @@
 /** The way from any older version of the database to this one; PRAGMA user_version counts the steps done. */
 import { StoreFault } from '../ports/store.js'
-import { SCHEMA_1, SCHEMA_2 } from './schema.js'
+import { SCHEMA_1, SCHEMA_2, SCHEMA_3 } from './schema.js'
 
 /** Step n (from 0) leads from version n to n + 1. A step that was released is never edited. */
-export const MIGRATIONS: readonly string[] = [SCHEMA_1, SCHEMA_2]
+export const MIGRATIONS: readonly string[] = [SCHEMA_1, SCHEMA_2, SCHEMA_3]
 
 /** What a migration needs of a database. */
 export interface Migratable {

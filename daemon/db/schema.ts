@@ -126,10 +126,14 @@ CREATE TABLE meta (
 ) STRICT, WITHOUT ROWID;
 `
 
-/** In what order a torrent's pieces are fetched, when its seeding ends, and what lies in the trash. */
+/** In what order a torrent's pieces are fetched. */
 export const SCHEMA_2 = `
 ALTER TABLE torrent ADD COLUMN sequential INTEGER NOT NULL DEFAULT 0 CHECK (sequential IN (0, 1));
 ALTER TABLE torrent ADD COLUMN first_last INTEGER NOT NULL DEFAULT 0 CHECK (first_last IN (0, 1));
+`
+
+/** When seeding of a torrent ends, its own limits, its given name, and what lies in the trash. */
+export const SCHEMA_3 = `
 -- When seeding ends: NULL is as the settings say, -1 never. Times in seconds.
 ALTER TABLE torrent ADD COLUMN goal_ratio REAL;
 ALTER TABLE torrent ADD COLUMN goal_time INTEGER;
