@@ -11,6 +11,7 @@ import { chosen } from './choice.js'
 import { label } from './labels.js'
 import type { Jobs } from './jobs.js'
 import { waived } from './goals.js'
+import { InTurn } from './in-turn.js'
 import { answer, loaded, type Queries } from './queries.js'
 import { Queueing } from './queueing.js'
 import { Removals } from './removals.js'
@@ -31,6 +32,7 @@ export interface CommandPorts {
 export class Commands {
   readonly #ports: CommandPorts
   readonly #removals: Removals
+  readonly #edits = new InTurn()
   /** The order of the queue, and goals of seeding. */
   readonly queueing: Queueing
 
@@ -111,7 +113,11 @@ export class Commands {
     return { results: picked.map(answer) }
   }
 
-  async limit(params: Params<'torrent.limit'>, caller: Caller): Promise<Result<'torrent.limit'>> {
+  limit(params: Params<'torrent.limit'>, caller: Caller): Promise<Result<'torrent.limit'>> {
+    return this.#edits.run(() => this.#limit(params, caller))
+  }
+
+  async #limit(params: Params<'torrent.limit'>, caller: Caller): Promise<Result<'torrent.limit'>> {
     const picked = this.#ports.queries.many(params.ids)
     const torrents = picked.flatMap((each) => ('torrent' in each ? [each.torrent] : []))
     const rows = torrents.map((torrent) => {

@@ -16,7 +16,7 @@ import type { Carried, DiskFault, FileFound, MoveStep, Mover } from '../ports/di
 import { type FileStatRow, StoreFault } from '../ports/store.js'
 import type { Torrent } from '../swarm/torrent.js'
 import { type Job, type JobPorts, Standing, type Waits } from './job.js'
-import { failure, renameFailure, uncleaned, waiting } from './move-sentences.js'
+import { done, failure, renameFailure, uncleaned, waiting, type Work } from './move-sentences.js'
 
 type Step = MoveStep | 'clean' | `undo-${MoveStep}`
 
@@ -112,15 +112,18 @@ export class MoveJob implements Job {
     if (this.#standing.over) return null
     // Nothing can be taken back where the volume is away: what lies there stays.
     if (this.#standing.state === 'waiting') {
-      const left = this.#step === 'clean' ? `The old files in ${from} were left.` : this.#failure(cancelled)
+      const left =
+        this.#step === 'clean'
+          ? `The old ${this.#work === 'move' ? 'files' : 'names'} in ${from} were left.`
+          : this.#failure(cancelled)
       return this.#giveUp(left)
     }
-    if (this.#step === 'clean') return 'The files have been moved already.'
+    if (this.#step === 'clean') return done(this.#work)
     this.#cancelled = true
     this.#mover.cancel()
     await this.settled()
-    if (this.#standing.state === 'done') return 'The files have been moved already.'
-    return this.over || this.#isUndoing ? null : 'That could not be recorded; the move still waits.'
+    if (this.#standing.state === 'done') return done(this.#work)
+    return this.over || this.#isUndoing ? null : `That could not be recorded; the ${this.#work} still waits.`
   }
 
   /** Where it waits. */
@@ -136,7 +139,7 @@ export class MoveJob implements Job {
       if (!(error instanceof StoreFault)) throw error
       this.#cancelled = false
       await this.#wait(before)
-      return `That could not be recorded (${error.code}); the move still waits.`
+      return `That could not be recorded (${error.code}); the ${this.#work} still waits.`
     }
   }
 
@@ -153,7 +156,7 @@ export class MoveJob implements Job {
       await this.#hold()
       const away = resumed ? await this.#away() : null
       if (away === null) await this.#act()
-      else await this.#wait(waiting(away))
+      else await this.#wait(waiting(away, this.#work))
     } catch (error) {
       if (!(error instanceof StoreFault)) throw error
       // Both places are whole as far as the stored step says: it goes on from there.
@@ -162,7 +165,10 @@ export class MoveJob implements Job {
         'a move cannot be recorded',
       )
       this.#cancelled = false
-      await this.#wait(`The database cannot be written (${error.code}); the move goes on by itself.`, 'store')
+      await this.#wait(
+        `The database cannot be written (${error.code}); the ${this.#work} goes on by itself.`,
+        'store',
+      )
     } finally {
       if (this.#standing.state !== 'running') await this.#mover.close()
     }
@@ -210,7 +216,7 @@ export class MoveJob implements Job {
         ? null
         : NO_LINKS.includes(fault.code)
           ? 'rename'
-          : fault.code === 'EXDEV' && this.#args.why !== 'trash'
+          : fault.code === 'EXDEV' && this.#args.why !== 'trash' && this.#work === 'move'
             ? 'copy'
             : null
     if (next === null) return fault
@@ -264,7 +270,7 @@ export class MoveJob implements Job {
   async #clean(): Promise<void> {
     const { from } = this.#args
     const { kept, fault } = await this.#mover.clean()
-    if (fault !== null) return this.#wait(uncleaned(fault, from))
+    if (fault !== null) return this.#wait(uncleaned(fault, from, this.#work))
     this.#ports.crashPoint('move.cleaned')
     if (kept > 0)
       this.#ports.log.warn(
@@ -287,7 +293,7 @@ export class MoveJob implements Job {
     const { to } = this.#args
     const why = this.#why ?? this.#failure(cancelled)
     const fault = await this.#mover.undo(step)
-    if (fault !== null) return this.#wait(`${why} What was copied is deleted when ${to} can be written.`)
+    if (fault !== null) return this.#wait(`${why} What was made of it goes when ${to} can be written.`)
     this.#ports.crashPoint('move.undone')
     this.#note('moveFailed', 'renameFailed', why)
     await this.#end(this.#cancelled ? 'cancelled' : 'failed', why)
@@ -307,6 +313,10 @@ export class MoveJob implements Job {
   #ends(): { readonly from: string; readonly to: string } {
     const { from, to, names } = this.#args
     return names === undefined ? { from, to } : namesApart(this.#init.meta, names)
+  }
+
+  get #work(): Work {
+    return this.#args.names === undefined ? 'move' : 'renaming'
   }
 
   #failure(fault: DiskFault): string {
@@ -342,7 +352,7 @@ export class MoveJob implements Job {
     const away = await this.#away()
     if (this.#standing.over || this.#stopping || this.#cancelled) return this.#mover.close()
     if (away === null) return this.#run(false)
-    await this.#wait(this.#standing.error ?? waiting(away))
+    await this.#wait(this.#standing.error ?? waiting(away, this.#work))
   }
 
   /** The folder whose volume is not there, or null. */

@@ -28,6 +28,14 @@ export function failure(fault: DiskFault, from: string, to: string): string {
   return `${sentence(fault, to)} The files stay in ${from}.`
 }
 
+/** What a person asked for. */
+export type Work = 'move' | 'renaming'
+
+/** It cannot be taken back. */
+export function done(work: Work): string {
+  return work === 'move' ? 'The files have been moved already.' : 'The new names hold already.'
+}
+
 /** The same of names in one folder. */
 export function renameFailure(fault: DiskFault, dir: string): string {
   if (fault.code === 'ECANCELED') return 'The renaming was cancelled; the names stay as they were.'
@@ -41,17 +49,20 @@ export function nameRefusal(fault: DiskFault, dir: string): RpcError {
 
 function nameSentence(fault: DiskFault, dir: string): string {
   if (fault.code === 'EEXIST') return `There is ${fault.path} already; move it away, or choose another name.`
+  if (fault.code === 'EXDEV') return `${fault.path} would lie on another volume than the file.`
   return sentence(fault, dir)
 }
 
 /** Where nothing can be done before a volume comes back. */
-export function waiting(dir: string): string {
-  return `The volume of ${dir} is away; the move goes on by itself when it comes back.`
+export function waiting(dir: string, work: Work): string {
+  return `The volume of ${dir} is away; the ${work} goes on by itself when it comes back.`
 }
 
 /** The new place counts and the old files cannot be deleted. */
-export function uncleaned(fault: DiskFault, from: string): string {
-  if (fault.code === 'ENOENT') return waiting(from)
+export function uncleaned(fault: DiskFault, from: string, work: Work): string {
+  if (fault.code === 'ENOENT') return waiting(from, work)
+  if (work === 'renaming')
+    return `The new names hold, and the old ones cannot be taken away (${fault.code} at ${fault.path}); this is tried again.`
   return `The files were moved, and the old ones in ${from} cannot be deleted (${fault.code} at ${fault.path}); this is tried again.`
 }
 

@@ -9,6 +9,7 @@ import { compareRanks, type QueueStep, ranksFor, stepped, woven } from '../swarm
 import type { Torrent } from '../swarm/torrent.js'
 import { USUAL_GOALS } from '../swarm/view.js'
 import type { Goals } from './goals.js'
+import { InTurn } from './in-turn.js'
 import { answer, type Queries } from './queries.js'
 import type { Session } from './session.js'
 
@@ -36,6 +37,7 @@ export function standardGoals(values: Settings): Goals {
 
 export class Queueing {
   readonly #ports: QueueingPorts
+  readonly #edits = new InTurn()
   /** Orders are changed one after another: each sees what the one before made. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -76,7 +78,11 @@ export class Queueing {
     return { results: picked.map(answer) }
   }
 
-  async seed(params: Params<'torrent.seed'>, caller: Caller): Promise<Result<'torrent.seed'>> {
+  seed(params: Params<'torrent.seed'>, caller: Caller): Promise<Result<'torrent.seed'>> {
+    return this.#edits.run(() => this.#seed(params, caller))
+  }
+
+  async #seed(params: Params<'torrent.seed'>, caller: Caller): Promise<Result<'torrent.seed'>> {
     const { queries, session } = this.#ports
     const { ratio, time, idle } = params
     const picked = queries.many(params.ids)

@@ -124,6 +124,21 @@ describe('what a person says', () => {
     expect(seed.torrent.view().goalReached).toBe('1m 00s of seeding')
   })
 
+  it('in two calls at once holds together, of goals and of limits', async () => {
+    const { seed, commands } = await stage({})
+    const { queueing } = commands
+    await Promise.all([
+      queueing.seed({ ids: [1], ratio: 2 }, CALLER),
+      queueing.seed({ ids: [1], time: 600 }, CALLER),
+      commands.limit({ ids: [1], down: 2048 }, CALLER),
+      commands.limit({ ids: [1], up: 4096 }, CALLER),
+    ])
+    const whole = { seedGoals: { ratio: 2, time: 600, idle: 'default' }, downLimit: 2048, upLimit: 4096 }
+    expect(seed.torrent.view()).toMatchObject(whole)
+    await seed.restart()
+    expect(seed.torrent.view()).toMatchObject(whole)
+  })
+
   it('with resume lifts the goal that was reached, and leaves the others', async () => {
     const { swarm, seed, paused, commands } = await stage({ time: 60, idle: 1800 })
     await swarm.until(paused, 120_000)
