@@ -97,7 +97,9 @@ class Lines implements Painter {
   paint(torrents: readonly TorrentView[]): void {
     for (const torrent of torrents) {
       const key = `${torrent.state} ${isComplete(torrent)} ${torrent.error ?? ''}`
-      const line = this.#context.json ? jsonText(torrent) + '\n' : renderProgressLine(torrent)
+      const line = this.#context.json
+        ? jsonText(torrent) + '\n'
+        : renderProgressLine(torrent, this.#context.style)
       const last = this.#last.get(torrent.id)
       const due = last === undefined || Date.now() - last.at >= LINE_EVERY
       if (last?.key === key && (!due || last.line === line)) continue

@@ -52,7 +52,7 @@ function readLimit(direction: 'down' | 'up', word: string | undefined): Wanted {
 async function ofSome(context: Context, ids: readonly string[], wanted: Wanted): Promise<ExitStatus> {
   return withDaemon(context, 'service', async (client) => {
     const answer = await client.call('torrent.limit', { ids: readRefs(ids), ...wanted })
-    return tellMany(context, answer, ({ downLimit, upLimit }) => limitText(downLimit, upLimit))
+    return tellMany(context, answer, ({ downLimit, upLimit }) => limitText(downLimit, upLimit, context.style))
   })
 }
 
@@ -66,7 +66,7 @@ async function ofAll(context: Context, wanted: Wanted): Promise<ExitStatus> {
     const [down, up] = await Promise.all(DIRECTIONS.map((direction) => settings.get(`limits.${direction}`)))
     const limits = { down: rateOf(down), up: rateOf(up) }
     if (context.json) context.outJson(limits)
-    else context.out(`all torrents together: ${limitText(limits.down, limits.up)}\n`)
+    else context.out(`all torrents together: ${limitText(limits.down, limits.up, context.style)}\n`)
     if ([down, up].some((setting) => setting?.source === 'environment'))
       context.note('warning: an environment variable sets one of these, whatever the file says\n')
     return EXIT.ok

@@ -1,6 +1,6 @@
 /** `select`: which files of a torrent are downloaded, which of them first, and in what order. */
 import type { Argv } from 'yargs'
-import { escapeText, formatBytes } from '../../shared/text.js'
+import { escapeText } from '../../shared/text.js'
 import type { Params, Result } from '../../shared/rpc/contract.js'
 import type { FileView, Priority } from '../../shared/views.js'
 import { readRef } from '../arguments.js'
@@ -9,7 +9,7 @@ import { type Globals, verb } from '../context.js'
 import { EXIT, Failure } from '../exit.js'
 import { withDaemon } from '../owner.js'
 import { orderText } from '../render/show.js'
-import { plural } from '../render/style.js'
+import { bytesText, plural, type Style } from '../render/style.js'
 import { idOption } from './one.js'
 
 const PRIORITIES = ['low', 'normal', 'high', 'skip'] as const satisfies readonly Priority[]
@@ -57,7 +57,9 @@ export function selectCommand(cli: Argv<Globals>): Argv<Globals> {
         if (context.json) context.outJson(torrent)
         else {
           const after = (await client.call('torrent.files', { id })).files
-          context.out(`${torrent.id} ${escapeText(torrent.name)}: ${summary(torrent, after)}\n`)
+          context.out(
+            `${torrent.id} ${escapeText(torrent.name)}: ${summary(torrent, after, context.style)}\n`,
+          )
         }
         return EXIT.ok
       })
@@ -93,9 +95,13 @@ function asked(
   }
 }
 
-function summary(torrent: Result<'torrent.select'>['torrent'], files: readonly FileView[]): string {
+function summary(
+  torrent: Result<'torrent.select'>['torrent'],
+  files: readonly FileView[],
+  style: Style,
+): string {
   const count = files.filter((file) => file.wanted).length
-  const what = `${plural(count, 'file')}, ${formatBytes(torrent.wantedBytes)} to download`
+  const what = `${plural(count, 'file')}, ${bytesText(torrent.wantedBytes, style)} to download`
   const order = orderText(torrent)
   return order === null ? what : `${what}, ${order}`
 }

@@ -2,17 +2,15 @@
 import {
   cellWidth,
   escapeText,
-  formatBytes,
   formatDuration,
   formatPercent,
-  formatRate,
   padCells,
   truncateCells,
   truncateMiddle,
 } from '../../shared/text.js'
 import type { TorrentView } from '../../shared/views.js'
 import { stateLook, stateText } from './list.js'
-import { paint, plural, type Style } from './style.js'
+import { bytesText, paint, plural, rateText, type Style } from './style.js'
 
 const WIDEST_BAR = 16
 const NARROWEST_BAR = 8
@@ -36,7 +34,7 @@ interface Figures {
  * each other; rates and times get room to change without moving them.
  */
 export function renderBars(torrents: readonly TorrentView[], style: Style): string[] {
-  const figures = torrents.map(figuresOf)
+  const figures = torrents.map((torrent) => figuresOf(torrent, style))
   const width = (field: (each: Figures) => string, least: number): number =>
     Math.max(least, ...figures.map((each) => cellWidth(field(each))))
   const widths = {
@@ -82,19 +80,20 @@ function share(room: number, torrents: readonly TorrentView[]): { name: number; 
     : { name: Math.max(NARROWEST_NAME, Math.min(wanted, room - 1)), bar: 0 }
 }
 
-function figuresOf(torrent: TorrentView): Figures {
+function figuresOf(torrent: TorrentView, style: Style): Figures {
   return {
     percent: formatPercent(torrent.progress),
-    amount:
-      torrent.wantedBytes === 0
-        ? ''
-        : `${formatBytes(torrent.doneBytes)}/${formatBytes(torrent.wantedBytes)}`,
-    down: `↓${formatRate(torrent.downRate)}`,
-    up: `↑${formatRate(torrent.upRate)}`,
+    amount: torrent.wantedBytes === 0 ? '' : amountText(torrent, style),
+    down: `↓${rateText(torrent.downRate, style)}`,
+    up: `↑${rateText(torrent.upRate, style)}`,
     peers: `${torrent.peers}p`,
     eta: torrent.eta === null ? '' : formatDuration(torrent.eta),
     instead: torrent.state === 'downloading' ? null : insteadOf(torrent),
   }
+}
+
+function amountText({ doneBytes, wantedBytes }: TorrentView, style: Style): string {
+  return `${bytesText(doneBytes, style)}/${bytesText(wantedBytes, style)}`
 }
 
 function insteadOf(torrent: TorrentView): string {
@@ -117,14 +116,12 @@ function drawn(torrent: TorrentView, cells: number, style: Style): string {
 }
 
 /** The same as words, for a log: nothing is drawn over. With a newline. */
-export function renderProgressLine(torrent: TorrentView): string {
+export function renderProgressLine(torrent: TorrentView, style: Style): string {
   const parts = [
     `${torrent.id} ${escapeText(torrent.name)}: ${stateText(torrent)} ${formatPercent(torrent.progress)}`,
-    ...(torrent.wantedBytes === 0
-      ? []
-      : [`${formatBytes(torrent.doneBytes)}/${formatBytes(torrent.wantedBytes)}`]),
-    `down ${formatRate(torrent.downRate)}`,
-    `up ${formatRate(torrent.upRate)}`,
+    ...(torrent.wantedBytes === 0 ? [] : [amountText(torrent, style)]),
+    `down ${rateText(torrent.downRate, style)}`,
+    `up ${rateText(torrent.upRate, style)}`,
     torrent.peers === 1 ? '1 peer' : `${torrent.peers} peers`,
   ]
   if (torrent.eta !== null) parts.push(`${formatDuration(torrent.eta)} left`)

@@ -1,18 +1,11 @@
 /** The journal: a line an event, in columns that stay, so that more can follow. */
 import type { EventView } from '../../shared/rpc/contract.js'
-import {
-  cellWidth,
-  escapeText,
-  formatBytes,
-  padCells,
-  truncateCells,
-  truncateMiddle,
-} from '../../shared/text.js'
+import { cellWidth, escapeText, padCells, truncateCells, truncateMiddle } from '../../shared/text.js'
 import type { Rate } from '../../shared/units.js'
 import type { SeedGoal } from '../../shared/views.js'
 import { goalsText } from './goals.js'
 import { limitText } from './show.js'
-import { formatTime, type Look, paint, plural, type Style } from './style.js'
+import { bytesText, formatTime, type Look, paint, plural, type Style } from './style.js'
 
 const LOOKS: Readonly<Partial<Record<string, Look>>> = {
   blocked: 'red',
@@ -63,7 +56,7 @@ export function renderEvent(event: EventView, style: Style): string {
   )
   const used = columns.reduce((sum, column) => sum + column.cells + GAP.length, 0)
   // A sentence is of use from its beginning on only.
-  const what = whatText(event, Math.max(20, style.columns - used))
+  const what = whatText(event, Math.max(20, style.columns - used), style)
   const look = LOOKS[event.kind]
   const [seq = '', time = '', kind = '', ...rest] = cells
   const line = [seq, time, look === undefined ? kind : paint(kind, look, style), ...rest, what].join(GAP)
@@ -71,16 +64,16 @@ export function renderEvent(event: EventView, style: Style): string {
 }
 
 /** Name and what happened; where both do not fit, the name gives way down to a third. */
-function whatText(event: EventView, room: number): string {
+function whatText(event: EventView, room: number, style: Style): string {
   const name = typeof event.data['name'] === 'string' ? escapeText(event.data['name']) : ''
-  const more = escapeText(eventText(event))
+  const more = escapeText(eventText(event, style))
   if (name === '' || more === '') return truncateCells(name + more, room)
   const left = Math.max(Math.floor(room / 3), room - cellWidth(more) - 2)
   return truncateCells(`${truncateMiddle(name, left)}: ${more}`, room)
 }
 
 /** What happened to it; not escaped. Kinds of a later daemon are shown as they come. */
-function eventText({ kind, data }: EventView): string {
+function eventText({ kind, data }: EventView, style: Style): string {
   const text = (key: string): string => (typeof data[key] === 'string' ? data[key] : '')
   const count = (key: string): number => (typeof data[key] === 'number' ? data[key] : 0)
   switch (kind) {
@@ -104,11 +97,11 @@ function eventText({ kind, data }: EventView): string {
     case 'selected':
       return `${plural(count('files'), 'file')} chosen`
     case 'limited':
-      return limitText(rateOf(data['down']), rateOf(data['up']))
+      return limitText(rateOf(data['down']), rateOf(data['up']), style)
     case 'trackers':
       return `trackers: ${String(count('added'))} added, ${String(count('removed'))} removed`
     case 'completed':
-      return formatBytes(count('bytes'))
+      return bytesText(count('bytes'), style)
     case 'recovered':
       return 'goes on'
     case 'blocked':

@@ -1,9 +1,9 @@
 /** The live list as lines of a screen: a head, a line with a bar for each torrent, and what the keys do. */
-import { cellWidth, escapeText, formatRate, padCells, truncateCells } from '../../shared/text.js'
+import { cellWidth, escapeText, padCells, truncateCells } from '../../shared/text.js'
 import type { StateKind, TorrentView } from '../../shared/views.js'
 import { chosenAt, type TopState } from '../top/state.js'
 import { renderBars } from './bar.js'
-import { paint, plural, type Style } from './style.js'
+import { paint, plural, rateText, type Style } from './style.js'
 import { renderWhy } from './why.js'
 
 /** Head, an empty line, and the two at the bottom. */
@@ -38,7 +38,13 @@ function head(torrents: readonly TorrentView[], style: Style): string {
   const counted = [...states].map(
     ([state, count]) => `${String(count)} ${state === 'fetchingMetadata' ? 'metadata' : state}`,
   )
-  const rates = `↓ ${formatRate(sum((each) => each.downRate))}  ↑ ${formatRate(sum((each) => each.upRate))}  ${plural(
+  const rates = `↓ ${rateText(
+    sum((each) => each.downRate),
+    style,
+  )}  ↑ ${rateText(
+    sum((each) => each.upRate),
+    style,
+  )}  ${plural(
     sum((each) => each.peers),
     'peer',
   )}`

@@ -1,6 +1,6 @@
 /** Everything about one torrent. */
 import type { TorrentDetail } from '../../shared/rpc/contract.js'
-import { escapeText, formatDuration, formatPercent, formatRate } from '../../shared/text.js'
+import { escapeText, formatDuration, formatPercent } from '../../shared/text.js'
 import type { Rate } from '../../shared/units.js'
 import type { TorrentView } from '../../shared/views.js'
 import { goalsText } from './goals.js'
@@ -58,7 +58,7 @@ function figures(torrent: TorrentDetail, style: Style): [string, string][] {
     ['Peers', torrent.peers === 0 ? 'none' : `${torrent.peers}, ${plural(torrent.seeds, 'seed')} among them`],
     ['Files', chosen + plural(torrent.fileCount, 'file')],
     ...(torrent.downLimit !== null || torrent.upLimit !== null
-      ? [['Limit', limitText(torrent.downLimit, torrent.upLimit)] as [string, string]]
+      ? [['Limit', limitText(torrent.downLimit, torrent.upLimit, style)] as [string, string]]
       : []),
     ...(order === null ? [] : [['Order', order] as [string, string]]),
     [
@@ -69,8 +69,8 @@ function figures(torrent: TorrentDetail, style: Style): [string, string][] {
 }
 
 /** Limits in words: `down 1.0 MiB/s, up without limit`. */
-export function limitText(down: Rate | null, up: Rate | null): string {
-  const text = (rate: Rate | null): string => (rate === null ? 'without limit' : formatRate(rate))
+export function limitText(down: Rate | null, up: Rate | null, style: Style): string {
+  const text = (rate: Rate | null): string => (rate === null ? 'without limit' : rateText(rate, style))
   return down === null && up === null ? 'without limit' : `down ${text(down)}, up ${text(up)}`
 }
 

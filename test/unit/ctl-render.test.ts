@@ -2,11 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { renderAdded } from '../../ctl/render/added.js'
 import { announcedText } from '../../ctl/render/announced.js'
 import { renderBars, renderProgressLine } from '../../ctl/render/bar.js'
+import { renderEvent } from '../../ctl/render/events.js'
 import { renderFiles } from '../../ctl/render/files.js'
 import { renderList, renderRest } from '../../ctl/render/list.js'
 import { renderPeers } from '../../ctl/render/peers.js'
 import { renderSettings } from '../../ctl/render/settings.js'
-import { renderShow } from '../../ctl/render/show.js'
+import { limitText, renderShow } from '../../ctl/render/show.js'
 import { renderStatus, renderStatusLine, renderWelcome } from '../../ctl/render/status.js'
 import type { Style } from '../../ctl/render/style.js'
 import { readTemplate, renderTemplate } from '../../ctl/render/template.js'
@@ -473,7 +474,7 @@ describe('a bar', () => {
   })
 
   it('in a pipe is a sentence', () => {
-    expect(renderProgressLine(torrentView(1))).toMatchInlineSnapshot(`
+    expect(renderProgressLine(torrentView(1), at(80))).toMatchInlineSnapshot(`
       "1 torrent-1.iso: downloading 25.0%, 256 MiB/1 GiB, down 2 MiB/s, up 10 KiB/s, 12 peers, 6m 24s left
       "
     `)
@@ -482,6 +483,29 @@ describe('a bar', () => {
 
 describe('--bytes', () => {
   const exact: Style = { ...NARROW, exact: true }
+
+  it('holds for bars, lines of progress, the head of top, limits and events', () => {
+    const torrent = torrentView(1)
+    const texts = [
+      ...renderBars([torrent], { ...exact, columns: 120 }),
+      renderProgressLine(torrent, exact),
+      limitText(2_097_152, null, exact),
+      renderEvent(
+        { seq: 1, at: 0, kind: 'completed', torrent: torrent.id, caller: '', data: { bytes: 5_000_000 } },
+        at(200),
+      ),
+      renderEvent(
+        { seq: 1, at: 0, kind: 'completed', torrent: torrent.id, caller: '', data: { bytes: 5_000_000 } },
+        { ...exact, columns: 200 },
+      ),
+    ]
+    expect(texts[0]).toContain('268435456/1073741824')
+    expect(texts[0]).toContain('↓2097152')
+    expect(texts[1]).toContain('268435456/1073741824, down 2097152, up 10240,')
+    expect(texts[2]).toBe('down 2097152, up without limit')
+    expect(texts[3]).toContain('4.8 MiB')
+    expect(texts[4]).toContain('5000000')
+  })
 
   it('list', () => {
     expect(renderList(torrents.slice(0, 2), exact)).toMatchInlineSnapshot(`
@@ -675,7 +699,7 @@ it('nothing from outside reaches the terminal as it is', () => {
       NARROW,
     ),
     ...renderBars([torrent], NARROW),
-    renderProgressLine(torrent),
+    renderProgressLine(torrent, NARROW),
     renderAdded(
       {
         id: 1 as TorrentId,
