@@ -25,13 +25,18 @@ export interface DialOptions {
 /** 'out-of-scope', 'no-local-address', 'timeout', or the system's code (ECONNREFUSED, ENETUNREACH, ...). */
 export type DialFault = string
 
+/** An attempt to reach that host has ended; '' where it succeeded. */
+type Ended = (host: string, reason: DialFault) => void
+
 export class SocketDialer {
   private readonly init: NetInit
   private readonly clock: Clock
+  private readonly tell: Ended
 
-  constructor(init: NetInit, ports: { readonly clock: Clock }) {
+  constructor(init: NetInit, ports: { readonly clock: Clock; readonly ended?: Ended }) {
     this.init = init
     this.clock = ports.clock
+    this.tell = ports.ended ?? (() => undefined)
   }
 
   /** Whether the scope in force lets us talk to that address. */
@@ -66,6 +71,7 @@ export class SocketDialer {
       if (ended) return
       end()
       destroyQuietly(socket)
+      this.tell(address.host, reason)
       done(null, reason)
     }
     const failed = (error: NodeJS.ErrnoException): void => {
@@ -73,6 +79,7 @@ export class SocketDialer {
     }
     const connected = (): void => {
       end()
+      this.tell(address.host, '')
       done(socket, '')
     }
     socket.once('connect', connected)

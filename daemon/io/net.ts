@@ -11,6 +11,7 @@ import { Http } from './http.js'
 import type { HttpInit } from './http.js'
 import { PeerPort } from './listen.js'
 import type { PeerPortInit, PeerPortPorts } from './listen.js'
+import { LocalDenial } from './local-denial.js'
 import { peerDialer } from './peer-dialer.js'
 import { Resolver } from './resolver.js'
 import type { Lookup } from './resolver.js'
@@ -24,6 +25,8 @@ export interface NetworkInit extends NetInit {
   readonly udp?: UdpInit
   /** Instead of the system's. */
   readonly lookup?: Lookup
+  /** The running one's, where it is left out. */
+  readonly platform?: string
 }
 
 export interface Network {
@@ -34,6 +37,8 @@ export interface Network {
   /** Connections to peers, through the one dialer. */
   readonly peers: Dialer
   allows(address: PeerAddress): boolean
+  /** The system keeps us from the local network; see there. */
+  localDenied(): boolean
   /** Our port for peers; it is not open yet. */
   listen(init: PeerPortInit, ports: Omit<PeerPortPorts, 'clock'>): PeerPort
   /** What was known of names is asked anew. */
@@ -47,7 +52,8 @@ export function createNetwork(
   ports: { readonly clock: Clock; readonly random: Random },
 ): Network {
   const { clock, random } = ports
-  const dialer = new SocketDialer(init, { clock })
+  const local = new LocalDenial({ platform: init.platform ?? process.platform })
+  const dialer = new SocketDialer(init, { clock, ended: local.ended.bind(local) })
   const resolver = new Resolver(init.lookup === undefined ? {} : { lookup: init.lookup }, { clock })
   const http = new Http(init.http, { clock, dialer, resolver })
   const datagrams = new Datagrams(init, (packet, from) => {
@@ -62,6 +68,7 @@ export function createNetwork(
     trackers,
     peers: peerDialer(dialer),
     allows: dialer.allows.bind(dialer),
+    localDenied: () => local.denied,
     listen: (port, ports) => new PeerPort(port, { ...ports, clock }),
     changed: () => {
       resolver.forget()

@@ -212,6 +212,7 @@ export function createSession(init: SessionRoomInit, given: SessionRoomPorts): S
       ...ports,
       listen,
       reached: () => reached,
+      localDenied: network.localDenied.bind(network),
       session,
       loop,
       storeLatency,

@@ -56,6 +56,8 @@ export interface HandlerPorts {
   readonly listen: () => DaemonView['listen']
   /** Somebody has connected to us. */
   readonly reached: () => boolean
+  /** The system keeps us from the local network. */
+  readonly localDenied: () => boolean
   readonly memory: () => number
   /** Begins the end of the daemon; returns at once. */
   readonly shutdown: () => void
@@ -203,6 +205,7 @@ function houseFacts(ports: HandlerPorts, startedAt: number): Omit<HouseFacts, 'p
     listen: ports.listen(),
     reached: ports.reached(),
     dht: settings.values['dht.enabled'],
+    localDenied: ports.localDenied(),
   }
 }
 

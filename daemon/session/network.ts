@@ -21,6 +21,8 @@ export interface SessionNetwork {
   readonly trackers: TrackerTransport & ScrapeTransport
   /** Whether the scope in force lets us talk to that address. */
   allows(address: PeerAddress): boolean
+  /** The system keeps us from the local network. */
+  localDenied(): boolean
   listen(
     init: { readonly host: string; readonly port: number },
     ports: {

@@ -28,6 +28,8 @@ export interface HouseFacts {
   readonly uptime: Millis
   /** Peers are looked for in the DHT. */
   readonly dht: boolean
+  /** The system keeps the daemon from the local network. */
+  readonly localDenied: boolean
 }
 
 /** A limit is in force where the rate comes so near to it. */
@@ -159,7 +161,7 @@ function metadata({ swarm }: TorrentFacts): CauseView {
 function ofPeers({ view, swarm, trackers, state }: TorrentFacts, house: HouseFacts): CauseView[] {
   const lacksAll = state.kind === 'fetchingMetadata'
   if (swarm.connected === 0)
-    return [swarm.known === 0 ? noPeers(view.private, trackers.length, house.dht) : noAnswer(swarm)]
+    return [swarm.known === 0 ? noPeers(view.private, trackers.length, house.dht) : noAnswer(swarm, house)]
   if (lacksAll || view.downRate > 0 || swarm.lacking === 0) return ofMissing(swarm)
   if (swarm.useful > 0 && swarm.unchoking === 0) {
     const all = `${count(swarm.useful, 'peer has', 'peers have')} what is missing, and none lets us ask`
@@ -181,13 +183,17 @@ function noPeers(isPrivate: boolean, trackers: number, dht: boolean): CauseView 
   )
 }
 
-function noAnswer({ known, failed }: TorrentFacts['swarm']): CauseView {
+function noAnswer({ known, failed }: TorrentFacts['swarm'], { localDenied }: HouseFacts): CauseView {
+  if (localDenied && failed > 0) return stop('noAnswer', LOCAL_DENIED)
   const tried =
     failed === 0
       ? 'they are being tried'
       : `${String(failed)} did not answer, and are tried again later each time`
   return stop('noAnswer', `${count(known, 'peer is', 'peers are')} known and none is connected: ${tried}.`)
 }
+
+const LOCAL_DENIED =
+  'macOS keeps torrentinod from the local network: allow its node under System Settings, Privacy & Security, Local Network; peers there are then tried again by themselves.'
 
 function ofMissing(swarm: TorrentFacts['swarm']): CauseView[] {
   if (swarm.missingCount === 0 || swarm.connected === 0) return []

@@ -14,6 +14,7 @@ export function houseFacts(change: Partial<HouseFacts> = {}): HouseFacts {
     reached: true,
     uptime: 3_600_000,
     dht: true,
+    localDenied: false,
     ...change,
   }
 }

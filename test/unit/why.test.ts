@@ -147,6 +147,18 @@ describe('beside it', () => {
     expect(kinds({ kind: 'downloading' }, going)).toEqual([])
   })
 
+  it('macOS that keeps us from the local network is named where nobody answers', () => {
+    const swarm = bareFacts(0, { size: 3, failed: 3 })
+    const disk = { oldest: 0, silent: false }
+    const facts = { view: VIEW, held: null, storeTrouble: null, trackers: [], swarm, disk }
+    const said = (house: Partial<HouseFacts>): string | undefined =>
+      explain({ ...facts, state: { kind: 'downloading' } }, houseFacts(house)).causes[0]?.sentence
+    expect(said({ localDenied: true })).toMatch(
+      /^macOS keeps torrentinod from the local network: .*Local Network;/,
+    )
+    expect(said({})).toMatch(/^3 peers are known and none is connected/)
+  })
+
   it('a limit far from its rate is none', () => {
     const house = { limits: { down: 100, up: 100 }, rates: { down: 50, up: 50 } }
     expect(kinds({ kind: 'downloading' }, going, house)).toEqual([])
