@@ -12,7 +12,9 @@ import { openStore } from './db/store.js'
 import { createDisk } from './disk/disk.js'
 import { systemClock } from './io/clock.js'
 import { createDhtNetwork } from './io/dht-socket.js'
+import type { Log } from './base/log.js'
 import { ConfigFile } from './io/config-file.js'
+import { watchConfig } from './io/config-watch.js'
 import { descriptorLimit, socketsWithin } from './io/descriptors.js'
 import { readDownloadDir } from './io/download-dir.js'
 import { volumeOf } from './io/volume-of.js'
@@ -25,7 +27,7 @@ import { createServiceManager } from './io/service-manager.js'
 import { createWatch, lookEvery } from './io/watch.js'
 import { createRpcServer } from './rpc/server.js'
 import { createSession } from './session/create.js'
-import { LiveSettings } from './session/settings.js'
+import { LiveSettings, type Reloaded } from './session/settings.js'
 
 export interface DaemonInit {
   readonly home: Home
@@ -41,12 +43,29 @@ export interface DaemonInit {
 export interface Daemon {
   /** One line for the person who started it. */
   readonly ready: string
+  /** Takes up what was changed in config.toml. */
+  reload(): void
   /** Ends in order: torrents, connections, records, threads. */
   stop(): Promise<void>
   /** Where it ends without order: notes who was at work, records what is verified; to be waited for so long only. */
   died(error: Error): Promise<void>
   /** Last lines of the log. */
   flush(): void
+}
+
+function tellReload(found: Reloaded | null, file: string, log: Log): void {
+  if (found === null) return
+  if ('mistake' in found) {
+    const { line, column, message } = found.mistake
+    log.warn(
+      { file, line, column, reason: message },
+      'the settings have a mistake: those of before stay in force',
+    )
+  } else
+    log.info(
+      { file, changed: found.changed, atNextStart: found.later },
+      'the settings were changed in their file',
+    )
 }
 
 const worker = (path: string): URL => new URL(path, import.meta.url)
@@ -150,6 +169,12 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
       onWork: () => watch.enter('rpc'),
     },
   )
+  const reload = (): void => {
+    settings.reload().then((found) => {
+      tellReload(found, home.config, log)
+    }, onBug)
+  }
+  const unwatch = watchConfig(home.config, reload, clock)
   await room.open()
   await rpc.listen()
   disk.warm()
@@ -157,8 +182,10 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
   log.info({ version: VERSION, port: room.port, home: home.state, pid: process.pid }, 'ready')
   return {
     ready: `torrentinod ${VERSION} is ready: ${home.socket}, port ${String(room.port)}.`,
+    reload,
     stop: async () => {
       manager.stopping()
+      unwatch()
       await rpc.close()
       await room.stop()
       network.close()

@@ -52,8 +52,8 @@ async function run(): Promise<void> {
     process.removeAllListeners(signal)
     process.on(signal, () => void stop())
   }
-  // The terminal may go; the daemon stays.
-  process.on('SIGHUP', () => undefined)
+  // The terminal may go; the daemon stays. Managers send it after a change of the settings.
+  process.on('SIGHUP', () => daemon?.reload())
   process.on('uncaughtException', bug)
   process.on('unhandledRejection', (reason) => {
     bug(reason instanceof Error ? reason : new Error(String(reason)))

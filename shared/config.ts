@@ -273,7 +273,15 @@ export interface ConfigSurroundings {
   readonly downloadDir: string
 }
 
-/** File over default, environment over file; `~/` is resolved. Throws ConfigError for a wrong TORRENTINO_NET. */
+/** `limits.down` is TORRENTINO_LIMITS_DOWN, `peers.perTorrent` TORRENTINO_PEERS_PER_TORRENT. */
+export function variableOf(key: SettingKey): string {
+  return `TORRENTINO_${key
+    .replace('.', '_')
+    .replace(/[A-Z]/g, (capital) => `_${capital}`)
+    .toUpperCase()}`
+}
+
+/** File over default, environment over file; `~/` is resolved. Throws ConfigError for a variable that is wrong. */
 export function effectiveSettings(values: ConfigValues, around: ConfigSurroundings): Effective {
   const views = SETTING_KEYS.map((key) => viewOf(key, values, around))
   const settings = Object.fromEntries(views.map(({ key, value }) => [key, value])) as unknown as Settings
@@ -284,14 +292,26 @@ function viewOf(key: SettingKey, values: ConfigValues, around: ConfigSurrounding
   const { summary, applies, default: fixed } = SETTINGS[key]
   const standard = fixed ?? around.downloadDir
   const common = { key, default: standard, applies, summary }
-  const forced = key === 'net.scope' ? around.env['TORRENTINO_NET'] : undefined
-  if (forced !== undefined && forced !== '') {
-    const checked = SETTINGS['net.scope'].read(forced)
-    if (!checked.ok) throw new ConfigError(`TORRENTINO_NET ${checked.problem}.`)
-    return { ...common, value: checked.value, source: 'environment' }
-  }
+  const forced = forcedOf(key, around)
+  if (forced !== null) return { ...common, value: resolved(key, forced, around), source: 'environment' }
   const set = values[key]
   if (set === undefined) return { ...common, value: standard, source: 'default' }
-  const tilde = key === 'download.dir' && typeof set === 'string' && set.startsWith('~/')
-  return { ...common, value: tilde ? around.homedir + set.slice(1) : set, source: 'file' }
+  return { ...common, value: resolved(key, set, around), source: 'file' }
+}
+
+function resolved(key: SettingKey, value: SettingValue, { homedir }: ConfigSurroundings): SettingValue {
+  const tilde = key === 'download.dir' && typeof value === 'string' && value.startsWith('~/')
+  return tilde ? homedir + value.slice(1) : value
+}
+
+/** What the environment says; one that is empty says nothing. TORRENTINO_NET is the short name of a scope's. */
+function forcedOf(key: SettingKey, { env }: ConfigSurroundings): SettingValue | null {
+  for (const name of [variableOf(key), ...(key === 'net.scope' ? ['TORRENTINO_NET'] : [])]) {
+    const word = env[name]
+    if (word === undefined || word === '') continue
+    const checked = SETTINGS[key].read(word)
+    if (!checked.ok) throw new ConfigError(`${name} ${checked.problem}.`)
+    return checked.value
+  }
+  return null
 }

@@ -391,6 +391,8 @@ export interface DaemonView {
   }
   /** What was removed and can come back. */
   readonly trash: { readonly torrents: number; readonly bytes: Bytes }
+  /** Why config.toml as it is now is not in force, with line and column, or null. */
+  readonly settingsMistake: string | null
   readonly database: {
     /** One sentence while it cannot be written as it should be, or null. */
     readonly problem: string | null

@@ -71,8 +71,8 @@ function local({ reason, torrents, families, found }: DaemonView['lsd']): string
   return `${plural(torrents, 'torrent')} announced over ${over}, ${plural(found, 'peer')} found`
 }
 
-function databaseLines({ database: { problem, notice } }: DaemonView, style: Style): string {
-  const said = [problem, notice].filter((sentence) => sentence !== null)
+function databaseLines({ database: { problem, notice }, settingsMistake }: DaemonView, style: Style): string {
+  const said = [settingsMistake, problem, notice].filter((sentence) => sentence !== null)
   return said.map((sentence) => paint(escapeText(sentence), 'yellow', style) + '\n').join('')
 }
 

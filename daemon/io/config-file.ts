@@ -30,7 +30,20 @@ export class ConfigFile {
       // Whoever looks for the home itself tells that it cannot be there.
       if (code === 'ENOTDIR') return ''
       if (code === null) throw error
-      throw new ConfigError(`it cannot be read (${code}); mend its permissions, or move it away.`)
+      throw unreadable(code)
+    }
+  }
+
+  /** The text, '' where there is no file; rejects as `readSync` throws. After the change under way. */
+  async read(): Promise<string> {
+    await this.last
+    try {
+      return decode(await readFile(this.path), this.path)
+    } catch (error) {
+      if (isMissing(error)) return ''
+      if (error instanceof ConfigError) throw error
+      const code = error instanceof Error && 'code' in error ? String(error.code) : 'EIO'
+      throw unreadable(code)
     }
   }
 
@@ -52,6 +65,10 @@ export class ConfigFile {
     if (old === null || after !== before) await writeWhole(target, after)
     return after
   }
+}
+
+function unreadable(code: string): ConfigError {
+  return new ConfigError(`it cannot be read (${code}); mend its permissions, or move it away.`)
 }
 
 /** The file itself: a link that the user made stays a link. A link to nothing is followed one step. */

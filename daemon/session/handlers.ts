@@ -1,5 +1,6 @@
 /** The session as the transports see it: one entry per method of the contract. */
 import { CONTRACT_VERSION } from '../../shared/rpc/contract-version.js'
+import type { ConfigError } from '../../shared/config.js'
 import type { Caller, Handlers } from '../../shared/rpc/contract.js'
 import { rpcError } from '../../shared/rpc/errors.js'
 import { EXTENT_SIZE, type Rate, type SwarmKey } from '../../shared/units.js'
@@ -179,8 +180,14 @@ function status(init: HandlerInit, ports: HandlerPorts, startedAt: number): Daem
     stalls: { ...stalls, longest: Math.round(stalls.longest) },
     faults,
     trash: { torrents: ports.trash.size, bytes: ports.trash.bytes },
+    settingsMistake: settings.mistake === null ? null : mistakeSentence(settings.mistake),
     database: databaseView(ports.database, clock.wall()),
   }
+}
+
+function mistakeSentence({ line, column, message }: ConfigError): string {
+  const place = line > 0 ? `, line ${String(line)}, column ${String(column)}` : ''
+  return `config.toml${place}: ${message} The settings of before stay in force.`
 }
 
 function ratesOf(views: readonly TorrentView[]): { readonly down: Rate; readonly up: Rate } {

@@ -10,12 +10,28 @@ import {
 } from '../../shared/config.js'
 import type { SettingView } from '../../shared/rpc/contract.js'
 import { rpcError } from '../../shared/rpc/errors.js'
-import type { Settings, SettingValue } from '../../shared/settings.js'
+import {
+  SETTING_KEYS,
+  type SettingKey,
+  type Settings,
+  SETTINGS,
+  type SettingValue,
+} from '../../shared/settings.js'
 
 /** config.toml; implemented by daemon/io/config-file. */
 export interface ConfigText {
   update(change: (text: string) => string): Promise<string>
+  /** As it is now. Rejects with ConfigError. */
+  read(): Promise<string>
 }
+
+/** What somebody's change of the file came to. */
+export type Reloaded =
+  | {
+      readonly changed: readonly SettingKey[]
+      /** Of those: they work from the next start. */ readonly later: readonly SettingKey[]
+    }
+  | { readonly mistake: ConfigError }
 
 export class LiveSettings {
   readonly #around: ConfigSurroundings
@@ -23,6 +39,8 @@ export class LiveSettings {
   /** Told after a change that takes effect at once. */
   readonly #changed: (settings: Settings) => void
   #effective: Effective
+  /** Why the file as it is now is not in force, or null. */
+  #mistake: ConfigError | null = null
 
   constructor(
     init: { readonly text: string; readonly around: ConfigSurroundings },
@@ -36,6 +54,31 @@ export class LiveSettings {
 
   get values(): Settings {
     return this.#effective.settings
+  }
+
+  get mistake(): ConfigError | null {
+    return this.#mistake
+  }
+
+  /** Takes up what a person changed in the file; with a mistake in it all stays as it was. Null: nothing is another. */
+  async reload(): Promise<Reloaded | null> {
+    let next: Effective
+    try {
+      next = read(await this.#file.read(), this.#around)
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error
+      const known = this.#mistake?.message === error.message && this.#mistake.line === error.line
+      this.#mistake = error
+      return known ? null : { mistake: error }
+    }
+    const before = this.#effective.settings
+    const mended = this.#mistake !== null
+    this.#mistake = null
+    const changed = SETTING_KEYS.filter((key) => next.settings[key] !== before[key])
+    this.#effective = next
+    if (changed.length > 0) this.#changed(next.settings)
+    const later = changed.filter((key) => SETTINGS[key].applies === 'restart')
+    return changed.length > 0 || mended ? { changed, later } : null
   }
 
   list(): SettingView[] {
@@ -58,6 +101,7 @@ export class LiveSettings {
       throw asBadSetting(key, error)
     }
     this.#effective = read(text, this.#around)
+    this.#mistake = null
     this.#changed(this.#effective.settings)
     return this.get(key)
   }

@@ -323,6 +323,7 @@ export const daemonView = view<DaemonView>({
   stalls: z.object({ count, longest: count, phase: z.string().nullable() }),
   faults: z.object({ peers: count, torrents: count }),
   trash: z.object({ torrents: count, bytes: count }),
+  settingsMistake: z.string().nullable(),
   database: z.object({ problem: z.string().nullable(), notice: z.string().nullable() }),
 })
 

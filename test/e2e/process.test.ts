@@ -1,6 +1,6 @@
 /** The process: one of them a home, gone when it is told to, and soon. */
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -118,6 +118,36 @@ describe('one daemon a home', () => {
     const run = spawnDaemon({ home })
     expect((await run.ended).code).toBe(2)
     expect(run.said()).toMatch(/^\/.*config\.toml, line 2, column \d+: .+\n$/)
+  })
+})
+
+describe('settings that are changed in an editor', () => {
+  it('are in force within a moment; with a slip those of before stay, and the status tells of it', async () => {
+    const daemon = await stage.daemon('home')
+    const config = join(daemon.home, 'config.toml')
+    const level = async (): Promise<unknown> => (await daemon.call('config.get', { key: 'log.level' })).value
+    const mistake = async (): Promise<string | null> =>
+      (await daemon.call('session.status', {})).settingsMistake
+    const until = async <T>(look: () => Promise<T>, is: (seen: T) => boolean): Promise<T> => {
+      for (;;) {
+        const seen = await look()
+        if (is(seen)) return seen
+        await new Promise((go) => setTimeout(go, 20))
+      }
+    }
+    writeFileSync(config, '[log]\nlevel = "debug"\n')
+    await until(level, (seen) => seen === 'debug')
+    // As many editors do it: a new file in the place of the old one.
+    writeFileSync(`${config}~`, '[log]\nlevel = "warn"\nlevle = 1\n')
+    renameSync(`${config}~`, config)
+    expect(await until(mistake, (seen) => seen !== null)).toMatch(
+      /^config\.toml, line 3, column 1: There is no setting "log\.levle": did you mean log\.level\? The settings of before stay in force\.$/,
+    )
+    expect(await level()).toBe('debug')
+    writeFileSync(config, '[log]\nlevel = "warn"\n')
+    process.kill(daemon.pid, 'SIGHUP')
+    await until(level, (seen) => seen === 'warn')
+    expect(await mistake()).toBeNull()
   })
 })
 

@@ -254,6 +254,7 @@ export class FakeSession {
       stalls: { count: 0, longest: 0, phase: null },
       faults: { peers: 0, torrents: 0 },
       trash: { torrents: 0, bytes: 0 },
+      settingsMistake: null,
       database: { problem: null, notice: null },
     }),
     'session.shutdown': async () => {

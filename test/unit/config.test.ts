@@ -21,6 +21,7 @@ import {
   parseConfig,
   readSetting,
   setInToml,
+  variableOf,
   type ConfigValues,
 } from '../../shared/config.js'
 import { SETTING_KEYS, SETTINGS } from '../../shared/settings.js'
@@ -237,6 +238,28 @@ describe('what holds', () => {
       source: 'file',
       default: '/home/ann/Downloads',
     })
+  })
+
+  it('is the environment for any setting, in the words of config set', () => {
+    expect(variableOf('peers.perTorrent')).toBe('TORRENTINO_PEERS_PER_TORRENT')
+    expect(new Set(SETTING_KEYS.map(variableOf)).size).toBe(SETTING_KEYS.length)
+    const env = {
+      TORRENTINO_LIMITS_UP: '2 MiB/s',
+      TORRENTINO_DOWNLOAD_DIR: '~/y',
+      TORRENTINO_NET_SCOPE: 'private',
+    }
+    const { settings } = effectiveSettings(
+      { 'limits.up': 1024 },
+      { ...around, env: { ...env, TORRENTINO_NET: 'loopback' } },
+    )
+    expect(settings).toMatchObject({
+      'limits.up': 2_097_152,
+      'download.dir': '/home/ann/y',
+      'net.scope': 'private',
+    })
+    expect(() => effectiveSettings({}, { ...around, env: { TORRENTINO_LIMITS_UP: 'much' } })).toThrow(
+      /^TORRENTINO_LIMITS_UP must be/,
+    )
   })
 
   it('refuses a scope that is none: a narrower one may have been meant', () => {

@@ -132,6 +132,7 @@ const daemon: DaemonView = {
   stalls: { count: 2, longest: 412, phase: 'disk' },
   faults: { peers: 1, torrents: 2 },
   trash: { torrents: 0, bytes: 0 },
+  settingsMistake: null,
   database: { problem: null, notice: null },
 }
 

@@ -27,6 +27,7 @@ function bench(
           }
           return Promise.resolve(file.text)
         },
+        read: () => Promise.resolve(file.text),
       },
       changed: (values) => void changed.push(values),
     },
@@ -77,5 +78,29 @@ describe('settings', () => {
 
   it('refuse to begin with a file that is none', () => {
     expect(() => bench('log.level = \n')).toThrow(ConfigError)
+  })
+})
+
+describe('a file that a person changes', () => {
+  it('is in force when it is read again, and what needs a new start is named', async () => {
+    const { settings, file, changed } = bench('log.level = "debug"\n')
+    expect(await settings.reload()).toBeNull()
+    file.text = 'log.level = "warn"\nlisten.port = 4000\n'
+    expect(await settings.reload()).toEqual({ changed: ['listen.port', 'log.level'], later: ['listen.port'] })
+    expect(changed.map((values) => values['log.level'])).toEqual(['warn'])
+    expect(settings.get('log.level')).toMatchObject({ value: 'warn', source: 'file' })
+  })
+
+  it('with a slip in it changes nothing, is told once with its place, and again in force when it is mended', async () => {
+    const { settings, file, changed } = bench('log.level = "debug"\n')
+    file.text = 'log.level = "warn"\nlog.levle = "x"\n'
+    const found = await settings.reload()
+    expect(found).toMatchObject({ mistake: { line: 2, column: 1 } })
+    expect(await settings.reload()).toBeNull()
+    expect(settings.mistake?.message).toMatch(/did you mean log\.level\?/)
+    expect([settings.values['log.level'], changed]).toEqual(['debug', []])
+    file.text = 'log.level = "warn"\n'
+    expect(await settings.reload()).toEqual({ changed: ['log.level'], later: [] })
+    expect([settings.mistake, settings.values['log.level']]).toEqual([null, 'warn'])
   })
 })
