@@ -93,8 +93,7 @@ function refuse(error: unknown, home: Home): void {
     return end(owner === 'service' ? EXIT.ok : EXIT.alreadyRunning, sentence)
   }
   if (error instanceof ConfigError) {
-    const place = error.line > 0 ? `, line ${String(error.line)}, column ${String(error.column)}` : ''
-    return end(EXIT.usage, `${home.config}${place}: ${error.message}`)
+    return end(EXIT.usage, `${home.config}${error.place}: ${error.message}`)
   }
   if (error instanceof StoreFault)
     return end(EXIT.fault, `The database ${home.database}: ${storeSentence(error)}`)

@@ -2,6 +2,7 @@
  * The daemon as a systemd user unit: install, uninstall, status, start. Every step can be repeated. The rule of
  * exits is the one of service.ts: 0 stays down, anything else is started again.
  */
+import { homebrewSentence } from './homebrew.js'
 import { type Host, lastLine, reason, ServiceError, type ServiceInit } from './manager.js'
 import { stableNode, stablePath } from './stable.js'
 import { showUnit, systemctl } from './systemctl.js'
@@ -94,9 +95,8 @@ export async function installUnit(
 ): Promise<InstalledUnit> {
   needSystemd(host)
   const { unit, file, folder } = placeOf(init, host)
-  const homebrew = `${folder}/homebrew.torrentino.service`
-  if (init.home === null && host.exists(homebrew))
-    throw new ServiceError(`Homebrew has a service for this home (${homebrew}); ${BREW}.`)
+  const instead = homebrewSentence(init, host)
+  if (instead !== null) throw new ServiceError(instead)
   const node = stableNode(init.execPath, host)
   const text = textOf(init, host, node, await canNotify(host))
   if (linger) await enableLinger(host)
@@ -184,7 +184,6 @@ export async function startUnit(init: ServiceInit, host: Host): Promise<void> {
   await begin(unit, init, host)
 }
 
-const BREW = 'run "brew services start torrentino" instead'
 const NOT_THERE = 'No service is installed for this home; run "torrentinoctl service install".'
 const NOT_ROOT = 'The service belongs to a person, not to root; run this again without sudo.'
 

@@ -28,6 +28,11 @@ export class ConfigError extends Error {
     this.line = place.line
     this.column = place.column
   }
+
+  /** `, line 3, column 5`, or '' where it is not a place in the file. */
+  get place(): string {
+    return this.line > 0 ? `, line ${String(this.line)}, column ${String(this.column)}` : ''
+  }
 }
 
 export type ConfigValues = { readonly [K in SettingKey]?: Settings[K] }

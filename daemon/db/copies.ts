@@ -6,7 +6,7 @@ import { existsSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Millis, TorrentId } from '../../shared/units.js'
 import { isMagnet, LONGEST_MAGNET } from '../../shared/torrent/magnet.js'
-import type { GivenNames } from '../../shared/torrent/names.js'
+import type { CalledNames } from '../../shared/torrent/names.js'
 import type { Desired } from '../../shared/views.js'
 import type { FileWishRow, TrackerRow, TrashRow } from '../ports/store.js'
 import { makePrivateFolder, namesIn, readIfThere, syncFolder, writeWhole } from './files.js'
@@ -24,7 +24,7 @@ export interface CopyNote extends Noted {
   /** Sorted; not there: none. */
   readonly labels?: readonly string[]
   /** Given by a person; not there: none. */
-  readonly names?: GivenNames & { readonly name: string }
+  readonly names?: CalledNames
   /** It lies in the trash; not there: it does not. */
   readonly trash?: TrashRow
 }

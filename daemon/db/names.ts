@@ -1,5 +1,5 @@
 /** The names that were given to a torrent and its files. Runs in the store's thread. */
-import type { GivenNames, GivenPath } from '../../shared/torrent/names.js'
+import type { CalledNames, GivenNames, GivenPath } from '../../shared/torrent/names.js'
 import type { TorrentId } from '../../shared/units.js'
 import type { Sql } from './sql.js'
 
@@ -13,7 +13,7 @@ export function readNames(sql: Sql, id: TorrentId): GivenNames {
 }
 
 /** Instead of those that were given before. `name`: what the torrent is called. */
-export function setNames(sql: Sql, id: TorrentId, names: GivenNames & { readonly name: string }): void {
+export function setNames(sql: Sql, id: TorrentId, names: CalledNames): void {
   sql.run('UPDATE torrent SET name = ?, root = ? WHERE id = ?', names.name, names.root, id)
   sql.run('UPDATE file_wish SET path = NULL WHERE torrent_id = ?', id)
   for (const { file, path } of names.paths)

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { lstat, mkdir, open, readFile, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ConfigError } from '../../shared/config.js'
+import { InTurn } from '../base/in-turn.js'
 
 /** Bytes; a longer file is not ours. */
 const MOST_BYTES = 1024 * 1024
@@ -10,8 +11,8 @@ const MOST_BYTES = 1024 * 1024
 export class ConfigFile {
   /** As the user knows it; it may be a symbolic link. */
   readonly path: string
-  /** The change under way, or the last one: changes go one after the other. */
-  private last: Promise<unknown> = Promise.resolve()
+  /** Changes, and looks at what they left. */
+  private readonly turns = new InTurn()
 
   constructor(init: { readonly path: string }) {
     this.path = init.path
@@ -35,8 +36,11 @@ export class ConfigFile {
   }
 
   /** The text, '' where there is no file; rejects as `readSync` throws. After the change under way. */
-  async read(): Promise<string> {
-    await this.last
+  read(): Promise<string> {
+    return this.turns.run(() => this.readNow())
+  }
+
+  private async readNow(): Promise<string> {
     try {
       return decode(await readFile(this.path), this.path)
     } catch (error) {
@@ -52,9 +56,7 @@ export class ConfigFile {
    * What `change` throws is passed on and nothing is written.
    */
   update(change: (text: string) => string): Promise<string> {
-    const done = this.last.then(() => this.replace(change))
-    this.last = done.catch(() => undefined)
-    return done
+    return this.turns.run(() => this.replace(change))
   }
 
   private async replace(change: (text: string) => string): Promise<string> {

@@ -1,5 +1,5 @@
 /** What is durable. Every promise resolves after the commit (synchronous=FULL); it rejects with StoreFault. */
-import type { GivenNames } from '../../shared/torrent/names.js'
+import type { CalledNames, GivenNames } from '../../shared/torrent/names.js'
 import type { Bytes, FileIndex, Hashes, Millis, Rate, TorrentId } from '../../shared/units.js'
 import type { Desired, SeedGoals } from '../../shared/views.js'
 
@@ -236,7 +236,7 @@ export interface Relocation {
   /** Facts that hold at the new place; files that are not named keep theirs. */
   readonly files: readonly FileStatRow[]
   /** All names that are given from now on, and what the torrent is called; not there: as before. */
-  readonly names?: GivenNames & { readonly name: string }
+  readonly names?: CalledNames
   /** The job that moved them goes on from here. */
   readonly job: number
   readonly step: string

@@ -185,8 +185,7 @@ function status(init: HandlerInit, ports: HandlerPorts, startedAt: number): Daem
   }
 }
 
-function mistakeSentence({ line, column, message }: ConfigError): string {
-  const place = line > 0 ? `, line ${String(line)}, column ${String(column)}` : ''
+function mistakeSentence({ place, message }: ConfigError): string {
   return `config.toml${place}: ${message} The settings of before stay in force.`
 }
 

@@ -11,7 +11,7 @@
 import type { FileIndex } from '../../shared/units.js'
 import type { JobView } from '../../shared/views.js'
 import type { Metainfo } from '../../shared/torrent/metainfo.js'
-import { type GivenNames, withNames } from '../../shared/torrent/names.js'
+import { type CalledNames, withNames } from '../../shared/torrent/names.js'
 import type { Carried, DiskFault, FileFound, MoveStep, Mover } from '../ports/disk.js'
 import { type FileStatRow, StoreFault } from '../ports/store.js'
 import type { Torrent } from '../swarm/torrent.js'
@@ -32,9 +32,6 @@ export interface MoveArgs {
   /** The files get other names in their folder; not there: they go to another folder. */
   readonly names?: { readonly before: CalledNames; readonly after: CalledNames }
 }
-
-/** Names that are given, and what the torrent is called with them. */
-export type CalledNames = GivenNames & { readonly name: string }
 
 interface MoveJobInit {
   readonly id: number
@@ -410,7 +407,7 @@ export class MoveJob implements Job {
 const cancelled: DiskFault = { code: 'ECANCELED', operation: 'write', path: '' }
 
 /** What differs: the names of the torrent, or the paths of the one file. `meta` as it came. */
-export function namesApart(
+function namesApart(
   meta: Metainfo,
   { before, after }: NonNullable<MoveArgs['names']>,
 ): { readonly from: string; readonly to: string } {

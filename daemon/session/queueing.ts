@@ -9,7 +9,7 @@ import { compareRanks, type QueueStep, ranksFor, stepped, woven } from '../swarm
 import type { Torrent } from '../swarm/torrent.js'
 import { USUAL_GOALS } from '../swarm/view.js'
 import type { Goals } from './goals.js'
-import { InTurn } from './in-turn.js'
+import { InTurn } from '../base/in-turn.js'
 import { answer, type Queries } from './queries.js'
 import type { Session } from './session.js'
 

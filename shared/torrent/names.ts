@@ -19,6 +19,11 @@ export interface GivenNames {
   readonly paths: readonly GivenPath[]
 }
 
+/** With what the torrent is called. */
+export interface CalledNames extends GivenNames {
+  readonly name: string
+}
+
 export const NO_NAMES: GivenNames = { root: null, paths: [] }
 
 /** What is to have another name: the torrent with its file or folder, or one of several files. */
@@ -119,7 +124,7 @@ function areGood(paths: readonly (readonly string[] | null)[]): boolean {
 }
 
 /** What a file may say that anybody can edit; null: nothing of that kind. */
-export function goodNames(value: unknown): (GivenNames & { readonly name: string }) | null {
+export function goodNames(value: unknown): CalledNames | null {
   const { name, root, paths } = (value ?? {}) as Partial<Record<keyof GivenNames | 'name', unknown>>
   if (typeof name !== 'string' || (root !== null && typeof root !== 'string') || !Array.isArray(paths))
     return null

@@ -1,6 +1,5 @@
 /** A torrent's files go to another folder, whatever stops it in the middle; and removals with data go on. */
 import {
-  cpSync,
   existsSync,
   mkdtempSync,
   readdirSync,
@@ -15,7 +14,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { type Daemon, refusal } from '../support/daemon.js'
 import { expectSameFiles, type MadeTorrent, makeTorrent } from '../support/make-torrent.js'
-import { metainfoOf, useStage } from '../support/stage.js'
+import { seedCopy } from '../support/seed-copy.js'
+import { useStage } from '../support/stage.js'
 
 const stage = useStage()
 const MIB = 1024 * 1024
@@ -55,10 +55,7 @@ function otherVolume(): string {
 async function seeding(daemon: Daemon, to: string): Promise<Scene> {
   const torrent = made()
   const from = stage.folder('from')
-  cpSync(torrent.dir, from, { recursive: true, preserveTimestamps: true })
-  const { id } = await daemon.call('torrent.add', { metainfo: metainfoOf(torrent), dir: from })
-  await daemon.seeds(id)
-  return { torrent, from, to, id }
+  return { torrent, from, to, id: await seedCopy(daemon, torrent, from) }
 }
 
 async function ended(daemon: Daemon, job: number): Promise<string> {

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { type Daemon, refusal } from '../support/daemon.js'
 import { type MadeTorrent, makeTorrent } from '../support/make-torrent.js'
+import { seedCopy } from '../support/seed-copy.js'
 import { metainfoOf, type Stage, stageFor } from '../support/stage.js'
 
 const MIB = 1024 * 1024
@@ -26,10 +27,7 @@ async function seeding(stage: Stage, daemon: Daemon): Promise<Scene> {
   ]
   const torrent = makeTorrent(stage.folder('made'), { name: 'tree', content })
   const dir = stage.folder('data')
-  cpSync(torrent.dir, dir, { recursive: true, preserveTimestamps: true })
-  const { id } = await daemon.call('torrent.add', { metainfo: metainfoOf(torrent), dir })
-  await daemon.seeds(id)
-  return { torrent, dir, id }
+  return { torrent, dir, id: await seedCopy(daemon, torrent, dir) }
 }
 
 /** The error of the job, or how it ended. */

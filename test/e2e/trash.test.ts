@@ -1,9 +1,10 @@
 /** What is removed lies in the trash, whole, whatever stops it in the middle; and comes back without a check. */
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type Daemon, refusal } from '../support/daemon.js'
 import { expectSameFiles, type MadeTorrent, makeTorrent } from '../support/make-torrent.js'
+import { seedCopy } from '../support/seed-copy.js'
 import { metainfoOf, useStage } from '../support/stage.js'
 
 const stage = useStage()
@@ -24,10 +25,7 @@ async function seeding(daemon: Daemon): Promise<Scene> {
   ]
   const torrent = makeTorrent(stage.folder('made'), { name: 'tree', content })
   const dir = stage.folder('data')
-  cpSync(torrent.dir, dir, { recursive: true, preserveTimestamps: true })
-  const { id } = await daemon.call('torrent.add', { metainfo: metainfoOf(torrent), dir })
-  await daemon.seeds(id)
-  return { torrent, dir, id }
+  return { torrent, dir, id: await seedCopy(daemon, torrent, dir) }
 }
 
 const isTrash = (name: string): boolean => /^\.torrentino-trash-[0-9a-f]{8}$/.test(name)
