@@ -18,6 +18,7 @@ import { watchConfig } from './io/config-watch.js'
 import { descriptorLimit, socketsWithin } from './io/descriptors.js'
 import { readDownloadDir } from './io/download-dir.js'
 import { volumeOf } from './io/volume-of.js'
+import { keepHeapDense, v8Heap } from './io/heap.js'
 import { createLog } from './io/log.js'
 import { createLsdNetwork } from './io/lsd-socket.js'
 import { residentMemory } from './io/memory.js'
@@ -175,6 +176,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     }, onBug)
   }
   const unwatch = watchConfig(home.config, reload, clock)
+  const leaveHeap = keepHeapDense({ clock, ...v8Heap })
   await room.open()
   await rpc.listen()
   disk.warm()
@@ -186,6 +188,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     stop: async () => {
       manager.stopping()
       unwatch()
+      leaveHeap()
       await rpc.close()
       await room.stop()
       network.close()

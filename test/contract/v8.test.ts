@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
+const HEAP = pathToFileURL(resolve(import.meta.dirname, '../../dist/daemon/io/heap.js')).href
 const V8 = pathToFileURL(resolve(import.meta.dirname, '../../dist/daemon/io/v8.js')).href
 
 /** Bytes of the new space after 300 ms of garbage, with a thread started first. */
@@ -30,11 +31,68 @@ describe('the nursery', () => {
   })
 })
 
+/** The most that a heap held while 800 MB of garbage outlived the nursery, over what it began with. */
+function mostHeld(before: string): number {
+  const script = `${before}
+    const { getHeapStatistics } = await import('node:v8')
+    const alive = Array.from({ length: 150_000 }, (_, at) => ({ at, b: [at] }))
+    const held = () => getHeapStatistics().used_heap_size
+    const first = held()
+    let most = 0
+    for (let round = 0; round < 600; round++) {
+      const kept = Array.from({ length: 20_000 }, (_, at) => ({ at, b: [at] }))
+      most = Math.max(most, held())
+      // Marking ends in tasks of its own, as in a daemon.
+      if (round % 50 === 49) await new Promise((done) => setTimeout(done, 5))
+    }
+    console.log(alive.length > 0 ? most / first : 0)`
+  return Number(execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }))
+}
+
+describe('the heap', () => {
+  it('is collected before it is several times what lives, where V8 would wait', () => {
+    expect(mostHeld(`await import('${V8}')`)).toBeLessThan(4.5)
+    expect(mostHeld('')).toBeGreaterThan(6)
+  })
+})
+
+/** Pages held over bytes in use, after two of three objects have gone that lay side by side. */
+function gaps(closed: boolean): number {
+  const script = `await import('${V8}')
+    const { v8Heap } = await import('${HEAP}')
+    const { runInNewContext } = await import('node:vm')
+    const { setFlagsFromString } = await import('node:v8')
+    setFlagsFromString('--expose-gc')
+    const gc = runInNewContext('gc')
+    let all = Array.from({ length: 400_000 }, (_, at) => ({ at, b: [at] }))
+    gc()
+    all = all.filter((_, at) => at % 3 === 0)
+    v8Heap.closeGaps(${String(closed)})
+    gc()
+    const { used, held } = v8Heap.size()
+    console.log(all.length > 0 ? held / used : 0)`
+  return Number(execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }))
+}
+
+describe('gaps in the heap', () => {
+  it('are closed by a full collection that is told to', () => {
+    expect(gaps(true)).toBeLessThan(1.4)
+    expect(gaps(false)).toBeGreaterThan(1.6)
+  })
+})
+
 describe('every setting', () => {
   it('is known to this V8, which would complain otherwise', () => {
     const { status, stderr } = spawnSync(
       process.execPath,
-      ['--input-type=module', '-e', `await import('${V8}')`],
+      [
+        '--input-type=module',
+        '-e',
+        `await import('${V8}')
+        const { v8Heap } = await import('${HEAP}')
+        v8Heap.closeGaps(true)
+        v8Heap.closeGaps(false)`,
+      ],
       { encoding: 'utf8' },
     )
     expect([status, stderr]).toEqual([0, ''])
