@@ -8,6 +8,7 @@ import { availableParallelism, cpus, release, tmpdir, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { aria2 } from './clients/aria2.js'
 import type { ClientKind } from './clients/client.js'
+import { floor } from './clients/floor.js'
 import { libtorrent } from './clients/libtorrent.js'
 import { qbittorrent } from './clients/qbittorrent.js'
 import { rtorrent } from './clients/rtorrent.js'
@@ -68,6 +69,8 @@ function kindOf(id: Options['clients'][number], inside: Inside): ClientKind {
       return transmission()
     case 'rtorrent':
       return rtorrent()
+    case 'floor':
+      return floor()
     case 'webtorrent':
       return webtorrent(join(inside.root, 'webtorrent'), inside.webtorrent)
   }

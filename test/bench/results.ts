@@ -15,6 +15,7 @@ export type ClientId =
   | 'transmission'
   | 'rtorrent'
   | 'webtorrent'
+  | 'floor'
 
 /** In the order they take their turns and are shown. */
 export const CLIENTS: readonly ClientId[] = [
@@ -27,6 +28,9 @@ export const CLIENTS: readonly ClientId[] = [
   'rtorrent',
   'webtorrent',
 ]
+
+/** No client, and not held against one: it takes part where it is named. */
+export const YARDSTICK: ClientId = 'floor'
 
 /** What was built when a cell ran: a cell of another build is measured again. */
 export interface Build {

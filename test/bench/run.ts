@@ -13,6 +13,7 @@ import {
   rateOf,
   type Results,
   SCHEMA,
+  YARDSTICK,
 } from './results.js'
 import type { Scenario } from './scenarios/scenario.js'
 import { belongs, nextTurn, type Turn } from './schedule.js'
@@ -128,6 +129,7 @@ async function attempt(
 }
 
 function reasonAgainst(scenario: Scenario, { info }: ClientKind): string | null {
+  if (info.id === YARDSTICK && scenario.info.group !== 'single') return 'it has one peer and one file'
   return info.absent ?? scenario.without?.(info.id) ?? null
 }
 

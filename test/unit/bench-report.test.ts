@@ -138,6 +138,24 @@ describe('boards', () => {
     })
   })
 
+  it('shows the yardstick and holds it against nobody', () => {
+    const cells = [
+      done('single', 'torrentino', { wall: 2 }),
+      done('single', 'floor', { wall: 1 }),
+      done('single', 'aria2', { wall: 4 }),
+    ]
+    const [board] = boards(results([scenario('single')], cells))
+    expect(board?.rows.map(({ client, toBestOther }) => [client, toBestOther])).toEqual([
+      ['floor', 0.5],
+      ['torrentino', 0.5],
+      ['aria2', 2],
+    ])
+    expect(bestOther(board?.rows ?? [], 'torrentino', 'wall', 'least')).toEqual({
+      client: 'aria2',
+      median: 4,
+    })
+  })
+
   it('takes a client by its newest build and version, and no cell with other parameters', () => {
     const cells = [
       done('single', 'torrentino', { wall: 9 }, { build: OLD }),

@@ -11,6 +11,7 @@ import {
   type ScenarioInfo,
   type Spread,
   spread,
+  YARDSTICK,
 } from '../results.js'
 
 /** What is told of every client in every scenario, where it was measured. */
@@ -117,7 +118,7 @@ export function bestOther(
   best: 'least' | 'most',
 ): { readonly client: ClientId; readonly median: number } | null {
   const others = rows
-    .filter((row) => row.client !== client)
+    .filter((row) => row.client !== client && row.client !== YARDSTICK)
     .flatMap((row) => {
       const known = row.figures.get(key)
       return known === undefined ? [] : [{ client: row.client, median: known.median }]
@@ -128,7 +129,7 @@ export function bestOther(
 
 function board(results: Results, scenario: ScenarioInfo): Board {
   const mine = results.cells.filter((cell) => cell.scenario === scenario.id && sameParameters(cell, scenario))
-  const rows = CLIENTS.flatMap((client) => {
+  const rows = [...CLIENTS, YARDSTICK].flatMap((client) => {
     const cells = newest(mine.filter((cell) => cell.client === client))
     if (cells.length === 0) return []
     const done = cells.filter((cell) => cell.outcome === 'done')
