@@ -12,6 +12,12 @@ const POOL = { UV_THREADPOOL_SIZE: '8' }
  */
 const GLIBC = { MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_TRIM_THRESHOLD_: '131072' }
 
+/**
+ * For V8: the nursery of each thread stays at its first MiB. Set from inside (daemon/io/v8.ts) it holds only until the
+ * next thread is made, and what the main thread's has grown to by then, 32 MiB at most, it keeps.
+ */
+const NURSERY = { NODE_OPTIONS: '--max-semi-space-size=1' }
+
 export function daemonVariables(platform: NodeJS.Platform): Readonly<Record<string, string>> {
-  return platform === 'linux' ? { ...POOL, ...GLIBC } : POOL
+  return platform === 'linux' ? { ...POOL, ...NURSERY, ...GLIBC } : { ...POOL, ...NURSERY }
 }

@@ -3,13 +3,11 @@
  * are the process's, so the threads inherit them.
  *
  * What is allocated later is little and short-lived, yet V8 lets its nursery grow to 32 MB a thread. Kept at its first
- * size it costs no measurable time here, and the daemon stays small. V8 sets this one back to 2 whenever it makes an
- * isolate, so it is set anew for each thread.
+ * size it costs no measurable time here, and the daemon stays small. Who starts a daemon says so in NODE_OPTIONS
+ * (shared/environment.ts); this here is for one that was started by hand. V8 sets it back to 2 whenever it makes an
+ * isolate, so it is set anew for each thread, and the main thread's nursery may grow in between.
  *
- * A full collection comes when the heap is half as large again as what lived after the last one, or by 8 MiB where that
- * is more. V8 itself waits for four times as much where collecting is cheap: 30 MiB of living objects stood in 45 at one
- * time and in 106 at another, and of the pages that such a heap once took few come back. A new thread begins at 8 MiB,
- * where V8 would let its garbage gather for ten minutes.
+ * A new thread's first full collection comes at 8 MiB, where V8 would let its garbage gather for ten minutes.
  *
  * Code is optimized once it has run six times as long as V8 would have it: what is known of it by then is what stays
  * true, so that fewer functions are compiled, and few of them twice. From V8 12 on (Node 22) calls are counted instead,
@@ -21,8 +19,6 @@ import { Worker } from 'node:worker_threads'
 
 /** Bytes of bytecode that a function runs before it is optimized; V8 11 has 67,584. */
 const INTERRUPT_BUDGET = 400_000
-/** Percent of what is alive. */
-const GROWING = 50
 /** MiB of a thread's heap before its first full collection. */
 const FIRST_OLD_SPACE = 8
 const COUNTS_BYTECODE = Number.parseInt(process.versions.v8, 10) < 12
@@ -31,7 +27,6 @@ function keepNurserySmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1')
 }
 
-setFlagsFromString(`--heap-growing-percent=${String(GROWING)}`)
 setFlagsFromString(`--initial-old-space-size=${String(FIRST_OLD_SPACE)}`)
 if (COUNTS_BYTECODE) setFlagsFromString(`--interrupt-budget=${String(INTERRUPT_BUDGET)}`)
 keepNurserySmall()

@@ -94,7 +94,7 @@ describe('packaging/homebrew/Formula/torrentino.rb', () => {
     ] as const) {
       const own = new RegExp(`on_${name} do\\n(.*?)^    end$`, 'ms').exec(service)?.[1] ?? ''
       const wanted = { ...daemonVariables(system), TORRENTINO_OWNER: 'service' }
-      const given = [...own.matchAll(/([A-Z_]+): "(\w+)"/g)].map(([, key = '', value = '']) => [key, value])
+      const given = [...own.matchAll(/([A-Z_]+): "([^"]+)"/g)].map(([, key = '', value = '']) => [key, value])
       expect(Object.fromEntries(given)).toEqual(wanted)
     }
   })

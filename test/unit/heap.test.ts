@@ -4,31 +4,47 @@ import { FakeClock } from '../support/fake-clock.js'
 
 const MIB = 1024 * 1024
 
-it('gaps are closed while they are large, by size and by what is in use, and looked for once a minute', () => {
+/** Takes what is used and held, in MiB, and answers what a minute with that led to. */
+function keeper(): {
+  readonly minute: (used: number, held: number) => string[]
+  readonly cancel: () => void
+} {
   const clock = new FakeClock()
   let size = { used: 0, held: 0 }
-  let looks = 0
-  const told: boolean[] = []
+  const told: string[] = []
   const cancel = keepHeapDense({
     clock,
     size: () => {
-      looks++
+      told.push('look')
       return size
     },
-    closeGaps: (all) => told.push(all),
+    closeGaps: (all) => told.push(`close ${String(all)}`),
+    collectSoon: (soon) => told.push(`soon ${String(soon)}`),
   })
-  const minute = (used: number, held: number): boolean[] => {
+  const minute = (used: number, held: number): string[] => {
     size = { used: used * MIB, held: held * MIB }
     clock.advance(60_000)
     return told.splice(0)
   }
-  expect(minute(10, 26)).toEqual([])
-  expect(minute(10, 27)).toEqual([true])
-  expect(minute(12, 40)).toEqual([])
-  expect(minute(30, 45)).toEqual([false])
-  expect(minute(100, 150)).toEqual([])
-  expect(minute(100, 151)).toEqual([true])
+  return { minute, cancel }
+}
+
+it('gaps are closed while they are large, by size and by what is in use', () => {
+  const { minute } = keeper()
+  expect(minute(10, 26)).toEqual(['look'])
+  expect(minute(10, 27)).toEqual(['look', 'close true'])
+  expect(minute(12, 40)).toEqual(['look'])
+  expect(minute(20, 30)).toEqual(['look', 'close false'])
+  expect(minute(100, 150)).toEqual(['look', 'soon true'])
+  expect(minute(100, 151)).toEqual(['look', 'close true'])
+})
+
+it('a heap that is not small is collected soon, and nothing is looked at after the end', () => {
+  const { minute, cancel } = keeper()
+  expect(minute(24, 24)).toEqual(['look'])
+  expect(minute(25, 25)).toEqual(['look', 'soon true'])
+  expect(minute(40, 40)).toEqual(['look'])
+  expect(minute(20, 20)).toEqual(['look', 'soon false'])
   cancel()
-  expect(minute(30, 30)).toEqual([])
-  expect(looks).toBe(6)
+  expect(minute(90, 200)).toEqual([])
 })

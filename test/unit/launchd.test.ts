@@ -43,7 +43,11 @@ describe('the agent as a property list', () => {
     expect(readPlist(agentPlist(plain))).toEqual({
       Label: 'io.github.torrentino.daemon',
       ProgramArguments: [plain.node, plain.entry],
-      EnvironmentVariables: { UV_THREADPOOL_SIZE: '8', TORRENTINO_OWNER: 'service' },
+      EnvironmentVariables: {
+        UV_THREADPOOL_SIZE: '8',
+        NODE_OPTIONS: '--max-semi-space-size=1',
+        TORRENTINO_OWNER: 'service',
+      },
       WorkingDirectory: '/',
       RunAtLoad: true,
       KeepAlive: { SuccessfulExit: false },

@@ -66,6 +66,7 @@ describe('the supervisor that stands for launchd', () => {
         HOME: '/nowhere',
         XPC_SERVICE_NAME: agentLabel(home),
         UV_THREADPOOL_SIZE: '8',
+        NODE_OPTIONS: '--max-semi-space-size=1',
         TORRENTINO_OWNER: 'service',
         TORRENTINO_HOME: home,
       },

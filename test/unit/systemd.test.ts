@@ -51,6 +51,7 @@ describe('the user unit as text', () => {
       'LimitNOFILE=8192',
       'ExecStart="/usr/bin/node" "/opt/t/bin.js"',
       'Environment="UV_THREADPOOL_SIZE=8"',
+      'Environment="NODE_OPTIONS=--max-semi-space-size=1"',
       'Environment="MALLOC_MMAP_THRESHOLD_=65536"',
       'Environment="MALLOC_TRIM_THRESHOLD_=131072"',
       'Environment="TORRENTINO_OWNER=service"',

@@ -47,13 +47,15 @@ class Torrentino < Formula
     error_log_path var/"log/torrentino.log"
     # A clean stop exits with 0 and stays down; a crash or a kill brings it back, not faster than every 10 seconds.
     on_macos do
-      environment_variables UV_THREADPOOL_SIZE: "8", TORRENTINO_OWNER: "service"
+      environment_variables UV_THREADPOOL_SIZE: "8", NODE_OPTIONS: "--max-semi-space-size=1",
+                            TORRENTINO_OWNER: "service"
       keep_alive successful_exit: false
       throttle_interval 10
     end
     on_linux do
-      environment_variables UV_THREADPOOL_SIZE: "8", MALLOC_MMAP_THRESHOLD_: "65536",
-                            MALLOC_TRIM_THRESHOLD_: "131072", TORRENTINO_OWNER: "service"
+      environment_variables UV_THREADPOOL_SIZE: "8", NODE_OPTIONS: "--max-semi-space-size=1",
+                            MALLOC_MMAP_THRESHOLD_: "65536", MALLOC_TRIM_THRESHOLD_: "131072",
+                            TORRENTINO_OWNER: "service"
       keep_alive crashed: true
       restart_delay 10
     end
