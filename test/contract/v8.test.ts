@@ -31,7 +31,10 @@ describe('the nursery', () => {
   })
 })
 
-/** The most that a heap held while 800 MB of garbage outlived the nursery, over what it began with. */
+/**
+ * The most that a heap held while 800 MB of garbage outlived the nursery, over what it began with. V8 has one thread
+ * there: how far others are behind with marking is a matter of the machine.
+ */
 function mostHeld(before: string): number {
   const script = `${before}
     const { getHeapStatistics } = await import('node:v8')
@@ -46,13 +49,14 @@ function mostHeld(before: string): number {
       if (round % 50 === 49) await new Promise((done) => setTimeout(done, 5))
     }
     console.log(alive.length > 0 ? most / first : 0)`
-  return Number(execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }))
+  const flags = ['--single-threaded', '--input-type=module']
+  return Number(execFileSync(process.execPath, [...flags, '-e', script], { encoding: 'utf8' }))
 }
 
 describe('the heap', () => {
   it('is collected before it is several times what lives, where V8 would wait', () => {
-    expect(mostHeld(`(await import('${HEAP}')).v8Heap.collectSoon(true)`)).toBeLessThan(4.5)
-    expect(mostHeld('')).toBeGreaterThan(6)
+    const soon = mostHeld(`(await import('${HEAP}')).v8Heap.collectSoon(true)`)
+    expect(soon).toBeLessThan(0.7 * mostHeld(''))
   })
 })
 
