@@ -33,6 +33,14 @@ describe.skipIf(without !== '')(titled('the DHT alone', without), () => {
     return client
   }
 
+  /** Settles when a lookup is told of that address. */
+  const foundAt = async ({ infoHash }: MadeTorrent, address: string, what: string): Promise<void> => {
+    await poll({ what, timeout: 60_000, every: 1000 }, async () => {
+      const found = JSON.parse(await ours.run('dht', 'lookup', infoHash, '--json')) as { peers: string[] }
+      return found.peers.includes(address)
+    })
+  }
+
   beforeAll(async () => {
     lab = await openLab()
     ours = await startTorrentino(await lab.host(SEATS.torrentino))
@@ -62,6 +70,8 @@ describe.skipIf(without !== '')(titled('the DHT alone', without), () => {
       const leech = clientOf(name)
       await ours.add(torrent, { dir: torrent.dir })
       await ours.run('wait', torrent.infoHash, '--for', 'complete', '--timeout', '60s')
+      // Who asks before we are announced is told of nobody, and asks again in minutes.
+      await foundAt(torrent, `${ours.address}:6881`, 'our announce is found')
       const dir = lab.folder('their')
       const start = Date.now()
       await leech.add(torrent, { dir, magnet: magnet(torrent) })
@@ -88,12 +98,7 @@ describe.skipIf(without !== '')(titled('the DHT alone', without), () => {
       const torrent = make(`their-${name}`)
       const seed = clientOf(name)
       await seed.add(torrent, { dir: torrent.dir, uploadLimit: 1_000_000 })
-      await poll({ what: `the lookup finds ${name}`, timeout: 60_000, every: 1000 }, async () => {
-        const found = JSON.parse(await ours.run('dht', 'lookup', torrent.infoHash, '--json')) as {
-          peers: string[]
-        }
-        return found.peers.includes(`${seed.address}:${String(PORTS[name])}`)
-      })
+      await foundAt(torrent, `${seed.address}:${String(PORTS[name])}`, `the lookup finds ${name}`)
       const dir = lab.folder('ours')
       const start = Date.now()
       await ours.add(torrent, { dir, magnet: `magnet:?xt=urn:btih:${torrent.infoHash}` })
