@@ -29,7 +29,8 @@ export interface ConfigText {
 export type Reloaded =
   | {
       readonly changed: readonly SettingKey[]
-      /** Of those: they work from the next start. */ readonly later: readonly SettingKey[]
+      /** Of those: they work from the next start. */
+      readonly later: readonly SettingKey[]
     }
   | { readonly mistake: ConfigError }
 

@@ -3,12 +3,13 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { daemonVariables } from '../../shared/environment.js'
 
 const HEAP = pathToFileURL(resolve(import.meta.dirname, '../../dist/daemon/io/heap.js')).href
 const V8 = pathToFileURL(resolve(import.meta.dirname, '../../dist/daemon/io/v8.js')).href
 
 /** Bytes of the new space after 300 ms of garbage, with a thread started first. */
-function nursery(before: string): number {
+function nursery(before: string, variables: Readonly<Record<string, string>> = {}): number {
   const script = `${before}
     const { Worker } = await import('node:worker_threads')
     const worker = new Worker('setInterval(() => {}, 1000)', { eval: true })
@@ -21,13 +22,18 @@ function nursery(before: string): number {
     const { getHeapSpaceStatistics } = await import('node:v8')
     console.log(getHeapSpaceStatistics().find((space) => space.space_name === 'new_space').space_size)
     process.exit()`
-  return Number(execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }))
+  const options = { encoding: 'utf8', env: { ...process.env, ...variables } } as const
+  return Number(execFileSync(process.execPath, ['--input-type=module', '-e', script], options))
 }
 
 describe('the nursery', () => {
   it('stays small after a thread was started, where V8 would let it grow', () => {
     expect(nursery(`await import('${V8}')`)).toBeLessThanOrEqual(4 * 1024 * 1024)
     expect(nursery('')).toBeGreaterThan(8 * 1024 * 1024)
+  })
+
+  it('stays small by the variables of a daemon alone', () => {
+    expect(nursery('', daemonVariables(process.platform))).toBeLessThanOrEqual(4 * 1024 * 1024)
   })
 })
 
