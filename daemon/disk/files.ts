@@ -93,8 +93,18 @@ function openLimit(): number {
   }
 }
 
-/** Milliseconds in a double have that much noise. */
-const SAME_TIME = 0.01
+/** Nanoseconds. */
+const SECOND = 1_000_000_000n
+
+type FileName = 'part' | 'final'
+/** In the order in which they are looked at: a file that has both is not finished. */
+const NAMES: readonly FileName[] = ['part', 'final']
+
+/** A file that is there. */
+export interface Seen {
+  readonly name: FileName
+  readonly stat: fs.BigIntStats
+}
 
 /** A finished file as its descriptor showed it when its content was last vouched for. Times in ms with fractions. */
 interface Known {
@@ -107,18 +117,6 @@ interface Known {
   readonly mode: number
   readonly uid: number
   readonly gid: number
-}
-
-/** Like nothing that can be seen. */
-const NEVER: Known = {
-  size: -1,
-  mtimeMs: -1,
-  ctimeMs: -1,
-  ino: -1,
-  nlink: -1,
-  mode: -1,
-  uid: -1,
-  gid: -1,
 }
 
 export class Files {
@@ -234,13 +232,11 @@ export class Files {
   }
 
   /** Like `look`; from now on a finished file is served only as long as it stays as it is. */
-  note(file: FileIndex): FileFound {
-    // This look comes first: what changes between the two is refused at the next read.
-    const stat = this.layout.isPad(file) ? null : this.plainStat(this.path(file))
-    const found = this.look(file)
+  note(file: FileIndex, names: readonly FileName[] = NAMES): FileFound {
+    const seen = this.see(file, names)
     this.known.delete(file)
-    if (found.name === 'final') this.known.set(file, stat === null ? NEVER : knownOf(stat, found))
-    return found
+    if (seen?.name === 'final') this.known.set(file, knownOf(seen.stat))
+    return foundOf(file, seen)
   }
 
   /**
@@ -250,10 +246,10 @@ export class Files {
   lookAgain(file: FileIndex): FileFound {
     const known = this.known.get(file)
     if (known === undefined) return this.note(file)
-    const found = this.look(file)
-    if (found.name !== 'final') return found
-    const stat = this.plainStat(this.path(file))
-    return stat !== null && isSame(known, stat) ? found : { ...found, mtimeNs: '0' }
+    const seen = this.see(file, NAMES)
+    const found = foundOf(file, seen)
+    if (seen?.name !== 'final') return found
+    return isSame(known, knownOf(seen.stat)) ? found : { ...found, mtimeNs: '0' }
   }
 
   /** We change it ourselves. */
@@ -294,14 +290,17 @@ export class Files {
 
   /** What is there, without opening it. */
   look(file: FileIndex): FileFound {
-    const missing: FileFound = { file, name: 'missing', size: 0, mtimeNs: '0', ino: '0' }
-    if (this.layout.isPad(file)) return missing
-    if (!this.hasFolders(file)) return missing
-    for (const name of ['part', 'final'] as const) {
+    return foundOf(file, this.see(file, NAMES))
+  }
+
+  /** Null where there is no file under any of the names, or a folder above it is none. */
+  private see(file: FileIndex, names: readonly FileName[]): Seen | null {
+    if (this.layout.isPad(file) || !this.hasFolders(file)) return null
+    for (const name of names) {
       const stat = this.statAt(name === 'part' ? this.part(file) : this.path(file))
-      if (stat?.isFile() === true) return foundOf(file, name, stat)
+      if (stat?.isFile() === true) return { name, stat }
     }
-    return missing
+    return null
   }
 
   /** lstat; null when nothing is there. */
@@ -377,15 +376,29 @@ export class Files {
   }
 }
 
-function isSame(known: Known, stat: fs.Stats): boolean {
+function isSame(known: Known, stat: Known): boolean {
   const { size, mtimeMs, ctimeMs, ino } = known
   return size === stat.size && mtimeMs === stat.mtimeMs && ctimeMs === stat.ctimeMs && ino === stat.ino
 }
 
-/** What a look by name and a look with all digits agree on. */
-function knownOf(stat: fs.Stats, found: FileFound): Known {
-  const near = Math.abs(stat.mtimeMs - Number(found.mtimeNs) / 1e6) < SAME_TIME
-  return near && stat.size === found.size && stat.ino === Number(found.ino) ? stat : NEVER
+/** The same numbers as of an `fs.Stats`, of which `isUnchanged` has one at every read: it is the cheaper. */
+export function knownOf(stat: fs.BigIntStats): Known {
+  return {
+    size: Number(stat.size),
+    mtimeMs: millisOf(stat.mtimeNs),
+    ctimeMs: millisOf(stat.ctimeNs),
+    ino: Number(stat.ino),
+    nlink: Number(stat.nlink),
+    mode: Number(stat.mode),
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+  }
+}
+
+/** Rounded as Node.js does it, from whole seconds and what is above them. */
+function millisOf(nanos: bigint): number {
+  const above = ((nanos % SECOND) + SECOND) % SECOND
+  return Number((nanos - above) / SECOND) * 1e3 + Number(above) / 1e6
 }
 
 function checkFolder(folder: string): void {
@@ -411,7 +424,9 @@ function judgeFolder(folder: string, stat: fs.Stats): void {
   if (!stat.isDirectory()) refuse('ENOTDIR', 'mkdir', folder)
 }
 
-export function foundOf(file: FileIndex, name: 'part' | 'final', stat: fs.BigIntStats): FileFound {
+export function foundOf(file: FileIndex, seen: Seen | null): FileFound {
+  if (seen === null) return { file, name: 'missing', size: 0, mtimeNs: '0', ino: '0' }
+  const { name, stat } = seen
   return { file, name, size: Number(stat.size), mtimeNs: String(stat.mtimeNs), ino: String(stat.ino) }
 }
 

@@ -137,7 +137,8 @@ function carry(to: Files, files: readonly FileFound[], one: (found: FileFound) =
         if (also !== null) folders.add(also)
         folders.add(to.folder(found.file))
         const stat = to.statAt(pathOf(to, found))
-        if (stat !== null) done.push(foundOf(found.file, found.name === 'part' ? 'part' : 'final', stat))
+        if (stat !== null)
+          done.push(foundOf(found.file, { name: found.name === 'part' ? 'part' : 'final', stat }))
       }
     })
     for (const folder of folders) syncFolder(to, folder)
@@ -165,7 +166,7 @@ function seenAt(files: Files, path: string): Seen | null {
 }
 
 function seenOf(stat: fs.BigIntStats): Seen {
-  return foundOf(0, 'final', stat)
+  return foundOf(0, { name: 'final', stat })
 }
 
 function link(old: string, path: string): void {

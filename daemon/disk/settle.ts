@@ -54,7 +54,8 @@ export function finishFiles(files: Files, wanted: readonly FileIndex[]): Settled
       for (const file of wanted) {
         if (files.layout.isPad(file)) continue
         if (finishFile(files, file)) folders.add(files.folder(file))
-        done.push(files.note(file))
+        // Its other name was given up, here or before.
+        done.push(files.note(file, ['final']))
       }
     })
   })
@@ -140,15 +141,22 @@ function finishFile(files: Files, file: FileIndex): boolean {
   const part = files.part(file)
   files.checkFolders(file)
   const from = files.statAt(part)
-  const there = files.statAt(path)
   const length = BigInt(files.layout.fileLength(file))
-  if (from === null && there?.isFile() === true && there.size === length) return false
-  if (from === null) refuse('ENOENT', 'rename', part)
+  if (from === null) {
+    const there = files.statAt(path)
+    if (there?.isFile() === true && there.size === length) return false
+    refuse('ENOENT', 'rename', part)
+  }
   if (!from.isFile() || from.size !== length) refuse('EIO', 'rename', part)
+  const moved = unless(['EEXIST'], () => {
+    moveName(part, path)
+    return true
+  })
+  if (moved === true) return true
+  const there = files.statAt(path)
   // Ours under both names: a kill came between the two steps of `moveName`.
-  if (there !== null && (there.ino !== from.ino || there.dev !== from.dev)) refuse('EEXIST', 'rename', path)
-  if (there === null) moveName(part, path)
-  else dropName(part)
+  if (there?.ino !== from.ino || there.dev !== from.dev) refuse('EEXIST', 'rename', path)
+  dropName(part)
   return true
 }
 

@@ -9,6 +9,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,7 +17,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadParts } from '../../daemon/disk/content.js'
 import { refuse } from '../../daemon/disk/fault.js'
-import { Descriptors, Files } from '../../daemon/disk/files.js'
+import { Descriptors, Files, knownOf } from '../../daemon/disk/files.js'
 import type { Made } from '../../daemon/disk/jobs.js'
 import { MadeFiles } from '../../daemon/disk/made.js'
 import { partSuffix } from '../../daemon/disk/names.js'
@@ -131,6 +132,36 @@ describe('on real files', () => {
     expect(finishFiles(files, [0]).fault).toMatchObject({ code: 'ENODEV' })
     expect(removeFiles(files)).toMatchObject({ code: 'ENODEV' })
     expect(readFileSync(join(dir, 'f/a')).equals(torrent.bytes)).toBe(true)
+    rmSync(dir, { recursive: true })
+  })
+
+  it('are seen alike by a look with all digits and by one without, whatever their time is', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'torrentino-times-'))
+    const path = join(dir, 'a')
+    writeFileSync(path, 'x')
+    for (const at of [Date.now() - 0.3, 1_700_000_000_123, 4_102_444_800_001, 0, 1, -1, -1500, -86_400_001]) {
+      utimesSync(path, new Date(at), new Date(at))
+      expect(statSync(path)).toMatchObject(knownOf(statSync(path, { bigint: true })))
+    }
+    // Nanoseconds, as a write leaves them.
+    for (let write = 0; write < 200; write++) {
+      writeFileSync(path, 'y')
+      expect(statSync(path)).toMatchObject(knownOf(statSync(path, { bigint: true })))
+    }
+    rmSync(dir, { recursive: true })
+  })
+
+  it('are finished where a kill left both names, and not where a stranger has the second one', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'torrentino-finish-'))
+    const two = ['a', 'b'].map((path) => ({ path, length: 9 }))
+    const torrent = new KitTorrent({ dir, files: two, pieceLength: 16_384 })
+    const files = new Files({ key: 1, ...torrent.spec }, new Descriptors())
+    for (const name of ['a.part', 'b.part', 'b']) writeFileSync(join(dir, name), 'nine byte')
+    linkSync(join(dir, 'a.part'), join(dir, 'a'))
+    expect(finishFiles(files, [0])).toMatchObject({ files: [{ name: 'final', size: 9 }], fault: null })
+    expect(finishFiles(files, [0])).toMatchObject({ files: [{ name: 'final', size: 9 }], fault: null })
+    expect(finishFiles(files, [1]).fault).toMatchObject({ code: 'EEXIST', operation: 'rename' })
+    expect(readdirSync(dir).sort()).toEqual(['a', 'b', 'b.part'])
     rmSync(dir, { recursive: true })
   })
 
