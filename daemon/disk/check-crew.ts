@@ -9,8 +9,8 @@ import { Thread, type ThreadInit } from './thread.js'
 
 /** Volumes that may have a buffer being filled at once, beyond one for each thread being hashed. */
 const MOST_READING = 4
-/** Threads and buffers are kept so long after the last check. */
-const KEEP: Millis = 5000
+/** Threads and buffers, 18 MB, are kept so long after the last check: one that follows at once finds them. */
+const KEEP: Millis = 1000
 
 export interface CheckCrewInit extends Pick<ThreadInit, 'url' | 'onBug' | 'onWork'> {
   /** Threads, at least 1. */

@@ -7,7 +7,9 @@
  * (shared/environment.ts); this here is for one that was started by hand. V8 sets it back to 2 whenever it makes an
  * isolate, so it is set anew for each thread, and the main thread's nursery may grow in between.
  *
- * A new thread's first full collection comes at 8 MiB, where V8 would let its garbage gather for ten minutes.
+ * A new thread's first full collection comes at 8 MiB, where V8 would let its garbage gather for ten minutes. The next
+ * ones come when the heap is half as large again as what the last one left. V8 itself waits for four times as much where
+ * collecting is cheap: 20,000 small files took 252 MB in place of 190, for a twentieth of their CPU.
  *
  * Code is optimized once it has run six times as long as V8 would have it: what is known of it by then is what stays
  * true, so that fewer functions are compiled, and few of them twice. From V8 12 on (Node 22) calls are counted instead,
@@ -21,6 +23,8 @@ import { Worker } from 'node:worker_threads'
 const INTERRUPT_BUDGET = 400_000
 /** MiB of a thread's heap before its first full collection. */
 const FIRST_OLD_SPACE = 8
+/** Percent that a heap grows by, over what the last full collection left, before the next. */
+const GROWTH = 50
 const COUNTS_BYTECODE = Number.parseInt(process.versions.v8, 10) < 12
 
 function keepNurserySmall(): void {
@@ -28,6 +32,7 @@ function keepNurserySmall(): void {
 }
 
 setFlagsFromString(`--initial-old-space-size=${String(FIRST_OLD_SPACE)}`)
+setFlagsFromString(`--heap-growing-percent=${String(GROWTH)}`)
 if (COUNTS_BYTECODE) setFlagsFromString(`--interrupt-budget=${String(INTERRUPT_BUDGET)}`)
 keepNurserySmall()
 subscribe('worker_threads', (message) => {

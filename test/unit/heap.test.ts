@@ -19,7 +19,6 @@ function keeper(): {
       return size
     },
     closeGaps: (all) => told.push(`close ${String(all)}`),
-    collectSoon: (soon) => told.push(`soon ${String(soon)}`),
   })
   const minute = (used: number, held: number): string[] => {
     size = { used: used * MIB, held: held * MIB }
@@ -29,22 +28,14 @@ function keeper(): {
   return { minute, cancel }
 }
 
-it('gaps are closed while they are large, by size and by what is in use', () => {
-  const { minute } = keeper()
+it('gaps are closed while they are large, by size and by what is in use; nothing is looked at after the end', () => {
+  const { minute, cancel } = keeper()
   expect(minute(10, 26)).toEqual(['look'])
   expect(minute(10, 27)).toEqual(['look', 'close true'])
   expect(minute(12, 40)).toEqual(['look'])
   expect(minute(20, 30)).toEqual(['look', 'close false'])
-  expect(minute(100, 150)).toEqual(['look', 'soon true'])
+  expect(minute(100, 150)).toEqual(['look'])
   expect(minute(100, 151)).toEqual(['look', 'close true'])
-})
-
-it('a heap that is not small is collected soon, and nothing is looked at after the end', () => {
-  const { minute, cancel } = keeper()
-  expect(minute(24, 24)).toEqual(['look'])
-  expect(minute(25, 25)).toEqual(['look', 'soon true'])
-  expect(minute(40, 40)).toEqual(['look'])
-  expect(minute(20, 20)).toEqual(['look', 'soon false'])
   cancel()
   expect(minute(90, 200)).toEqual([])
 })
